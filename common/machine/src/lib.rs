@@ -1,1 +1,21 @@
-//! Being written.
+//! What a replicated state machine is, and what it keeps its state in.
+//!
+//! The same machine code runs in tests over [`MemoryStore`] and in production over RocksDB, both behind
+//! [`StoreRead`]; both are driven by [`apply_entry`], which adds what every group needs: log time that
+//! never runs backwards, replies that a retry gets again, and refusals that leave no trace.
+
+mod entry;
+mod memory;
+mod overlay;
+mod replies;
+mod store;
+mod traits;
+
+pub mod conformance;
+
+pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};
+pub use memory::MemoryStore;
+pub use overlay::{Changes, Overlay};
+pub use replies::REPLY_TABLES;
+pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec};
+pub use traits::{ApplyContext, Fault, Outcome, StateMachine};

@@ -1,0 +1,141 @@
+//! Changes on top of a view: read your own writes, then keep them or drop them as one.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table};
+
+/// What a set of writes comes to: the last value per key, `None` for a deleted one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    tables: BTreeMap<Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+}
+
+impl Changes {
+    /// Sets or deletes a key.
+    pub fn set(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
+        let entries = self.tables.entry(table).or_default();
+        entries.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+    }
+
+    /// Puts later changes over these.
+    pub fn merge(&mut self, later: Self) {
+        for (table, entries) in later.tables {
+            self.tables.entry(table).or_default().extend(entries);
+        }
+    }
+
+    /// All changes in order of table and key.
+    pub fn iter(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
+        self.tables.iter().flat_map(|(table, entries)| {
+            entries
+                .iter()
+                .map(|(key, value)| (*table, key.as_slice(), value.as_deref()))
+        })
+    }
+
+    /// Whether nothing changes.
+    pub fn is_empty(&self) -> bool {
+        self.tables.values().all(BTreeMap::is_empty)
+    }
+
+    fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
+        self.tables.get(&table)?.get(key).map(Option::as_deref)
+    }
+}
+
+/// A view with changes over it.
+pub struct Overlay<'a> {
+    base: &'a dyn StoreRead,
+    changes: Changes,
+}
+
+impl<'a> Overlay<'a> {
+    /// Starts without changes.
+    pub fn new(base: &'a dyn StoreRead) -> Self {
+        Self {
+            base,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Gives up the view and keeps the changes.
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    /// Puts changes made over this view into it.
+    pub fn absorb(&mut self, changes: Changes) {
+        self.changes.merge(changes);
+    }
+}
+
+impl StoreRead for Overlay<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match self.changes.get(table, key) {
+            Some(changed) => Ok(changed.map(<[u8]>::to_vec)),
+            None => self.base.get(table, key),
+        }
+    }
+
+    fn scan(
+        &self,
+        scan: Scan<'_>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), Fault> {
+        let upper = scan.until.map_or(Bound::Unbounded, Bound::Excluded);
+        if scan.until.is_some_and(|until| until <= scan.from) {
+            return Ok(());
+        }
+        let Some(entries) = self.changes.tables.get(&scan.table) else {
+            return self.base.scan(scan, visit);
+        };
+        let range = entries.range::<[u8], _>((Bound::Included(scan.from), upper));
+        let mut changed: Box<dyn Iterator<Item = (&[u8], Option<&[u8]>)>> = match scan.direction {
+            ScanDirection::Forward => Box::new(range.map(|(k, v)| (k.as_slice(), v.as_deref()))),
+            ScanDirection::Backward => {
+                Box::new(range.rev().map(|(k, v)| (k.as_slice(), v.as_deref())))
+            }
+        };
+        let mut next = changed.next();
+        let before = |a: &[u8], b: &[u8]| match scan.direction {
+            ScanDirection::Forward => a < b,
+            ScanDirection::Backward => a > b,
+        };
+        let mut stopped = false;
+        self.base.scan(scan, &mut |key, value| {
+            while let Some((changed_key, changed_value)) = next.filter(|(k, _)| !before(key, k)) {
+                next = changed.next();
+                if let Some(shown) = changed_value
+                    && visit(changed_key, shown).is_break()
+                {
+                    stopped = true;
+                    return ControlFlow::Break(());
+                }
+                if changed_key == key {
+                    return ControlFlow::Continue(()); // replaced or deleted by the overlay
+                }
+            }
+            let flow = visit(key, value);
+            stopped = flow.is_break();
+            flow
+        })?;
+        while !stopped && let Some((key, value)) = next {
+            next = changed.next();
+            if let Some(shown) = value {
+                stopped = visit(key, shown).is_break();
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Store for Overlay<'_> {
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.changes.set(table, key, Some(value));
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) {
+        self.changes.set(table, key, None);
+    }
+}

@@ -1,0 +1,53 @@
+//! XXH64 over whole blocks and over 4 KiB pages.
+//!
+//! **Invariant:** a page checksum is seeded with the block and the page's number in it, so that a page from
+//! elsewhere never passes for this one.
+//!
+//! Source: the XXH64 algorithm as published by Yann Collet; `docs/formats.md` gives the seeds.
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh64::xxh64;
+
+use crate::{BlockId, PAGE_BYTES};
+
+/// XXH64, seed 0, over a whole block including its zero padding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Checksum(pub u64);
+
+impl Checksum {
+    /// Checksum of a whole block.
+    pub fn of_block(bytes: &[u8]) -> Self {
+        Self(xxh64(bytes, 0))
+    }
+
+    /// Checksum of page number `page` of `block`. The last page of a block is whole: blocks are
+    /// multiples of [`PAGE_BYTES`].
+    pub fn of_page(block: BlockId, page: u32, bytes: &[u8]) -> Self {
+        debug_assert_eq!(bytes.len(), PAGE_BYTES);
+        // An odd multiplier spreads page numbers over the seed; any fixed one would do.
+        let seed = block.0
+            ^ u64::from(page)
+                .wrapping_add(1)
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Self(xxh64(bytes, seed))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_pinned() {
+        let page = [7u8; PAGE_BYTES];
+        assert_eq!(Checksum::of_block(b""), Checksum(0xef46_db37_51d8_e999));
+        assert_ne!(
+            Checksum::of_page(BlockId(1), 0, &page),
+            Checksum::of_page(BlockId(1), 1, &page)
+        );
+        assert_ne!(
+            Checksum::of_page(BlockId(1), 0, &page),
+            Checksum::of_page(BlockId(2), 0, &page)
+        );
+    }
+}

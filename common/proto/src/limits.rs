@@ -1,0 +1,51 @@
+//! Every limit in one place. A peer that exceeds one is refused; nothing is sized by a peer's word.
+
+/// Longest name of a dentry, in bytes, as in Linux.
+pub const NAME_BYTES_MAX: usize = 255;
+/// Longest symlink target, in bytes (`PATH_MAX` without its NUL).
+pub const SYMLINK_BYTES_MAX: usize = 4095;
+/// Unit of page checksums and of alignment of cells, in bytes.
+pub const PAGE_BYTES: usize = 4096;
+/// Largest block, in bytes.
+pub const BLOCK_BYTES_MAX: u64 = 100 << 20;
+/// Largest extent, in bytes: as many data blocks as a scheme may have.
+pub const EXTENT_BYTES_MAX: u64 = 1 << 30;
+/// Largest file, in bytes.
+pub const FILE_BYTES_MAX: u64 = 1 << 60;
+/// Largest inline extent that a policy may allow, in bytes.
+pub const INLINE_BYTES_MAX: usize = 16 << 10;
+/// Most data blocks of a scheme.
+pub const DATA_BLOCKS_MAX: usize = 16;
+/// Most parity blocks of a scheme.
+pub const PARITY_BLOCKS_MAX: usize = 16;
+/// Most stripes of an extent.
+pub const STRIPES_MAX: u32 = 4096;
+/// Largest message body of a frame, in bytes.
+pub const BODY_BYTES_MAX: u32 = 16 << 20;
+/// Largest payload of a frame, in bytes: one block with its page checksums elsewhere.
+pub const PAYLOAD_BYTES_MAX: u32 = 100 << 20;
+/// Most entries in one answer of a listing.
+pub const LIST_ENTRIES_MAX: u32 = 4096;
+/// Longest time a request may ask for, in milliseconds.
+pub const DEADLINE_MS_MAX: u32 = 120_000;
+/// A transient file that nobody changes is destroyed after this time, in milliseconds.
+pub const TRANSIENT_MS: u64 = 10 * 60 * 1000;
+/// How long a write certificate is good for, in milliseconds.
+pub const CERTIFICATE_MS: u64 = 5 * 60 * 1000;
+/// How far a block service's clock may differ from a shard's, in milliseconds.
+pub const CLOCK_SKEW_MS_MAX: u64 = 60 * 1000;
+/// How long a group remembers a reply, in milliseconds of log time.
+pub const REPLY_MS: u64 = 10 * 60 * 1000;
+/// Most commands in one log entry.
+pub const BATCH_COMMANDS_MAX: usize = 256;
+/// Most bytes of commands in one log entry.
+pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Most services named in an exclusion list.
+pub const EXCLUDE_MAX: usize = 256;
+/// Deepest directory a loop check follows before it refuses.
+pub const DEPTH_MAX: usize = 4096;
+
+const _: () = assert!(NAME_BYTES_MAX <= u8::MAX as usize);
+const _: () = assert!(BLOCK_BYTES_MAX <= PAYLOAD_BYTES_MAX as u64);
+const _: () = assert!(CERTIFICATE_MS + CLOCK_SKEW_MS_MAX < TRANSIENT_MS);
+const _: () = assert!(INLINE_BYTES_MAX < BODY_BYTES_MAX as usize);
