@@ -1,1 +1,21 @@
-//! Being written.
+//! Many Raft groups in one process: one log store, one state store, one link per peer.
+//!
+//! A [`Node`] hosts this process's replica of every [`GroupSpec`] it is given; a [`Group`] is the handle
+//! through which a server proposes commands and reads. Consensus is openraft's; storage is RocksDB's; neither
+//! name leaves this crate, so that nothing generic is compiled again in the programs.
+//!
+//! **Invariant:** a reply is given only for a command that a quorum has on disk.
+//! **Invariant:** a linearizable read never misses a command that was answered before the read began.
+//! **Invariant:** a replica that finds less on its disk than it promised does not start.
+
+mod config;
+mod error;
+mod group;
+mod node;
+mod transport;
+
+pub use config::{GroupSpec, Limits, NodeConfig, Timing};
+pub use error::{ProposeError, ReadError, StartError, TransportError};
+pub use group::{Group, GroupStatus, LeaderWatch, Leadership};
+pub use node::Node;
+pub use transport::Transport;
