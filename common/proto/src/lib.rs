@@ -3,18 +3,29 @@
 //! Pure: no I/O, no clock, no randomness. Everything that crosses a process boundary or is
 //! understood by more than one crate is defined here, once.
 
+mod attributes;
 mod certificate;
 mod checksum;
+mod extent;
 mod frame;
 pub mod hello;
 mod ids;
 mod inode;
 mod limits;
+mod map;
+mod messages;
 mod name;
+mod policy;
+mod refusal;
+mod scheme;
 mod time;
 
+pub use attributes::{AttributeChange, Attributes, MODE_MASK, NewAttributes, NewTime};
 pub use certificate::{BlockFacts, MacTag, ServiceKey, Statement};
 pub use checksum::Checksum;
+pub use extent::{
+    BlockState, CellPosition, Extent, ExtentBlock, ExtentBody, ExtentLayout, StorageClass,
+};
 pub use frame::{
     BadHeader, Direction, HEADER_BYTES, Header, MAGIC, MessageKind, PROTOCOL_VERSION,
     PROTOCOL_VERSION_MIN,
@@ -22,5 +33,15 @@ pub use frame::{
 pub use ids::*;
 pub use inode::{InodeId, InodeKind, NotAnInodeId};
 pub use limits::*;
+pub use map::{BlockServiceInfo, ClusterMap, GroupInfo, NodeInfo, ServiceState};
+pub use messages::{Malformed, block, cdc, decode, encode, registry, shard};
 pub use name::{BadName, Name, NameHash};
+pub use policy::{
+    BadPolicy, ClassPolicy, ExtentPlan, ExtentPolicy, ExtentRow, InlinePolicy, Policy, PolicyKind,
+    PolicySet, SnapshotPolicy, StripePolicy,
+};
+pub use refusal::{
+    BadPolicyWire, CallError, CallResult, ExtentProblem, InvalidArgument, Refusal, errno,
+};
+pub use scheme::Scheme;
 pub use time::{FileTime, Time};

@@ -1,0 +1,132 @@
+//! Messages of the registry.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    BlockServiceId, ClusterMap, Epoch, FailureDomainId, GroupId, NodeId, RequestId, ServiceKey,
+    ServiceState, StorageClass,
+};
+
+/// A request to an `eggsshuckle` process. Any replica answers queries; the leader takes changes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RegistryRequest {
+    /// The cluster map, unless the caller has this epoch already. Linearizable. → `Map` or `Unchanged`
+    Map {
+        /// The epoch the caller has.
+        known: Option<Epoch>,
+    },
+    /// Servers only: keys of the block services. → `Keys`
+    Keys,
+    /// Servers only: a process has started or changed its address. → `Done`
+    RegisterNode {
+        /// Names the change.
+        id: RequestId,
+        /// The process.
+        node: NodeId,
+        /// Where it serves, `host:port`.
+        address: String,
+        /// Groups that it replicates, with all their members.
+        groups: Vec<(GroupId, Vec<NodeId>)>,
+        /// Disks that it serves.
+        services: Vec<ServiceRegistration>,
+    },
+    /// Servers only: a process is alive. Not replicated one by one: the leader gathers them. → `Done`
+    Heartbeat {
+        /// The process.
+        node: NodeId,
+        /// Groups that it leads.
+        leads: Vec<GroupId>,
+        /// How its disks are.
+        services: Vec<ServiceReport>,
+    },
+    /// Sets the state of a disk by hand. → `Done`
+    SetServiceState {
+        /// Names the change.
+        id: RequestId,
+        /// The disk.
+        service: BlockServiceId,
+        /// Its new state.
+        state: ServiceState,
+    },
+    /// Health in words. → `Health`
+    Health,
+}
+
+/// A disk as its process knows it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceRegistration {
+    /// Its name, from its label.
+    pub service: BlockServiceId,
+    /// Its key, from its label.
+    pub key: ServiceKey,
+    /// What it fails with.
+    pub domain: FailureDomainId,
+    /// Its class.
+    pub class: StorageClass,
+}
+
+/// How a disk is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceReport {
+    /// The disk.
+    pub service: BlockServiceId,
+    /// Bytes of the disk.
+    pub capacity_bytes: u64,
+    /// Bytes that can still be written, the reserve excluded.
+    pub available_bytes: u64,
+    /// Bytes of blocks.
+    pub used_bytes: u64,
+    /// Number of blocks.
+    pub blocks: u64,
+    /// I/O errors since the process started.
+    pub io_errors: u64,
+    /// Whether it refuses writes because of them.
+    pub fenced: bool,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Severity {
+    /// Fine.
+    Ok,
+    /// Redundancy is reduced; everything works.
+    Degraded,
+    /// Something does not work.
+    Down,
+}
+
+/// One finding about the cluster's health.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthFinding {
+    /// Stable code, as in `BLOCK_SERVICE_STALE`.
+    pub code: String,
+    /// How bad.
+    pub severity: Severity,
+    /// What is wrong.
+    pub what: String,
+    /// What it affects.
+    pub affects: String,
+    /// The next command to type.
+    pub remedy: String,
+}
+
+/// Answers of the registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(clippy::large_enum_variant)] // lives only between the socket and its reader
+pub enum RegistryReply {
+    /// It happened.
+    Done,
+    /// The caller's epoch is current.
+    Unchanged,
+    /// The map.
+    Map(ClusterMap),
+    /// Keys of the block services.
+    Keys(Vec<(BlockServiceId, ServiceKey)>),
+    /// Health.
+    Health {
+        /// The worst of all findings.
+        severity: Severity,
+        /// In order of severity.
+        findings: Vec<HealthFinding>,
+    },
+}
