@@ -1,0 +1,54 @@
+//! What a server is given and what it gives back.
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use eggs_proto::MessageKind;
+use eggs_proto::hello::PeerRole;
+use tokio::time::Instant;
+
+/// A request as it arrived.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// What the body is.
+    pub kind: MessageKind,
+    /// The message.
+    pub body: Bytes,
+    /// The bulk data that goes with it.
+    pub payload: Bytes,
+    /// When the asking side stops waiting.
+    pub deadline: Instant,
+}
+
+/// An answer. A refusal is an answer, too: it is in the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reply {
+    /// The message.
+    pub body: Bytes,
+    /// The bulk data that goes with it.
+    pub payload: Bytes,
+}
+
+/// Who asks. The role is proved, the program name is only claimed.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// What it proved to be.
+    pub role: PeerRole,
+    /// Where it connected from.
+    pub address: SocketAddr,
+    /// What it calls itself, for logs.
+    pub program: String,
+}
+
+/// Answers requests.
+///
+/// Handlers cannot fail and are never cancelled: one runs to its end even when the connection is
+/// gone or the deadline has passed; only its reply is dropped then.
+///
+/// A server stops reading from a connection with too many requests in flight. A handler must
+/// therefore not wait for another request of the same connection.
+pub trait Handler: Send + Sync + 'static {
+    /// Answers one request.
+    fn handle(&self, peer: &Peer, request: Request) -> impl Future<Output = Reply> + Send;
+}

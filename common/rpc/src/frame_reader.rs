@@ -1,0 +1,131 @@
+//! Takes frames from a socket: many small ones per read, large ones straight into their own memory.
+
+use std::io;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use eggs_proto::{BadHeader, HEADER_BYTES, Header};
+use tokio::io::AsyncReadExt;
+use tokio::net::tcp::OwnedReadHalf;
+
+/// A hundred small frames; every open connection owns one.
+const BUFFER_BYTES: usize = 16 << 10;
+
+/// Why no more frames come.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReadError {
+    /// The connection broke.
+    #[error("connection lost: {0}")]
+    Io(#[from] io::Error),
+    /// What came is not a frame.
+    #[error("{0}")]
+    Header(#[from] BadHeader),
+}
+
+/// The reading end of a connection.
+///
+/// Every method may be cancelled between reads; bytes already taken stay in the buffer, except those
+/// of a half-read body, after which the connection must not be used any more.
+pub(crate) struct FrameReader {
+    socket: OwnedReadHalf,
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl FrameReader {
+    pub(crate) fn new(socket: OwnedReadHalf) -> Self {
+        Self {
+            socket,
+            buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// Bytes that can be taken without waiting.
+    pub(crate) const fn buffered(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// The next header, or `None` when the peer closed between two frames.
+    pub(crate) async fn header(&mut self) -> Result<Option<Header>, ReadError> {
+        while self.buffered() < HEADER_BYTES {
+            if self.fill().await? == 0 {
+                if self.buffered() == 0 {
+                    return Ok(None);
+                }
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+        let bytes = self.buffer[self.start..self.start + HEADER_BYTES]
+            .try_into()
+            .expect("the slice has the length of a header");
+        let header = Header::decode(bytes)?;
+        self.start += HEADER_BYTES;
+        Ok(Some(header))
+    }
+
+    /// Exactly `length` bytes, in memory of that size.
+    pub(crate) async fn bytes(&mut self, length: usize) -> io::Result<Bytes> {
+        if length == 0 {
+            return Ok(Bytes::new());
+        }
+        let mut out = BytesMut::with_capacity(length);
+        let ready = length.min(self.buffered());
+        out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
+        self.start += ready;
+        while out.len() < length {
+            let missing = length - out.len();
+            if missing < BUFFER_BYTES {
+                // The rest is small: take what follows it with the same read.
+                if self.fill().await? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                let ready = missing.min(self.buffered());
+                out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
+                self.start += ready;
+            } else if self.socket.read_buf(&mut (&mut out).limit(missing)).await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        Ok(out.freeze())
+    }
+
+    /// Drops exactly `length` bytes without keeping them.
+    pub(crate) async fn skip(&mut self, mut length: usize) -> io::Result<()> {
+        loop {
+            let ready = length.min(self.buffered());
+            self.start += ready;
+            length -= ready;
+            if length == 0 {
+                return Ok(());
+            }
+            if self.fill().await? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    /// Drops everything until the peer closes.
+    pub(crate) async fn drain(&mut self) -> io::Result<()> {
+        loop {
+            self.start = self.end;
+            if self.fill().await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// One read; 0 when the peer has closed.
+    async fn fill(&mut self) -> io::Result<usize> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let read = self.socket.read(&mut self.buffer[self.end..]).await?;
+        self.end += read;
+        Ok(read)
+    }
+}
