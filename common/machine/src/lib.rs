@@ -17,5 +17,5 @@ pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};
 pub use memory::MemoryStore;
 pub use overlay::{Changes, Overlay};
 pub use replies::REPLY_TABLES;
-pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec};
+pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec, Visit};
 pub use traits::{ApplyContext, Fault, Outcome, StateMachine};

@@ -1,9 +1,9 @@
 //! A store in memory, for tests and simulation.
 
 use std::collections::BTreeMap;
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
-use crate::{Changes, Fault, Scan, ScanDirection, Store, StoreRead, Table};
+use crate::{Changes, Fault, Scan, ScanDirection, Store, StoreRead, Table, Visit};
 
 /// Ordered maps in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,11 +35,7 @@ impl StoreRead for MemoryStore {
         Ok(self.entries.get(&(table, key.to_vec())).cloned())
     }
 
-    fn scan(
-        &self,
-        scan: Scan<'_>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Fault> {
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
         if scan.until.is_some_and(|until| until <= scan.from) {
             return Ok(());
         }

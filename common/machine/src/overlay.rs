@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
-use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table};
+use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table, Visit};
+
+/// A key and its new value, `None` if deleted.
+type Changed<'a> = (&'a [u8], Option<&'a [u8]>);
 
 /// What a set of writes comes to: the last value per key, `None` for a deleted one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -78,11 +81,7 @@ impl StoreRead for Overlay<'_> {
         }
     }
 
-    fn scan(
-        &self,
-        scan: Scan<'_>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Fault> {
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
         let upper = scan.until.map_or(Bound::Unbounded, Bound::Excluded);
         if scan.until.is_some_and(|until| until <= scan.from) {
             return Ok(());
@@ -91,7 +90,7 @@ impl StoreRead for Overlay<'_> {
             return self.base.scan(scan, visit);
         };
         let range = entries.range::<[u8], _>((Bound::Included(scan.from), upper));
-        let mut changed: Box<dyn Iterator<Item = (&[u8], Option<&[u8]>)>> = match scan.direction {
+        let mut changed: Box<dyn Iterator<Item = Changed<'_>>> = match scan.direction {
             ScanDirection::Forward => Box::new(range.map(|(k, v)| (k.as_slice(), v.as_deref()))),
             ScanDirection::Backward => {
                 Box::new(range.rev().map(|(k, v)| (k.as_slice(), v.as_deref())))

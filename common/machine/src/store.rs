@@ -39,17 +39,16 @@ pub struct Scan<'a> {
     pub direction: ScanDirection,
 }
 
+/// Shown every entry of a scan: key and value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// A consistent view of one group's state.
 pub trait StoreRead: Send + Sync {
     /// The value under a key.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
     /// Shows every entry of a range to `visit` until it breaks.
-    fn scan(
-        &self,
-        scan: Scan<'_>,
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
-    ) -> Result<(), Fault>;
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault>;
 }
 
 /// A view that can be changed; changes are visible to later reads through the same view.
