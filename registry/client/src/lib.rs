@@ -1,0 +1,17 @@
+//! Asking the registry: one call at a time with [`RegistryClient`], and the two things that every server
+//! does all the time, keeping its view of the cluster fresh ([`ClusterView`]) and telling that it is
+//! alive ([`announce`]).
+//!
+//! **Invariant:** every call ends by its deadline, however many replicas are dead.
+//!
+//! **Invariant:** the epoch of a [`ClusterView`] never goes back.
+
+mod announce;
+mod client;
+mod error;
+mod view;
+
+pub use announce::{Condition, Member, announce};
+pub use client::RegistryClient;
+pub use error::RegistryError;
+pub use view::{ClusterView, Snapshot};
