@@ -1,5 +1,7 @@
 //! What every group gets from the driver: log time, replies for retries, refusals without a trace.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 use eggs_machine::{
     ApplyContext, Command, CommandHeader, Entry, Fault, MemoryStore, Outcome, StateMachine, Store,
     StoreRead, Table, apply_entry,

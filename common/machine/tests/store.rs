@@ -1,5 +1,7 @@
 //! Both in-memory views behave as every store must.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are tests
+
 use eggs_machine::{MemoryStore, Overlay, Store, Table, conformance::check_store};
 use proptest::prelude::*;
 use std::ops::ControlFlow;
