@@ -1,0 +1,49 @@
+//! What goes into the log of a shard.
+
+use eggs_proto::hello::PeerRole;
+use eggs_proto::shard::ShardChange;
+use eggs_proto::{BlockFacts, BlockId, BlockServiceId, Cookie, Refusal, StorageClass};
+use serde::{Deserialize, Serialize};
+
+/// A change together with what the leader decided about it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShardCommand {
+    /// As asked.
+    pub change: ShardChange,
+    /// Who asked.
+    pub origin: PeerRole,
+    /// The leader's part.
+    pub prepared: Prepared,
+}
+
+/// What only the leader can decide. The position of a variant is its number in the log: append only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Prepared {
+    /// Nothing is needed.
+    Nothing,
+    /// The change is refused for a reason only the leader can know. It goes through the log all the
+    /// same, because a retry of a change that was accepted before must get the first answer.
+    Refused(Refusal),
+    /// A fresh cookie.
+    Cookie(Cookie),
+    /// Services for a new extent.
+    Placed {
+        /// The class they are of; not the one asked for if that had too few failure domains.
+        class: StorageClass,
+        /// One for each block; `None` where no failure domain was left.
+        services: Vec<Option<BlockServiceId>>,
+        /// For `AddExtent::certify`: see [`Prepared::Proved`].
+        certified: Option<Vec<Option<BlockFacts>>>,
+    },
+    /// Services for blocks that replace others.
+    Replaced {
+        /// The blocks of the extent that the leader saw; the change is refused if they are others by now.
+        seen: Vec<BlockId>,
+        /// One for each index asked for.
+        services: Vec<Option<BlockServiceId>>,
+    },
+    /// The facts whose proofs were genuine, one for each block.
+    Proved(Vec<Option<BlockFacts>>),
+    /// The facts whose erasure was proved.
+    Erased(Vec<BlockFacts>),
+}
