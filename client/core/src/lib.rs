@@ -1,1 +1,36 @@
-//! Being written.
+//! The client library: a file system of names, immutable files and policies, as a program sees it.
+//!
+//! [`Client`] finds the servers through the registry, asks the right group and repeats what got no answer.
+//! [`FileReader`] reads any range of a file and verifies every byte; [`FileWriter`] streams a new file that
+//! becomes visible whole when it is linked.
+//!
+//! **Invariant:** no byte is returned that was not verified against its page checksum, or decoded from pages
+//! that were.
+//!
+//! **Invariant:** no operation waits longer than the client's time-out.
+//!
+//! **Invariant:** a change is sent with one request id until its answer is known, so it happens at most once.
+
+mod client;
+mod config;
+pub mod credentials;
+mod deadline;
+mod error;
+mod group_call;
+mod map_cache;
+mod namespace;
+mod path;
+mod raw;
+mod read;
+mod routing;
+mod suspects;
+mod write;
+
+pub use client::Client;
+pub use config::ClientConfig;
+pub use error::{ClientError, ClosedReason};
+pub use namespace::{ClassStatistics, Page, RenameEntry, SnapshotPage, Statistics};
+pub use path::{FollowLast, NewEntry, Resolved};
+pub use raw::Health;
+pub use read::FileReader;
+pub use write::{FileWriter, Linked};

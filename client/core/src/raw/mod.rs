@@ -1,0 +1,19 @@
+//! Single messages, for programs that need what the file system operations do not offer.
+
+pub(crate) mod block;
+mod cdc;
+mod registry;
+pub(crate) mod shard;
+
+use std::time::Duration;
+
+pub use registry::Health;
+
+/// How long one attempt of a query may take.
+pub(crate) const QUERY_ATTEMPT: Duration = Duration::from_secs(1);
+/// How long one attempt of a change may take.
+pub(crate) const CHANGE_ATTEMPT: Duration = Duration::from_secs(3);
+/// How long one attempt of a transaction may take: it waits for several groups.
+pub(crate) const TRANSACTION_ATTEMPT: Duration = Duration::from_secs(6);
+/// How long one block request may take by itself.
+pub(crate) const BLOCK_ATTEMPT: Duration = Duration::from_secs(5);
