@@ -1,0 +1,212 @@
+//! What has to be sent to shards next: a function of the state.
+
+use std::ops::ControlFlow;
+
+use eggs_machine::{Fault, Scan, ScanDirection, StoreRead};
+use eggs_proto::cdc::{CdcOperation, EntryName};
+use eggs_proto::shard::{
+    DirectoryOutcome, LockPurpose, ReleaseAction, Replace, ShardCall, ShardChange, ShardRequest,
+};
+use eggs_proto::{RequestId, ShardId, Time, TransactionId};
+
+use crate::transaction::{Step, Transaction};
+use crate::{DETACH_WAIT_MS, LOCK_WAIT_MS, keys, state};
+
+/// Shortest and longest pause before asking again for something that is locked, in milliseconds.
+const LOCKED_DELAY_MS_MIN: u64 = 4;
+const LOCKED_DELAY_MS_MAX: u64 = 128;
+/// Upper bits of the client number of steps: "CDC" in ASCII.
+const CLIENT_TAG: u64 = 0x43_4443 << 40;
+
+/// A step to be sent to a shard until it has an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NextStep {
+    /// The transaction.
+    pub transaction: TransactionId,
+    /// Which of its steps.
+    pub serial: u32,
+    /// Whom to ask.
+    pub shard: ShardId,
+    /// What to ask for.
+    pub change: ShardChange,
+    /// A refusal of `Locked` is no outcome before this time: the step is to be asked for again, as the next
+    /// attempt, after [`locked_delay_ms`]. `None` if such a refusal is an outcome like any other.
+    pub patient_until: Option<Time>,
+}
+
+impl NextStep {
+    /// The call for an attempt. Attempts count from 0; a new leader begins at 0 again, and is told of each
+    /// attempt that was refused before.
+    pub fn call(&self, attempt: u16) -> ShardCall {
+        ShardCall {
+            shard: self.shard,
+            request: ShardRequest::Change {
+                id: self.request_id(attempt),
+                change: self.change.clone(),
+            },
+        }
+    }
+
+    /// Names the change that an attempt asks for. Serials stay far below 2^24: each step is of one kind,
+    /// and only the guess of a kind can repeat, for at most [`LOCK_WAIT_MS`].
+    pub fn request_id(&self, attempt: u16) -> RequestId {
+        let step = u64::from(self.serial & 0xff_ffff) << 16 | u64::from(attempt);
+        RequestId {
+            client: CLIENT_TAG | step,
+            sequence: self.transaction.0,
+        }
+    }
+}
+
+/// How long to wait before an attempt after the first one, in milliseconds.
+pub fn locked_delay_ms(attempt: u16) -> u64 {
+    (LOCKED_DELAY_MS_MIN << attempt.min(16)).min(LOCKED_DELAY_MS_MAX)
+}
+
+/// The current steps of the oldest transactions after `after`, at most `limit`.
+pub fn pending(
+    store: &dyn StoreRead,
+    after: Option<TransactionId>,
+    limit: usize,
+) -> Result<Vec<NextStep>, Fault> {
+    let from = after.map_or([0; 8], |id| {
+        keys::transaction(TransactionId(id.0.saturating_add(1)))
+    });
+    let mut found = Vec::new();
+    let scan = Scan {
+        table: keys::TRANSACTIONS,
+        from: &from,
+        until: None,
+        direction: ScanDirection::Forward,
+    };
+    store.scan(scan, &mut |key, value| {
+        if found.len() >= limit {
+            return ControlFlow::Break(());
+        }
+        found.push((keys::parse_transaction(key), value.to_vec()));
+        ControlFlow::Continue(())
+    })?;
+    let damaged = || Fault::Damaged("the key of a transaction has another length".into());
+    found
+        .into_iter()
+        .map(|(id, record)| {
+            let id = id.ok_or_else(damaged)?;
+            step_of(id, &Transaction::decode(&record)?)
+        })
+        .collect()
+}
+
+/// The current step of a transaction; `None` once it has ended.
+pub fn next_step(store: &dyn StoreRead, id: TransactionId) -> Result<Option<NextStep>, Fault> {
+    let transaction = state::load(store, id)?;
+    transaction.map(|t| step_of(id, &t)).transpose()
+}
+
+fn step_of(id: TransactionId, transaction: &Transaction) -> Result<NextStep, Fault> {
+    let (shard, change) = change(id, transaction).ok_or_else(|| {
+        Fault::Damaged(format!(
+            "step {:?} does not belong to its transaction",
+            transaction.step
+        ))
+    })?;
+    let patience_ms = match transaction.step {
+        Step::LockSource | Step::LockTarget { .. } | Step::Link { .. } => Some(LOCK_WAIT_MS),
+        Step::Detach { .. } => Some(DETACH_WAIT_MS),
+        Step::Create { .. }
+        | Step::Abandon { .. }
+        | Step::SetTarget { .. }
+        | Step::SettleMoved { .. }
+        | Step::SettleRemoved { .. }
+        | Step::ReleaseMoved
+        | Step::ReleaseDeleted
+        | Step::Reattach { .. }
+        | Step::KeepTarget
+        | Step::KeepSource => None,
+    };
+    Ok(NextStep {
+        transaction: id,
+        serial: transaction.serial,
+        shard,
+        change,
+        patient_until: patience_ms.map(|ms| transaction.began.plus_ms(ms)),
+    })
+}
+
+fn change(transaction: TransactionId, record: &Transaction) -> Option<(ShardId, ShardChange)> {
+    let source = record.source_entry();
+    let target = record.target_entry();
+    let release = |entry: &EntryName, action| {
+        let change = ShardChange::ReleaseDentry {
+            dir: entry.dir,
+            name: entry.name.clone(),
+            action,
+            transaction,
+        };
+        (entry.dir.shard(), change)
+    };
+    let lock = |entry: &EntryName, purpose| {
+        let change = ShardChange::LockDentry {
+            dir: entry.dir,
+            name: entry.name.clone(),
+            purpose,
+            transaction,
+        };
+        (entry.dir.shard(), change)
+    };
+    let settle = |dir: eggs_proto::InodeId, outcome| {
+        let change = ShardChange::SettleDirectory {
+            dir,
+            outcome,
+            transaction,
+        };
+        (dir.shard(), change)
+    };
+    Some(match record.step {
+        Step::Create { dir } => {
+            let CdcOperation::MakeDirectory { entry, attributes } = &record.operation else {
+                return None;
+            };
+            let change = ShardChange::CreateDirectory {
+                dir,
+                parent: entry.dir,
+                attributes: *attributes,
+                transaction,
+            };
+            (dir.shard(), change)
+        }
+        Step::Link { dir } => {
+            let entry = target?;
+            let change = ShardChange::LinkDirectory {
+                parent: entry.dir,
+                name: entry.name.clone(),
+                dir,
+                transaction,
+            };
+            (entry.dir.shard(), change)
+        }
+        Step::Abandon { dir } => (
+            dir.shard(),
+            ShardChange::AbandonDirectory { dir, transaction },
+        ),
+        Step::LockSource => lock(source?, LockPurpose::Source { expected: None }),
+        Step::LockTarget { guess: kind } => {
+            let replace = Replace::Files; // whether it may be replaced is checked here, with both locked
+            lock(target?, LockPurpose::Target { replace, kind })
+        }
+        Step::Detach { dir } => (
+            dir.shard(),
+            ShardChange::DetachDirectory { dir, transaction },
+        ),
+        Step::SetTarget { inode } => release(target?, ReleaseAction::Set { inode }),
+        Step::SettleMoved { dir } => {
+            let parent = target?.dir;
+            settle(dir, DirectoryOutcome::Moved { parent })
+        }
+        Step::SettleRemoved { dir } => settle(dir, DirectoryOutcome::Removed),
+        Step::ReleaseMoved => release(source?, ReleaseAction::RemoveMoved),
+        Step::ReleaseDeleted => release(source?, ReleaseAction::RemoveDeleted),
+        Step::Reattach { dir } => settle(dir, DirectoryOutcome::Attached),
+        Step::KeepTarget => release(target?, ReleaseAction::Keep),
+        Step::KeepSource => release(source?, ReleaseAction::Keep),
+    })
+}

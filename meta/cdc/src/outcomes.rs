@@ -1,0 +1,81 @@
+//! What became of requests, for as long as somebody may ask again.
+//!
+//! Memory is bounded by time as in the reply table of every group: each transaction that ends also forgets
+//! up to two that ended more than [`REPLY_MS`] ago.
+
+use std::ops::ControlFlow;
+
+use eggs_machine::{Fault, Scan, ScanDirection, Store, StoreRead};
+use eggs_proto::{REPLY_MS, RequestId, Time, TransactionId, decode, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::{TransactionOutcome, keys};
+
+const FORGET_PER_END: usize = 2;
+
+/// What is known about a request. Stored: append only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Record {
+    /// The transaction is under way.
+    Running(TransactionId),
+    /// It has ended.
+    Finished(TransactionOutcome),
+}
+
+pub(crate) fn recall(store: &dyn StoreRead, id: RequestId) -> Result<Option<Record>, Fault> {
+    let Some(bytes) = store.get(keys::REQUESTS, &keys::request(id))? else {
+        return Ok(None);
+    };
+    let damaged = |_| Fault::Damaged("the record of a request does not decode".into());
+    decode(&bytes).map(Some).map_err(damaged)
+}
+
+pub(crate) fn remember_running(store: &mut dyn Store, id: RequestId, transaction: TransactionId) {
+    let record = encode(&Record::Running(transaction));
+    store.put(keys::REQUESTS, &keys::request(id), &record);
+}
+
+pub(crate) fn remember_finished(
+    store: &mut dyn Store,
+    id: RequestId,
+    outcome: &TransactionOutcome,
+    now: Time,
+) -> Result<(), Fault> {
+    let record = encode(&Record::Finished(outcome.clone()));
+    store.put(keys::REQUESTS, &keys::request(id), &record);
+    store.put(keys::FINISHED, &keys::finished(now, id), &[]);
+    forget(store, now)
+}
+
+fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
+    let Some(horizon) = now.0.checked_sub(REPLY_MS) else {
+        return Ok(());
+    };
+    // The cursor spares the scan the tombstones of what was forgotten before.
+    let from = store
+        .get(keys::COUNTERS, keys::FORGET_FROM)?
+        .unwrap_or_default();
+    let mut old = Vec::new();
+    let scan = Scan {
+        table: keys::FINISHED,
+        from: &from,
+        until: Some(&horizon.to_be_bytes()),
+        direction: ScanDirection::Forward,
+    };
+    store.scan(scan, &mut |key, _| {
+        old.push(key.to_vec());
+        if old.len() < FORGET_PER_END {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    for key in &old {
+        store.delete(keys::FINISHED, key);
+        store.delete(keys::REQUESTS, key.get(8..).unwrap_or_default());
+    }
+    if let Some(last) = old.last() {
+        store.put(keys::COUNTERS, keys::FORGET_FROM, last);
+    }
+    Ok(())
+}

@@ -1,0 +1,155 @@
+//! The record of a transaction under way.
+
+use eggs_machine::Fault;
+use eggs_proto::cdc::{CdcOperation, EntryName};
+use eggs_proto::shard::Replace;
+use eggs_proto::{InodeId, InodeKind, NameHash, RequestId, Time, decode, encode};
+use serde::{Deserialize, Serialize};
+
+use crate::TransactionOutcome;
+
+/// Version of the stored form.
+const VERSION: u8 = 1;
+
+/// A transaction under way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Transaction {
+    pub request: RequestId,
+    pub began: Time,
+    pub operation: CdcOperation,
+    /// Counts steps, so that an answer is matched to the step it belongs to.
+    pub serial: u32,
+    /// What has to be done next.
+    pub step: Step,
+    /// What the source's name stands for, while we hold its lock.
+    pub source: Option<InodeId>,
+    /// Whether we hold the target's lock, and what the name stands for.
+    pub target: TargetLock,
+    /// The directory that we have barred from getting entries.
+    pub detached: Option<InodeId>,
+    /// How it ends, once that is decided.
+    pub outcome: Option<TransactionOutcome>,
+}
+
+/// The lock on the target's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum TargetLock {
+    NotHeld,
+    Held(Option<InodeId>),
+}
+
+/// Steps of all transactions. Stored: append only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Step {
+    /// Make the inode of a new directory.
+    Create { dir: InodeId },
+    /// Give the new directory its name; this decides.
+    Link { dir: InodeId },
+    /// Undo `Create`.
+    Abandon { dir: InodeId },
+    /// Lock the name that is to go.
+    LockSource,
+    /// Lock the name that is to come, guessing the kind of what is there if the source is not known yet.
+    LockTarget { guess: InodeKind },
+    /// Bar a directory that is to go from getting entries.
+    Detach { dir: InodeId },
+    // From here on it is decided.
+    /// Let the target's name stand for the inode.
+    SetTarget { inode: InodeId },
+    /// Tell a directory its new parent.
+    SettleMoved { dir: InodeId },
+    /// Make a directory a snapshot.
+    SettleRemoved { dir: InodeId },
+    /// Remove the source's name: its inode lives on elsewhere.
+    ReleaseMoved,
+    /// Remove the source's name: its inode is deleted.
+    ReleaseDeleted,
+    // From here on it is undone.
+    /// Undo `Detach`.
+    Reattach { dir: InodeId },
+    /// Undo `LockTarget`.
+    KeepTarget,
+    /// Undo `LockSource`.
+    KeepSource,
+}
+
+/// What an answer makes of a transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Advance {
+    /// The same step has to be tried again later.
+    Stay,
+    /// Another step comes next.
+    To(Step),
+    /// Nothing is left to be done.
+    Finish(TransactionOutcome),
+}
+
+impl Transaction {
+    pub fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&encode(self));
+        bytes
+    }
+
+    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let damaged = || Fault::Damaged("a transaction does not decode".into());
+        match bytes.split_first() {
+            Some((&VERSION, record)) => decode(record).map_err(|_| damaged()),
+            Some(_) | None => Err(damaged()),
+        }
+    }
+
+    /// The name that goes, if any.
+    pub fn source_entry(&self) -> Option<&EntryName> {
+        match &self.operation {
+            CdcOperation::MakeDirectory { .. } => None,
+            CdcOperation::RemoveDirectory { entry } => Some(entry),
+            CdcOperation::Rename { source, .. } => Some(source),
+        }
+    }
+
+    /// The name that comes, if any.
+    pub fn target_entry(&self) -> Option<&EntryName> {
+        match &self.operation {
+            CdcOperation::MakeDirectory { entry, .. } => Some(entry),
+            CdcOperation::RemoveDirectory { .. } => None,
+            CdcOperation::Rename { target, .. } => Some(target),
+        }
+    }
+}
+
+impl Step {
+    /// Whether the outcome is decided and this step carries it out.
+    pub const fn is_decided(self) -> bool {
+        match self {
+            Self::Create { .. }
+            | Self::Link { .. }
+            | Self::LockSource
+            | Self::LockTarget { .. }
+            | Self::Detach { .. } => false,
+            Self::Abandon { .. }
+            | Self::SetTarget { .. }
+            | Self::SettleMoved { .. }
+            | Self::SettleRemoved { .. }
+            | Self::ReleaseMoved
+            | Self::ReleaseDeleted
+            | Self::Reattach { .. }
+            | Self::KeepTarget
+            | Self::KeepSource => true,
+        }
+    }
+}
+
+/// Where a name stands in the global order in which names are locked.
+pub(crate) fn lock_order(entry: &EntryName) -> (InodeId, NameHash, &[u8]) {
+    let hash = entry.name.hash_in(entry.dir);
+    (entry.dir, hash, entry.name.as_bytes())
+}
+
+/// What a rename was asked for.
+#[derive(Clone, Copy)]
+pub(crate) struct RenameOf<'a> {
+    pub source: &'a EntryName,
+    pub target: &'a EntryName,
+    pub replace: Replace,
+}
