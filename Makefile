@@ -1,0 +1,51 @@
+# Two commands are enough: `make run` starts a cluster, `make test` checks everything.
+# One build profile and one build directory outside of the checkout serve them all, because
+# RocksDB takes ten minutes to compile.
+
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/eggsfs/target
+BIN := $(CARGO_TARGET_DIR)/release
+# Where `make run` keeps its cluster.
+DIR ?= $(HOME)/eggsfs
+ARGS ?=
+CARGO := cargo
+
+.PHONY: help run build test check unit process-test bench deps deps-test clean
+
+help:
+	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
+	@echo 'make test   format, lints, unit and property tests, tests with real processes'
+	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
+	@echo 'make build  programs only, in $(BIN)'
+
+run: build
+	@echo "programs are in $(BIN): export PATH=\"$(BIN):\$$PATH\""
+	@$(BIN)/eggsrun --dir $(DIR) $(ARGS)
+
+build: deps
+	$(CARGO) build --release --locked --workspace --bins
+
+# What a build needs, and what the tests need on top. Installs only what is missing.
+deps:
+	@scripts/deps.sh build
+
+deps-test:
+	@scripts/deps.sh build test
+
+test: deps-test check unit process-test
+
+check: deps-test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --release --locked --workspace --all-targets -- -D warnings
+
+unit: deps-test
+	$(CARGO) nextest run --release --locked --workspace -E 'not package(eggs-harness)'
+
+# Starts real clusters, breaks them and looks at what is left.
+process-test: deps-test build
+	$(CARGO) nextest run --release --locked -p eggs-harness
+
+bench: build
+	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)
+
+clean:
+	$(CARGO) clean

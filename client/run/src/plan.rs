@@ -1,0 +1,266 @@
+//! What processes a cluster consists of and how each is started. Pure.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::{label::Shape, layout::Layout};
+
+/// Programs in the order in which they are started. They are stopped in the opposite order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Program {
+    Registry,
+    Shard,
+    Cdc,
+    Blocks,
+    Gc,
+    Fuse,
+}
+
+impl Program {
+    pub const fn binary(self) -> &'static str {
+        match self {
+            Self::Registry => "eggsshuckle",
+            Self::Shard => "eggsshard",
+            Self::Cdc => "eggscdc",
+            Self::Blocks => "eggsblocks",
+            Self::Gc => "eggsgc",
+            Self::Fuse => "eggsfuse",
+        }
+    }
+}
+
+/// One process to be run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProcessSpec {
+    /// As in `shard0`.
+    pub name: String,
+    pub program: Program,
+    pub args: Vec<String>,
+}
+
+/// Where everything listens.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    pub registry: Vec<SocketAddr>,
+    pub http: Vec<SocketAddr>,
+    pub shards: Vec<SocketAddr>,
+    pub cdc: Vec<SocketAddr>,
+    pub blocks: Vec<SocketAddr>,
+}
+
+/// What the plan follows from.
+pub struct Inputs<'a> {
+    pub layout: &'a Layout,
+    pub shape: Shape,
+    pub addresses: &'a Addresses,
+    /// `None` with `--no-mount`.
+    pub mount: Option<PathBuf>,
+    /// Bytes that one disk directory may use.
+    pub disk_capacity_bytes: u64,
+}
+
+/// All processes, in the order in which they are started.
+pub fn plan(inputs: &Inputs<'_>) -> Vec<ProcessSpec> {
+    let mut specs = Vec::new();
+    for id in 0..inputs.addresses.registry.len() {
+        specs.push(registry(inputs, id));
+    }
+    for (id, address) in inputs.addresses.shards.iter().enumerate() {
+        specs.push(meta(
+            inputs,
+            Program::Shard,
+            "shard",
+            id,
+            *address,
+            &inputs.addresses.shards,
+        ));
+    }
+    for (id, address) in inputs.addresses.cdc.iter().enumerate() {
+        specs.push(meta(
+            inputs,
+            Program::Cdc,
+            "cdc",
+            id,
+            *address,
+            &inputs.addresses.cdc,
+        ));
+    }
+    for (id, address) in inputs.addresses.blocks.iter().enumerate() {
+        specs.push(blocks(inputs, id, *address));
+    }
+    specs.push(gc(inputs));
+    specs.extend(
+        inputs
+            .mount
+            .as_ref()
+            .map(|mount| fuse(inputs, mount.display().to_string())),
+    );
+    specs
+}
+
+fn registry(inputs: &Inputs<'_>, id: usize) -> ProcessSpec {
+    let name = format!("shuckle{id}");
+    let args = vec![
+        format!("--id={id}"),
+        format!("--dir={}", inputs.layout.data(&name).display()),
+        format!("--listen={}", inputs.addresses.registry[id]),
+        format!("--http={}", inputs.addresses.http[id]),
+        format!("--peers={}", numbered(&inputs.addresses.registry)),
+        secret(inputs),
+    ];
+    ProcessSpec {
+        name,
+        program: Program::Registry,
+        args,
+    }
+}
+
+fn meta(
+    inputs: &Inputs<'_>,
+    program: Program,
+    prefix: &str,
+    id: usize,
+    address: SocketAddr,
+    peers: &[SocketAddr],
+) -> ProcessSpec {
+    let name = format!("{prefix}{id}");
+    let args = vec![
+        format!("--id={id}"),
+        format!("--dir={}", inputs.layout.data(&name).display()),
+        format!("--listen={address}"),
+        format!("--peers={}", numbered(peers)),
+        format!("--registry={}", listed(&inputs.addresses.registry)),
+        secret(inputs),
+    ];
+    ProcessSpec {
+        name,
+        program,
+        args,
+    }
+}
+
+fn blocks(inputs: &Inputs<'_>, id: usize, address: SocketAddr) -> ProcessSpec {
+    let name = format!("blocks{id}");
+    let dir = inputs.layout.data(&name);
+    let mut args = vec![
+        format!("--id={id}"),
+        format!("--domain={id}"),
+        format!("--dir={}", dir.display()),
+        format!("--listen={address}"),
+        format!("--registry={}", listed(&inputs.addresses.registry)),
+        secret(inputs),
+        format!("--disk-capacity={}", inputs.disk_capacity_bytes),
+    ];
+    let disks = (0..inputs.shape.hdd_per_domain).map(|n| ("hdd", n));
+    for (class, n) in disks.chain((0..inputs.shape.flash_per_domain).map(|n| ("flash", n))) {
+        args.push(format!(
+            "--disk={class}:{}",
+            dir.join(format!("{class}{n}")).display()
+        ));
+    }
+    ProcessSpec {
+        name,
+        program: Program::Blocks,
+        args,
+    }
+}
+
+fn gc(inputs: &Inputs<'_>) -> ProcessSpec {
+    let args = vec![
+        "--id=0".into(),
+        format!("--dir={}", inputs.layout.data("gc0").display()),
+        format!("--registry={}", listed(&inputs.addresses.registry)),
+        secret(inputs),
+    ];
+    ProcessSpec {
+        name: "gc0".into(),
+        program: Program::Gc,
+        args,
+    }
+}
+
+fn fuse(inputs: &Inputs<'_>, mount: String) -> ProcessSpec {
+    let args = vec![
+        format!("--registry={}", listed(&inputs.addresses.registry)),
+        format!("--secret-file={}", inputs.layout.client_secret().display()),
+        format!("--mount={mount}"),
+        format!("--ready-file={}", inputs.layout.mounted().display()),
+    ];
+    ProcessSpec {
+        name: "fuse0".into(),
+        program: Program::Fuse,
+        args,
+    }
+}
+
+fn secret(inputs: &Inputs<'_>) -> String {
+    format!("--secret-file={}", inputs.layout.cluster_secret().display())
+}
+
+fn listed(addresses: &[SocketAddr]) -> String {
+    addresses
+        .iter()
+        .map(SocketAddr::to_string)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn numbered(addresses: &[SocketAddr]) -> String {
+    let numbered = addresses
+        .iter()
+        .enumerate()
+        .map(|(id, address)| format!("{id}={address}"));
+    numbered.collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::loopback;
+
+    fn names(shape: Shape, mount: Option<PathBuf>) -> Vec<String> {
+        let ports = |n: u32| {
+            (0..n)
+                .map(|i| loopback(2000 + i as u16))
+                .collect::<Vec<_>>()
+        };
+        let addresses = Addresses {
+            registry: ports(shape.meta_replicas),
+            http: ports(shape.meta_replicas),
+            shards: ports(shape.meta_replicas),
+            cdc: ports(shape.meta_replicas),
+            blocks: ports(shape.failure_domains),
+        };
+        let layout = Layout::new("/c".into());
+        let inputs = Inputs {
+            layout: &layout,
+            shape,
+            addresses: &addresses,
+            mount,
+            disk_capacity_bytes: 1 << 30,
+        };
+        plan(&inputs).into_iter().map(|spec| spec.name).collect()
+    }
+
+    #[test]
+    fn the_default_cluster_has_all_its_processes_in_starting_order() {
+        let names = names(Shape::default(), Some("/m".into()));
+        assert_eq!(names.len(), 3 + 3 + 3 + 16 + 1 + 1);
+        assert_eq!(names[0], "shuckle0");
+        assert_eq!(names[3], "shard0");
+        assert_eq!(names[6], "cdc0");
+        assert_eq!(names[9], "blocks0");
+        assert_eq!(names[24..], ["blocks15", "gc0", "fuse0"]);
+    }
+
+    #[test]
+    fn a_small_cluster_without_a_mount() {
+        let shape = Shape {
+            meta_replicas: 1,
+            failure_domains: 2,
+            ..Shape::default()
+        };
+        let expected = ["shuckle0", "shard0", "cdc0", "blocks0", "blocks1", "gc0"];
+        assert_eq!(names(shape, None), expected);
+    }
+}
