@@ -95,7 +95,8 @@ pub struct ClusterMap {
     pub nodes: Vec<NodeInfo>,
     /// Block services, in order of their ids.
     pub services: Vec<BlockServiceInfo>,
-    /// The 256 shards in order, then the CDC; empty until a replica of the group has registered.
+    /// The 256 shards in order, then the CDC and the registry, as [`crate::GroupId`] numbers them; a group
+    /// has no replicas until one has registered.
     pub groups: Vec<GroupInfo>,
 }
 

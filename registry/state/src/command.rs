@@ -1,0 +1,58 @@
+//! What goes through the registry's log.
+
+use eggs_proto::registry::{ServiceRegistration, ServiceReport};
+use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
+use serde::{Deserialize, Serialize};
+
+/// A command. The position of a variant is its number in the log: append only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RegistryCommand {
+    /// A process has started or moved.
+    RegisterNode(Registration),
+    /// A person sets the state of a disk.
+    SetServiceState {
+        /// The disk.
+        service: BlockServiceId,
+        /// Its new state.
+        state: ServiceState,
+    },
+    /// What the leader has heard since its last one.
+    Observe(Observation),
+}
+
+/// A process as it describes itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Registration {
+    /// The process.
+    pub node: NodeId,
+    /// Where it serves, an IP address and a port.
+    pub address: String,
+    /// Groups that it replicates, with all their members.
+    pub groups: Vec<(GroupId, Vec<NodeId>)>,
+    /// Disks that it serves.
+    pub services: Vec<ServiceRegistration>,
+}
+
+/// Heartbeats that the leader has gathered.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Observation {
+    /// The leader's term. The first observation of a term starts everybody's silence anew.
+    pub office: u64,
+    /// Milliseconds on the leader's monotonic clock since its last observation; 0 in its first.
+    pub elapsed_ms: u64,
+    /// Silence after which something is stale, in milliseconds; the leader's configuration.
+    pub stale_ms: u64,
+    /// The last heartbeat of every process that was heard.
+    pub beats: Vec<Beat>,
+}
+
+/// One process's heartbeat.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Beat {
+    /// The process.
+    pub node: NodeId,
+    /// Groups that it leads.
+    pub leads: Vec<GroupId>,
+    /// How its disks are.
+    pub services: Vec<ServiceReport>,
+}

@@ -1,0 +1,148 @@
+//! The guard: reports of errors never take away more than parity can bear.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eggs_proto::{BlockServiceId, FailureDomainId, StorageClass};
+
+use crate::FENCED_DOMAINS_MAX;
+use crate::record::ServiceRecord;
+
+/// A failure domain's disks of one class.
+type Place = (StorageClass, FailureDomainId);
+
+/// Decides which reports of errors are honoured; returns the disks whose answer has changed.
+///
+/// A report is honoured when its failure domain keeps another writable disk of the class, or when fewer than
+/// [`FENCED_DOMAINS_MAX`] domains of the class are without one, for whatever reason. Earlier decisions stand
+/// for as long as their report does.
+pub(crate) fn honour_reports(
+    services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
+) -> BTreeSet<BlockServiceId> {
+    let mut changed = BTreeSet::new();
+    for (id, record) in services.iter_mut() {
+        if record.condition.fenced && !record.condition.fence_reported {
+            record.condition.fenced = false;
+            changed.insert(*id);
+        }
+    }
+    let mut writable = writable_disks(services);
+    for (id, record) in services.iter_mut() {
+        let condition = &mut record.condition;
+        if !condition.fence_reported || condition.fenced {
+            continue;
+        }
+        let place = (record.class, record.domain);
+        let left = writable.get(&place).copied().unwrap_or(0);
+        let takes_the_last = left <= 1 && condition.effective().takes_writes();
+        if takes_the_last && domains_without(&writable, record.class) >= FENCED_DOMAINS_MAX {
+            continue;
+        }
+        if condition.effective().takes_writes() {
+            writable.insert(place, left.saturating_sub(1));
+        }
+        condition.fenced = true;
+        changed.insert(*id);
+    }
+    changed
+}
+
+/// How many disks take writes in each place that has disks at all.
+fn writable_disks(services: &BTreeMap<BlockServiceId, ServiceRecord>) -> BTreeMap<Place, usize> {
+    let mut writable = BTreeMap::new();
+    for record in services.values() {
+        if record.condition.is_decommissioned() {
+            continue;
+        }
+        let count: &mut usize = writable.entry((record.class, record.domain)).or_default();
+        *count += usize::from(record.condition.effective().takes_writes());
+    }
+    writable
+}
+
+fn domains_without(writable: &BTreeMap<Place, usize>, class: StorageClass) -> usize {
+    writable
+        .iter()
+        .filter(|((of, _), count)| *of == class && **count == 0)
+        .count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eggs_proto::{NodeId, ProcessRole, Time};
+
+    fn disk(domain: u32, reported: bool) -> ServiceRecord {
+        ServiceRecord {
+            node: NodeId::new(ProcessRole::Blocks, domain),
+            domain: FailureDomainId(domain),
+            class: StorageClass::Hdd,
+            condition: crate::ServiceCondition {
+                fence_reported: reported,
+                ..Default::default()
+            },
+            capacity_bytes: 1,
+            available_bytes: 1,
+            used_bytes: 0,
+            blocks: 0,
+            last_seen: Time(0),
+            seen_ms: 0,
+            published_bytes: 1,
+            published_capacity_bytes: 1,
+        }
+    }
+
+    fn fenced(services: &BTreeMap<BlockServiceId, ServiceRecord>) -> Vec<u64> {
+        services
+            .iter()
+            .filter(|(_, record)| record.condition.fenced)
+            .map(|(id, _)| id.0)
+            .collect()
+    }
+
+    #[test]
+    fn at_most_four_domains() {
+        let mut services: BTreeMap<_, _> = (0..8)
+            .map(|n| (BlockServiceId(n), disk(n as u32, true)))
+            .collect();
+        honour_reports(&mut services);
+        assert_eq!(fenced(&services), [0, 1, 2, 3]);
+        // One recovers: another one's report is honoured.
+        services
+            .get_mut(&BlockServiceId(1))
+            .unwrap()
+            .condition
+            .fence_reported = false;
+        let changed = honour_reports(&mut services);
+        assert_eq!(fenced(&services), [0, 2, 3, 4]);
+        assert_eq!(
+            changed.into_iter().map(|id| id.0).collect::<Vec<_>>(),
+            [1, 4]
+        );
+    }
+
+    #[test]
+    fn the_dead_count() {
+        let mut services: BTreeMap<_, _> = (0..8)
+            .map(|n| (BlockServiceId(n), disk(n as u32, n >= 4)))
+            .collect();
+        for n in 0..3 {
+            let record = services.get_mut(&BlockServiceId(n)).unwrap();
+            record.condition.stale = true;
+        }
+        honour_reports(&mut services);
+        assert_eq!(fenced(&services), [4]);
+    }
+
+    #[test]
+    fn one_disk_of_several_is_no_domain() {
+        let mut services: BTreeMap<_, _> = (0..20)
+            .map(|n| (BlockServiceId(n), disk(n as u32 / 2, n % 2 == 0)))
+            .collect();
+        honour_reports(&mut services);
+        assert_eq!(
+            fenced(&services).len(),
+            10,
+            "each domain keeps its other disk"
+        );
+    }
+}

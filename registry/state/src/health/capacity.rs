@@ -1,0 +1,127 @@
+//! Whether there are enough failure domains, and enough space in them, for what the built-in policies write.
+
+use std::collections::BTreeMap;
+
+use eggs_proto::registry::{HealthFinding, Severity};
+use eggs_proto::{PolicySet, Scheme, StorageClass};
+
+use super::finding;
+use crate::{ClassTotals, Fill, Totals};
+
+/// The widest scheme that the built-in policies use on a class.
+fn widest_schemes() -> BTreeMap<StorageClass, Scheme> {
+    let policies = PolicySet::default();
+    let mut widest: BTreeMap<StorageClass, Scheme> = BTreeMap::new();
+    for row in &policies.extent.rows {
+        let plan = policies.plan(row.extent_bytes_max);
+        let known = widest.entry(plan.class).or_insert(plan.scheme);
+        if plan.scheme.data > known.data {
+            *known = plan.scheme;
+        }
+    }
+    widest
+}
+
+pub(super) fn check(totals: &Totals, findings: &mut Vec<HealthFinding>) {
+    if totals.classes.is_empty() {
+        findings.push(finding(
+            Severity::Down,
+            "NO_BLOCK_SERVICES",
+            [
+                "no disk has registered".into(),
+                "no file that is larger than a few KiB can be written".into(),
+                "eggsrun --dir DIR start blocks0".into(),
+            ],
+        ));
+        return;
+    }
+    for (class, scheme) in widest_schemes() {
+        match totals.classes.get(&class) {
+            Some(of_class) => check_class(class, scheme, of_class, findings),
+            None => findings.push(missing_class(class)),
+        }
+    }
+}
+
+fn missing_class(class: StorageClass) -> HealthFinding {
+    finding(
+        Severity::Degraded,
+        "STORAGE_CLASS_MISSING",
+        [
+            format!("no {class} disk has registered"),
+            format!("files that a policy puts on {class} go elsewhere or are refused"),
+            "start an eggsblocks process with a disk directory of that class".into(),
+        ],
+    )
+}
+
+fn check_class(
+    class: StorageClass,
+    scheme: Scheme,
+    totals: &ClassTotals,
+    findings: &mut Vec<HealthFinding>,
+) {
+    let (full, least) = (scheme.blocks(), scheme.blocks_min());
+    let healthy = totals.domains_writable;
+    let remedy = "eggsrun --dir DIR status; start the eggsblocks processes that are down";
+    if healthy < full {
+        let (severity, affects) = if healthy < least {
+            (
+                Severity::Down,
+                format!("files that are stored {scheme} on {class} cannot be written"),
+            )
+        } else {
+            (
+                Severity::Degraded,
+                format!("new files stored {scheme} on {class} have less redundancy at first"),
+            )
+        };
+        findings.push(finding(
+            severity,
+            "FAILURE_DOMAINS_BELOW_SCHEME",
+            [
+                format!("{healthy} failure domains take {class} blocks; {scheme} wants {full}, and {least} at least"),
+                affects,
+                remedy.into(),
+            ],
+        ));
+    }
+    let space =
+        "delete what is not needed (space comes back when its snapshots expire) or add disks";
+    if healthy >= least && totals.domains_with_space < least {
+        findings.push(finding(
+            Severity::Down,
+            "CLUSTER_FULL",
+            [
+                format!("the {class} disks are full"),
+                "writes fail with ENOSPC; reading, deleting and repairing work".into(),
+                space.into(),
+            ],
+        ));
+    } else if healthy > 0
+        && Fill::of(totals.capacity_bytes, totals.available_bytes) == Fill::NearlyFull
+    {
+        findings.push(finding(
+            Severity::Degraded,
+            "CLUSTER_NEARLY_FULL",
+            [
+                format!("less than 5 % of the {class} disks can still be written"),
+                "writes will fail with ENOSPC when it is used up".into(),
+                space.into(),
+            ],
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_policies_want_fourteen_and_eight_domains() {
+        let widest = widest_schemes();
+        let text = |class| widest.get(&class).map(Scheme::to_string);
+        assert_eq!(text(StorageClass::Hdd).as_deref(), Some("10+4"));
+        assert_eq!(text(StorageClass::Flash).as_deref(), Some("4+4"));
+    }
+}

@@ -1,0 +1,52 @@
+//! The machine: one arm per command.
+
+use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store};
+use eggs_proto::registry::RegistryReply;
+use eggs_proto::{CallError, CallResult, InvalidArgument, Refusal, decode, encode};
+
+use crate::transaction::{Stop, Transaction};
+use crate::{RegistryCommand, ops};
+
+/// The registry's state machine. A reply is an encoded [`RegistryOutcome`], which is what a client is answered.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RegistryMachine;
+
+/// What a command is answered.
+pub type RegistryOutcome = CallResult<RegistryReply>;
+
+impl StateMachine for RegistryMachine {
+    fn apply(
+        &self,
+        store: &mut dyn Store,
+        context: ApplyContext,
+        command: &[u8],
+    ) -> Result<Outcome, Fault> {
+        match apply(store, context, command) {
+            Ok(()) => Ok(Outcome::Accepted(answer(Ok(RegistryReply::Done)))),
+            Err(Stop::Refusal(refusal)) => {
+                Ok(Outcome::Refused(answer(Err(CallError::Refused(refusal)))))
+            }
+            Err(Stop::Fault(fault)) => Err(fault),
+        }
+    }
+}
+
+fn answer(outcome: RegistryOutcome) -> Vec<u8> {
+    encode(&outcome)
+}
+
+fn apply(store: &mut dyn Store, context: ApplyContext, command: &[u8]) -> Result<(), Stop> {
+    // A newer leader may propose what this build does not know; every replica refuses it alike.
+    let command = decode::<RegistryCommand>(command)
+        .map_err(|_| Refusal::Invalid(InvalidArgument::Encoding))?;
+    let mut tx = Transaction::begin(store, context.now)?;
+    match command {
+        RegistryCommand::RegisterNode(registration) => ops::register_node(&mut tx, registration)?,
+        RegistryCommand::SetServiceState { service, state } => {
+            ops::set_service_state(&mut tx, service, state)?;
+        }
+        RegistryCommand::Observe(observation) => ops::observe(&mut tx, &observation)?,
+    }
+    tx.finish();
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! Stored values. Their encoding is part of the on-disk format; see `tables` for their version.
+
+use eggs_proto::{
+    BlockServiceId, BlockServiceInfo, Epoch, FailureDomainId, NodeId, NodeInfo, StorageClass, Time,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::ServiceCondition;
+
+/// What there is once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ClusterRecord {
+    /// Version of the map.
+    pub epoch: Epoch,
+    /// Log time of the last command.
+    pub time: Time,
+    /// Observed time: milliseconds during which a leader listened.
+    pub observed_ms: u64,
+    /// Observed time at which the present leader took office.
+    pub office_since_ms: u64,
+    /// Its term.
+    pub office: u64,
+    /// Silence after which something is stale.
+    pub stale_ms: u64,
+    /// Number of processes.
+    pub nodes: u32,
+    /// Number of disks.
+    pub services: u32,
+}
+
+impl ClusterRecord {
+    /// For how long something last heard at `seen_ms` has been silent while somebody listened.
+    pub(crate) fn silent_ms(&self, seen_ms: u64) -> u64 {
+        self.observed_ms
+            .saturating_sub(seen_ms.max(self.office_since_ms))
+    }
+
+    /// Whether that is too long.
+    pub(crate) fn is_stale(&self, seen_ms: u64) -> bool {
+        self.silent_ms(seen_ms) > self.stale_ms
+    }
+}
+
+/// One process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct NodeRecord {
+    pub address: String,
+    pub started: Time,
+    pub last_seen: Time,
+    /// Observed time of the last heartbeat.
+    pub seen_ms: u64,
+}
+
+impl NodeRecord {
+    pub(crate) fn info(&self, node: NodeId) -> NodeInfo {
+        NodeInfo {
+            node,
+            address: self.address.clone(),
+            last_seen: self.last_seen,
+            started: self.started,
+        }
+    }
+}
+
+/// One disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServiceRecord {
+    pub node: NodeId,
+    pub domain: FailureDomainId,
+    pub class: StorageClass,
+    pub condition: ServiceCondition,
+    pub capacity_bytes: u64,
+    pub available_bytes: u64,
+    pub used_bytes: u64,
+    pub blocks: u64,
+    pub last_seen: Time,
+    /// Observed time of the last report.
+    pub seen_ms: u64,
+    /// Available bytes when the epoch last grew on their account.
+    pub published_bytes: u64,
+    /// Capacity when the epoch last grew on its account.
+    pub published_capacity_bytes: u64,
+}
+
+impl ServiceRecord {
+    pub(crate) fn info(&self, service: BlockServiceId) -> BlockServiceInfo {
+        BlockServiceInfo {
+            service,
+            node: self.node,
+            domain: self.domain,
+            class: self.class,
+            state: self.condition.effective(),
+            capacity_bytes: self.capacity_bytes,
+            available_bytes: self.available_bytes,
+            used_bytes: self.used_bytes,
+            blocks: self.blocks,
+            last_seen: self.last_seen,
+        }
+    }
+}
+
+/// One group.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GroupRecord {
+    pub replicas: Vec<NodeId>,
+    pub leader: Option<NodeId>,
+}

@@ -1,0 +1,196 @@
+//! Tables, their keys, and how values are written.
+//!
+//! Keys are big-endian ids. A value is one byte of version, then postcard.
+
+use std::ops::ControlFlow;
+
+use eggs_machine::{Fault, Scan, ScanDirection, Store, StoreRead, Table, TableSpec};
+use eggs_proto::{BlockServiceId, GroupId, NodeId, decode, encode};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// One [`crate::record::ClusterRecord`] under the empty key.
+pub(crate) const CLUSTER: Table = Table(16);
+/// Process → [`crate::record::NodeRecord`].
+pub(crate) const NODES: Table = Table(17);
+/// Disk → [`crate::record::ServiceRecord`].
+pub(crate) const SERVICES: Table = Table(18);
+/// Group → [`crate::record::GroupRecord`].
+pub(crate) const GROUPS: Table = Table(19);
+/// Disk → its key.
+pub(crate) const KEYS: Table = Table(20);
+
+/// The tables of the registry.
+pub const TABLES: [TableSpec; 5] = [
+    TableSpec {
+        table: CLUSTER,
+        name: "registry_cluster",
+    },
+    TableSpec {
+        table: NODES,
+        name: "registry_nodes",
+    },
+    TableSpec {
+        table: SERVICES,
+        name: "registry_services",
+    },
+    TableSpec {
+        table: GROUPS,
+        name: "registry_groups",
+    },
+    TableSpec {
+        table: KEYS,
+        name: "registry_keys",
+    },
+];
+
+const VALUE_VERSION: u8 = 1;
+
+/// An id as the key of a table.
+pub(crate) trait Key: Copy {
+    /// Writes it.
+    fn bytes(self) -> Vec<u8>;
+    /// Reads it.
+    fn parse(bytes: &[u8]) -> Option<Self>;
+}
+
+impl Key for () {
+    fn bytes(self) -> Vec<u8> {
+        Vec::new()
+    }
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        bytes.is_empty().then_some(())
+    }
+}
+
+impl Key for NodeId {
+    fn bytes(self) -> Vec<u8> {
+        self.get().to_be_bytes().to_vec()
+    }
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Self::from_u64(u64::from_be_bytes(bytes.try_into().ok()?))
+    }
+}
+
+impl Key for BlockServiceId {
+    fn bytes(self) -> Vec<u8> {
+        self.0.to_be_bytes().to_vec()
+    }
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self(u64::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+impl Key for GroupId {
+    fn bytes(self) -> Vec<u8> {
+        self.0.to_be_bytes().to_vec()
+    }
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        Some(Self(u16::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+/// Reads a value.
+pub(crate) fn get<K: Key, V: DeserializeOwned>(
+    store: &dyn StoreRead,
+    table: Table,
+    key: K,
+) -> Result<Option<V>, Fault> {
+    let value = store.get(table, &key.bytes())?;
+    value.map(|bytes| read_value(table, &bytes)).transpose()
+}
+
+/// Writes a value.
+pub(crate) fn put<K: Key, V: Serialize>(store: &mut dyn Store, table: Table, key: K, value: &V) {
+    let mut bytes = vec![VALUE_VERSION];
+    bytes.extend_from_slice(&encode(value));
+    store.put(table, &key.bytes(), &bytes);
+}
+
+/// Reads a whole table in order of its keys.
+pub(crate) fn list<K: Key, V: DeserializeOwned>(
+    store: &dyn StoreRead,
+    table: Table,
+) -> Result<Vec<(K, V)>, Fault> {
+    let scan = Scan {
+        table,
+        from: &[],
+        until: None,
+        direction: ScanDirection::Forward,
+    };
+    let mut entries = Vec::new();
+    let mut failed = None;
+    store.scan(
+        scan,
+        &mut |key, value| match read_entry(table, key, value) {
+            Ok(entry) => {
+                entries.push(entry);
+                ControlFlow::Continue(())
+            }
+            Err(fault) => {
+                failed = Some(fault);
+                ControlFlow::Break(())
+            }
+        },
+    )?;
+    failed.map_or(Ok(entries), Err)
+}
+
+fn read_entry<K: Key, V: DeserializeOwned>(
+    table: Table,
+    key: &[u8],
+    value: &[u8],
+) -> Result<(K, V), Fault> {
+    let parsed = K::parse(key).ok_or_else(|| {
+        Fault::Damaged(format!("a key of registry table {} is malformed", table.0))
+    })?;
+    Ok((parsed, read_value(table, value)?))
+}
+
+fn read_value<V: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<V, Fault> {
+    match bytes.split_first() {
+        Some((&VALUE_VERSION, rest)) => decode(rest).map_err(|_| {
+            Fault::Damaged(format!(
+                "a value of registry table {} does not decode",
+                table.0
+            ))
+        }),
+        Some((version, _)) => Err(Fault::Damaged(format!(
+            "a value of registry table {} has version {version}, which this build does not know",
+            table.0
+        ))),
+        None => Err(Fault::Damaged(format!(
+            "a value of registry table {} is empty",
+            table.0
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use eggs_machine::MemoryStore;
+    use eggs_proto::ProcessRole;
+
+    #[test]
+    fn keys_are_big_endian_ids() {
+        assert_eq!(
+            NodeId::new(ProcessRole::Blocks, 2).bytes(),
+            [0, 0, 0, 3, 0, 0, 0, 2]
+        );
+        assert_eq!(BlockServiceId(258).bytes(), [0, 0, 0, 0, 0, 0, 1, 2]);
+        assert_eq!(GroupId(256).bytes(), [1, 0]);
+        assert_eq!(GroupId::parse(&[1, 0]), Some(GroupId(256)));
+        assert_eq!(GroupId::parse(&[1]), None);
+    }
+
+    #[test]
+    fn damage_is_a_fault() {
+        let mut store = MemoryStore::default();
+        for bad in [&[][..], &[2, 1], &[1]] {
+            store.put(GROUPS, &[0, 1], bad);
+            let read: Result<Vec<(GroupId, u64)>, Fault> = list(&store, GROUPS);
+            assert!(matches!(read, Err(Fault::Damaged(_))), "{bad:?}");
+        }
+    }
+}

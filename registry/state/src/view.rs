@@ -1,0 +1,107 @@
+//! What can be read from the state.
+
+use eggs_machine::{Fault, StoreRead};
+use eggs_proto::registry::ServiceReport;
+use eggs_proto::{BlockServiceId, ClusterMap, GroupInfo, NodeId, ServiceKey};
+
+use crate::record::{ClusterRecord, GroupRecord, NodeRecord, ServiceRecord};
+use crate::tables::{self, CLUSTER, GROUPS, KEYS, NODES, SERVICES};
+use crate::{GROUPS_MAX, ServiceCondition};
+
+/// What the map does not say about a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeCondition {
+    /// Milliseconds of observed time since it was last heard of.
+    pub silent_ms: u64,
+    /// Whether that is too long.
+    pub down: bool,
+}
+
+/// The map, and what only the registry knows about what is on it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterView {
+    /// The map.
+    pub map: ClusterMap,
+    /// One for each of the map's processes.
+    pub nodes: Vec<NodeCondition>,
+    /// One for each of the map's disks.
+    pub services: Vec<ServiceCondition>,
+}
+
+impl ClusterView {
+    /// Reads the whole state.
+    pub fn read(store: &dyn StoreRead) -> Result<Self, Fault> {
+        let cluster: ClusterRecord = tables::get(store, CLUSTER, ())?.unwrap_or_default();
+        let mut view = Self::default();
+        view.map.epoch = cluster.epoch;
+        view.map.time = cluster.time;
+        for (node, record) in tables::list::<NodeId, NodeRecord>(store, NODES)? {
+            view.map.nodes.push(record.info(node));
+            view.nodes.push(NodeCondition {
+                silent_ms: cluster.silent_ms(record.seen_ms),
+                down: cluster.is_stale(record.seen_ms),
+            });
+        }
+        for (service, record) in tables::list::<BlockServiceId, ServiceRecord>(store, SERVICES)? {
+            view.map.services.push(record.info(service));
+            view.services.push(record.condition);
+        }
+        view.map.groups = read_groups(store)?;
+        Ok(view)
+    }
+
+    /// What the map does not say about a process; `None` if it never registered.
+    pub fn node(&self, node: NodeId) -> Option<NodeCondition> {
+        let at = self
+            .map
+            .nodes
+            .binary_search_by_key(&node, |info| info.node)
+            .ok()?;
+        self.nodes.get(at).copied()
+    }
+
+    /// Whether a process has been heard of lately.
+    pub fn is_up(&self, node: NodeId) -> bool {
+        self.node(node).is_some_and(|condition| !condition.down)
+    }
+}
+
+fn read_groups(store: &dyn StoreRead) -> Result<Vec<GroupInfo>, Fault> {
+    let unknown = GroupInfo {
+        replicas: Vec::new(),
+        leader: None,
+    };
+    let mut groups = vec![unknown; GROUPS_MAX];
+    for (group, record) in tables::list::<eggs_proto::GroupId, GroupRecord>(store, GROUPS)? {
+        if let Some(place) = groups.get_mut(usize::from(group.0)) {
+            *place = GroupInfo {
+                replicas: record.replicas,
+                leader: record.leader,
+            };
+        }
+    }
+    Ok(groups)
+}
+
+/// The keys of all block services, for servers only.
+pub fn service_keys(store: &dyn StoreRead) -> Result<Vec<(BlockServiceId, ServiceKey)>, Fault> {
+    tables::list(store, KEYS)
+}
+
+/// Whether a process and all disks that it reports on are registered. If not, it has to register (again).
+pub fn knows(
+    store: &dyn StoreRead,
+    node: NodeId,
+    reports: &[ServiceReport],
+) -> Result<bool, Fault> {
+    if tables::get::<_, NodeRecord>(store, NODES, node)?.is_none() {
+        return Ok(false);
+    }
+    for report in reports {
+        let record: Option<ServiceRecord> = tables::get(store, SERVICES, report.service)?;
+        if record.is_none_or(|record| record.node != node) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
