@@ -1,4 +1,5 @@
 //! The HTTP routes, over a real socket.
+#![allow(clippy::unwrap_used)]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -1,4 +1,5 @@
 //! The log as a process writes it: this test runs itself with something to say.
+#![allow(clippy::unwrap_used)]
 
 use std::process::Command;
 

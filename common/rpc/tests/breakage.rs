@@ -1,4 +1,5 @@
 //! Servers die, restart, hang, refuse and stop; every call ends with what is known about it.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

@@ -1,4 +1,5 @@
 //! Answers find their requests, in any order and of any size.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

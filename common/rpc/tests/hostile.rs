@@ -1,4 +1,5 @@
 //! Whatever bytes arrive, only the connection that they arrive on suffers.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

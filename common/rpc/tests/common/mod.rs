@@ -1,5 +1,5 @@
 //! A server that does what its requests say.
-#![allow(dead_code)]
+#![allow(dead_code, clippy::unwrap_used)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
