@@ -1,29 +1,13 @@
 //! The machine that the log drives.
 
-use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store, Table, TableSpec};
+use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store};
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{Refusal, ShardId, decode, encode};
 
 use crate::ShardCommand;
-
-/// The tables of a shard.
-pub const TABLES: &[TableSpec] = &[
-    spec(16, "counters"),
-    spec(17, "inodes"),
-    spec(18, "dentries"),
-    spec(19, "snapshots"),
-    spec(20, "extents"),
-    spec(21, "transients"),
-    spec(22, "garbage"),
-    spec(23, "service_files"),
-];
-
-const fn spec(number: u8, name: &'static str) -> TableSpec {
-    TableSpec {
-        table: Table(number),
-        name,
-    }
-}
+use crate::apply::apply;
+use crate::state::State;
+use crate::step::Stop;
 
 /// One shard. A command is an encoded [`ShardCommand`], its reply an encoded `Result<ShardReply, Refusal>`.
 #[derive(Clone, Copy, Debug)]
@@ -35,13 +19,25 @@ pub struct ShardMachine {
 impl StateMachine for ShardMachine {
     fn apply(
         &self,
-        _store: &mut dyn Store,
-        _context: ApplyContext,
+        store: &mut dyn Store,
+        context: ApplyContext,
         command: &[u8],
     ) -> Result<Outcome, Fault> {
-        let _: ShardCommand = decode(command)
+        let command: ShardCommand = decode(command)
             .map_err(|_| Fault::Entry(format!("a command of shard {}", self.shard)))?;
-        let answer: Result<ShardReply, Refusal> = Err(Refusal::Unsupported);
-        Ok(Outcome::Refused(encode(&answer)))
+        let mut state = State::new(self.shard, context.now, store)?;
+        let answer: Result<ShardReply, Refusal> = match apply(&mut state, command) {
+            Ok(reply) => {
+                state.finish();
+                Ok(reply)
+            }
+            Err(Stop::Refused(refusal)) => Err(refusal),
+            Err(Stop::Fault(fault)) => return Err(fault),
+        };
+        let bytes = encode(&answer);
+        Ok(match answer {
+            Ok(_) => Outcome::Accepted(bytes),
+            Err(_) => Outcome::Refused(bytes),
+        })
     }
 }

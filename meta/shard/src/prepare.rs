@@ -1,11 +1,28 @@
-//! The leader's part of a change.
+//! The leader's part of a change: what is not deterministic.
+//!
+//! **Invariant:** what depends on the state or on the cluster map is never refused here but through the log
+//! ([`Prepared::Refused`]), because only the reply table knows whether the change has happened before.
+
+use std::collections::BTreeSet;
 
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::shard::ShardChange;
-use eggs_proto::{BlockServiceId, ClusterMap, Refusal, ServiceKey, ShardId, Time};
+use eggs_proto::shard::{AddExtent, ErasedBlock, ShardChange as C};
+use eggs_proto::{
+    BlockFacts, BlockServiceId, BlockState, ClusterMap, Cookie, EXCLUDE_MAX, ExtentBody,
+    FailureDomainId, InodeId, InvalidArgument, LIST_ENTRIES_MAX, MacTag, Refusal, ServiceKey,
+    ShardId, Statement, Time,
+};
 
-use crate::ShardCommand;
+use crate::apply::check_origin;
+use crate::placement::{Demand, place_extent, place_some};
+use crate::random::Random;
+use crate::state::{Reader, block_facts};
+use crate::step::{Step, Stop, split};
+use crate::{Prepared, ShardCommand};
+
+/// How many extents of a file are looked at to keep it on few services.
+const STICKY_EXTENTS: usize = 4;
 
 /// What the leader knows besides the state.
 pub struct PrepareContext<'a> {
@@ -13,7 +30,7 @@ pub struct PrepareContext<'a> {
     pub map: &'a ClusterMap,
     /// Keys of block services.
     pub keys: &'a dyn Fn(BlockServiceId) -> Option<ServiceKey>,
-    /// Fresh random bytes.
+    /// Fresh random bytes, never used for another change.
     pub entropy: [u8; 32],
     /// Who asks.
     pub origin: PeerRole,
@@ -21,13 +38,240 @@ pub struct PrepareContext<'a> {
     pub now: Time,
 }
 
-/// Decides what is not deterministic and checks what can be checked before the log.
+/// Decides what is not deterministic. A refusal returned here holds for every retry as well; all others
+/// travel in the command.
 pub fn prepare(
-    _shard: ShardId,
-    _store: &dyn StoreRead,
+    shard: ShardId,
+    store: &dyn StoreRead,
     context: &PrepareContext<'_>,
-    change: ShardChange,
+    change: C,
 ) -> Result<Result<ShardCommand, Refusal>, Fault> {
-    let _ = (context.origin, change);
-    Ok(Err(Refusal::Unsupported))
+    if let Err(refusal) = check_origin(&change, context.origin) {
+        return Ok(Err(refusal));
+    }
+    let read = Reader::new(shard, store);
+    let prepared = match split(decide(read, context, &change))? {
+        Ok(prepared) => prepared,
+        Err(refusal) => Prepared::Refused(refusal),
+    };
+    Ok(Ok(ShardCommand {
+        change,
+        origin: context.origin,
+        prepared,
+    }))
+}
+
+fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Prepared> {
+    match change {
+        C::CreateTransient { .. } => Ok(Prepared::Cookie(cookie(&context.entropy))),
+        C::AddExtent(request) => place(read, context, request),
+        C::ReplaceBlocks {
+            file,
+            offset,
+            indexes,
+            exclude,
+            ..
+        } => replace(read, context, (*file, *offset), indexes, exclude),
+        C::CertifyExtent {
+            file,
+            offset,
+            proofs,
+            ..
+        } => Ok(Prepared::Proved(verify(
+            read, context, *file, *offset, proofs,
+        )?)),
+        C::GarbageErased { erased } => Ok(Prepared::Erased(verify_erased(read, context, erased)?)),
+        C::AddInline { .. }
+        | C::AddHole { .. }
+        | C::Link { .. }
+        | C::CreateFile { .. }
+        | C::Symlink { .. }
+        | C::KeepAlive { .. }
+        | C::Scrap { .. }
+        | C::Unlink { .. }
+        | C::Rename { .. }
+        | C::SetAttributes { .. }
+        | C::SetPolicy { .. }
+        | C::ClearPolicy { .. }
+        | C::DestroyTransient { .. }
+        | C::CollectSnapshot { .. }
+        | C::BeginCollect { .. }
+        | C::ScrapForeign { .. }
+        | C::RemoveDirectory { .. }
+        | C::CreateDirectory { .. }
+        | C::AbandonDirectory { .. }
+        | C::LinkDirectory { .. }
+        | C::LockDentry { .. }
+        | C::ReleaseDentry { .. }
+        | C::DetachDirectory { .. }
+        | C::SettleDirectory { .. } => Ok(Prepared::Nothing),
+    }
+}
+
+fn cookie(entropy: &[u8; 32]) -> Cookie {
+    let mut bytes = [0u8; 8];
+    bytes.copy_from_slice(&entropy[..8]);
+    Cookie(u64::from_le_bytes(bytes))
+}
+
+fn place(read: Reader<'_>, context: &PrepareContext<'_>, request: &AddExtent) -> Step<Prepared> {
+    let scheme = request.layout.scheme;
+    check_exclude(&request.exclude)?;
+    if !request.layout.fits(request.size) {
+        return Err(eggs_proto::ExtentProblem::Sizes.into());
+    }
+    let certified = match &request.certify {
+        Some((offset, proofs)) => Some(verify(read, context, request.file, *offset, proofs)?),
+        None => None,
+    };
+    let demand = Demand {
+        class: request.class,
+        block_bytes: request.layout.block_bytes(),
+        sticky: &services_of(read, request.file)?,
+        exclude: &request.exclude,
+        occupied: &BTreeSet::new(),
+        usable: &|service| (context.keys)(service).is_some(),
+    };
+    let mut random = Random::new(&context.entropy);
+    let (class, services) = place_extent(context.map, &demand, scheme, &mut random)?;
+    Ok(Prepared::Placed {
+        class,
+        services,
+        certified,
+    })
+}
+
+fn check_exclude(exclude: &[BlockServiceId]) -> Result<(), Refusal> {
+    if exclude.len() > EXCLUDE_MAX {
+        return Err(Refusal::Invalid(InvalidArgument::List));
+    }
+    Ok(())
+}
+
+/// Where the last extents of a file are, the most recent first.
+fn services_of(read: Reader<'_>, file: InodeId) -> Step<Vec<BlockServiceId>> {
+    let mut services = Vec::new();
+    for record in read.extents_until(file, u64::MAX, STICKY_EXTENTS)? {
+        for service in crate::state::services(&record.extent) {
+            if !services.contains(&service) {
+                services.push(service);
+            }
+        }
+    }
+    Ok(services)
+}
+
+fn replace(
+    read: Reader<'_>,
+    context: &PrepareContext<'_>,
+    (file, offset): (InodeId, u64),
+    indexes: &[u8],
+    exclude: &[BlockServiceId],
+) -> Step<Prepared> {
+    check_exclude(exclude)?;
+    let nothing = Prepared::Replaced {
+        seen: Vec::new(),
+        services: Vec::new(),
+    };
+    let Some(record) = read.extent(file, offset)? else {
+        return Ok(nothing); // for apply to refuse
+    };
+    let ExtentBody::Blocks {
+        class,
+        layout,
+        blocks,
+    } = record.extent.body
+    else {
+        return Ok(nothing);
+    };
+    if indexes.len() > blocks.len() {
+        return Ok(nothing);
+    }
+    let mut exclude = exclude.to_vec();
+    let mut occupied: BTreeSet<FailureDomainId> = BTreeSet::new();
+    for (index, block) in (0u8..).zip(&blocks) {
+        if block.state == BlockState::Missing {
+            continue;
+        }
+        exclude.push(block.service);
+        if !indexes.contains(&index) {
+            let info = context.map.service(block.service);
+            occupied.extend(info.map(|info| info.domain));
+        }
+    }
+    let demand = Demand {
+        class,
+        block_bytes: layout.block_bytes(),
+        sticky: &services_of(read, file)?,
+        exclude: &exclude,
+        occupied: &occupied,
+        usable: &|service| (context.keys)(service).is_some(),
+    };
+    let mut random = Random::new(&context.entropy);
+    let services = place_some(context.map, &demand, indexes.len(), &mut random);
+    Ok(Prepared::Replaced {
+        seen: blocks.iter().map(|block| block.block).collect(),
+        services,
+    })
+}
+
+/// The facts of an extent's blocks whose proofs are genuine. A proof that is not, is refused.
+fn verify(
+    read: Reader<'_>,
+    context: &PrepareContext<'_>,
+    file: InodeId,
+    offset: u64,
+    proofs: &[Option<MacTag>],
+) -> Step<Vec<Option<BlockFacts>>> {
+    let Some(record) = read.extent(file, offset)? else {
+        return Ok(Vec::new()); // for apply to refuse
+    };
+    let ExtentBody::Blocks { layout, blocks, .. } = record.extent.body else {
+        return Ok(Vec::new());
+    };
+    if proofs.len() != blocks.len() {
+        return Err(eggs_proto::ExtentProblem::Sizes.into());
+    }
+    let mut proved = Vec::with_capacity(blocks.len());
+    for (index, (block, proof)) in (0u8..).zip(blocks.iter().zip(proofs)) {
+        let facts = block_facts(&layout, block);
+        proved.push(match proof {
+            None => None,
+            Some(tag) if is_genuine(context, Statement::Written, &facts, tag) => Some(facts),
+            Some(_) => return Err(Refusal::BadProof { index }.into()),
+        });
+    }
+    Ok(proved)
+}
+
+fn is_genuine(
+    context: &PrepareContext<'_>,
+    statement: Statement,
+    facts: &BlockFacts,
+    tag: &MacTag,
+) -> bool {
+    (context.keys)(facts.service).is_some_and(|key| key.verify(statement, facts, tag))
+}
+
+/// The facts of garbage whose erasure is proved. What is unknown has been reported before.
+fn verify_erased(
+    read: Reader<'_>,
+    context: &PrepareContext<'_>,
+    erased: &[ErasedBlock],
+) -> Step<Vec<BlockFacts>> {
+    if erased.len() > LIST_ENTRIES_MAX as usize {
+        return Err(Stop::from(InvalidArgument::List));
+    }
+    let mut proved = Vec::with_capacity(erased.len());
+    for (at, ErasedBlock { block, proof }) in erased.iter().enumerate() {
+        let Some(record) = read.garbage(*block)? else {
+            continue;
+        };
+        if !is_genuine(context, Statement::Erased, &record.facts, proof) {
+            let index = u8::try_from(at).unwrap_or(u8::MAX);
+            return Err(Refusal::BadProof { index }.into());
+        }
+        proved.push(record.facts);
+    }
+    Ok(proved)
 }

@@ -1,0 +1,31 @@
+//! One operation per file: what a change does to the state.
+
+pub(crate) mod abandon_directory;
+pub(crate) mod add_extent;
+pub(crate) mod add_hole;
+pub(crate) mod add_inline;
+pub(crate) mod begin_collect;
+pub(crate) mod certify_extent;
+pub(crate) mod clear_policy;
+pub(crate) mod collect_snapshot;
+pub(crate) mod create_directory;
+pub(crate) mod create_file;
+pub(crate) mod create_transient;
+pub(crate) mod destroy_transient;
+pub(crate) mod detach_directory;
+pub(crate) mod garbage_erased;
+pub(crate) mod keep_alive;
+pub(crate) mod link;
+pub(crate) mod link_directory;
+pub(crate) mod lock_dentry;
+pub(crate) mod release_dentry;
+pub(crate) mod remove_directory;
+pub(crate) mod rename;
+pub(crate) mod replace_blocks;
+pub(crate) mod scrap;
+pub(crate) mod scrap_foreign;
+pub(crate) mod set_attributes;
+pub(crate) mod set_policy;
+pub(crate) mod settle_directory;
+pub(crate) mod symlink;
+pub(crate) mod unlink;

@@ -1,0 +1,122 @@
+//! Names new blocks in place of some that could not be written. The old ones go to the garbage, because they
+//! may have been written all the same.
+//!
+//! A block for which no failure domain was left becomes `Missing`, as long as enough others remain.
+
+use std::collections::BTreeSet;
+
+use eggs_proto::shard::ShardReply;
+use eggs_proto::{
+    BlockId, BlockServiceId, BlockState, CERTIFICATE_MS, Cookie, ExtentBlock, ExtentBody,
+    ExtentProblem, InodeId, InvalidArgument, Refusal,
+};
+
+use super::add_extent::{name_block, place};
+use crate::records::ExtentRecord;
+use crate::state::{OpenTransient, State, block_facts};
+use crate::step::{Reply, Step};
+
+/// What is to be replaced by what.
+pub(crate) struct Replacement {
+    pub(crate) indexes: Vec<u8>,
+    /// The blocks of the extent when the leader chose.
+    pub(crate) seen: Vec<BlockId>,
+    /// One for each index.
+    pub(crate) services: Vec<Option<BlockServiceId>>,
+}
+
+pub(crate) fn apply(
+    state: &mut State<'_>,
+    id: InodeId,
+    cookie: Cookie,
+    offset: u64,
+    replacement: &Replacement,
+) -> Reply {
+    let mut file = OpenTransient::open(state, id, cookie)?;
+    let mut record = state
+        .read()
+        .extent(id, offset)?
+        .ok_or(Refusal::BadExtent(ExtentProblem::Missing))?;
+    let write_expiry = record.write_expiry;
+    let before = record.extent.physical_bytes();
+    let was_pending = !record.extent.is_certified();
+    let ExtentBody::Blocks { layout, blocks, .. } = &mut record.extent.body else {
+        return Err(ExtentProblem::State.into());
+    };
+    check(blocks, replacement)?;
+    let expiry = state.now.plus_ms(CERTIFICATE_MS);
+    let mut placed = Vec::new();
+    for (index, service) in replacement.indexes.iter().zip(&replacement.services) {
+        let Some(block) = blocks.get_mut(usize::from(*index)) else {
+            continue; // checked above
+        };
+        state.discard(block_facts(layout, block), write_expiry)?;
+        *block = name_block(state, *service, block.checksum);
+        if block.state == BlockState::Pending {
+            placed.push(place(*index, layout, block, expiry));
+        }
+    }
+    let present = blocks.iter().filter(|b| b.state != BlockState::Missing);
+    let present = present.count();
+    if present < layout.scheme.blocks_min() {
+        return Err(too_few(present, layout.scheme.blocks_min()).into());
+    }
+    if was_pending && record.extent.is_certified() {
+        let pending = &mut file.transient.pending_extents;
+        *pending = pending.saturating_sub(1);
+    }
+    file.physical_bytes = file
+        .physical_bytes
+        .saturating_sub(before)
+        .saturating_add(record.extent.physical_bytes());
+    state.put_extent(
+        id,
+        &ExtentRecord {
+            write_expiry: write_expiry.max(expiry),
+            ..record
+        },
+    )?;
+    file.close(state)?;
+    Ok(ShardReply::Placed(placed))
+}
+
+/// The refusal for too few failure domains.
+pub(crate) fn too_few(healthy: usize, needed: usize) -> Refusal {
+    let small = |number: usize| u16::try_from(number).unwrap_or(u16::MAX);
+    Refusal::NoSpace {
+        healthy: small(healthy),
+        needed: small(needed),
+    }
+}
+
+fn check(blocks: &[ExtentBlock], replacement: &Replacement) -> Step<()> {
+    let Replacement {
+        indexes,
+        seen,
+        services,
+    } = replacement;
+    let distinct: BTreeSet<u8> = indexes.iter().copied().collect();
+    if indexes.is_empty() || indexes.len() > blocks.len() || distinct.len() != indexes.len() {
+        return Err(InvalidArgument::List.into());
+    }
+    let pending = |index: &u8| {
+        blocks
+            .get(usize::from(*index))
+            .is_some_and(|block| block.state == BlockState::Pending)
+    };
+    if !indexes.iter().all(pending) {
+        return Err(ExtentProblem::State.into());
+    }
+    if !blocks.iter().map(|block| &block.block).eq(seen) {
+        return Err(ExtentProblem::State.into());
+    }
+    let kept = (0u8..)
+        .zip(blocks)
+        .filter(|(index, block)| block.state != BlockState::Missing && !distinct.contains(index))
+        .map(|(_, block)| block.service);
+    let all: Vec<BlockServiceId> = kept.chain(services.iter().flatten().copied()).collect();
+    if services.len() != indexes.len() || all.iter().collect::<BTreeSet<_>>().len() != all.len() {
+        return Err(InvalidArgument::Encoding.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,53 @@
+//! A page of a directory.
+//!
+//! A locked dentry, placeholders included, may be half of a rename: the page ends before it, and a page that would
+//! begin with it is refused as `Locked`, so that no reader sees the rename half done.
+
+use eggs_proto::InodeId;
+use eggs_proto::shard::{DirectoryCursor, ListEntry, ShardReply};
+
+use super::lookup::describe;
+use super::page::Page;
+use crate::keys;
+use crate::records::DentryRecord;
+use crate::state::{Range, Reader, visit};
+use crate::step::{Reply, Stop};
+use crate::value::from_bytes;
+
+/// About what an entry costs besides its name.
+const ENTRY_BYTES: usize = 100;
+
+pub(crate) fn answer(
+    read: Reader<'_>,
+    dir: InodeId,
+    after: Option<&DirectoryCursor>,
+    limit: u32,
+) -> Reply {
+    read.directory(dir)?;
+    let from = match after {
+        None => keys::inode(dir).to_vec(),
+        Some(DirectoryCursor { hash, name: None }) => keys::dentry_position(dir, *hash),
+        Some(DirectoryCursor {
+            hash,
+            name: Some(name),
+        }) => keys::after(&keys::dentry(dir, *hash, name)),
+    };
+    let range = Range::prefix(keys::DENTRIES, &keys::inode(dir), from);
+    let mut page = Page::new(limit);
+    visit(read.store, &range, |key, value| {
+        let (_, hash, name) = keys::parse_dentry(key)?;
+        let record: DentryRecord = from_bytes(value)?;
+        let inode = match record.unlocked() {
+            Ok(inode) => inode,
+            Err(_) if !page.entries.is_empty() => return Ok(page.stop()),
+            Err(refusal) => return Err(Stop::Refused(refusal)),
+        };
+        let bytes = ENTRY_BYTES + name.as_bytes().len();
+        let dentry = describe(read, &record, inode)?;
+        Ok(page.add(ListEntry { hash, name, dentry }, bytes))
+    })?;
+    Ok(ShardReply::Listing {
+        entries: page.entries,
+        more: page.more,
+    })
+}

@@ -1,0 +1,29 @@
+//! The current dentry of a name.
+
+use eggs_proto::shard::{Dentry, ShardReply};
+use eggs_proto::{InodeId, Name, Refusal};
+
+use crate::records::DentryRecord;
+use crate::state::Reader;
+use crate::step::{Reply, Step};
+
+pub(crate) fn answer(read: Reader<'_>, dir: InodeId, name: &Name) -> Reply {
+    read.directory(dir)?;
+    let record = read.dentry(dir, name)?.ok_or(Refusal::NotFound)?;
+    let inode = record.unlocked()?;
+    Ok(ShardReply::Dentry(describe(read, &record, inode)?))
+}
+
+/// A dentry with the attributes of what it stands for, as far as they are here.
+pub(crate) fn describe(read: Reader<'_>, record: &DentryRecord, inode: InodeId) -> Step<Dentry> {
+    let attributes = if inode.shard() == read.shard {
+        read.inode(inode)?.map(|found| found.attributes(inode))
+    } else {
+        None
+    };
+    Ok(Dentry {
+        inode,
+        created: record.created,
+        attributes,
+    })
+}

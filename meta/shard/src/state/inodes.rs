@@ -1,0 +1,182 @@
+//! Inodes, and with them the usage counters and the index of deadlines.
+
+use eggs_machine::Fault;
+use eggs_proto::{InodeId, Refusal};
+
+use super::{Reader, State};
+use crate::keys;
+use crate::records::{Counters, DirectoryRecord, FileRecord, InodeRecord, Life};
+use crate::step::Step;
+
+impl Reader<'_> {
+    /// An inode of this shard, if it exists.
+    pub(crate) fn inode(self, id: InodeId) -> Result<Option<InodeRecord>, Fault> {
+        let stored: Option<InodeRecord> = self.get(keys::INODES, &keys::inode(id))?;
+        if stored.is_none() && id == InodeId::ROOT && self.shard == id.shard() {
+            return Ok(Some(InodeRecord::Directory(
+                DirectoryRecord::untouched_root(),
+            )));
+        }
+        Ok(stored)
+    }
+
+    /// Refuses inodes that other shards answer for.
+    pub(crate) fn check_shard(self, id: InodeId) -> Result<(), Refusal> {
+        if id.shard() == self.shard {
+            Ok(())
+        } else {
+            Err(Refusal::WrongShard)
+        }
+    }
+
+    /// A directory of this shard.
+    pub(crate) fn directory(self, id: InodeId) -> Step<DirectoryRecord> {
+        self.check_shard(id)?;
+        if !id.is_directory() {
+            return Err(Refusal::NotDirectory.into());
+        }
+        match self.inode(id)? {
+            Some(InodeRecord::Directory(directory)) => Ok(directory),
+            Some(InodeRecord::File(_)) => Err(wrong_kind(id).into()),
+            None => Err(Refusal::NotFound.into()),
+        }
+    }
+
+    /// A file or symlink of this shard.
+    pub(crate) fn file(self, id: InodeId) -> Step<FileRecord> {
+        self.check_shard(id)?;
+        if id.is_directory() {
+            return Err(Refusal::IsDirectory.into());
+        }
+        match self.inode(id)? {
+            Some(InodeRecord::File(file)) => Ok(file),
+            Some(InodeRecord::Directory(_)) => Err(wrong_kind(id).into()),
+            None => Err(Refusal::NotFound.into()),
+        }
+    }
+}
+
+fn wrong_kind(id: InodeId) -> Fault {
+    Fault::Damaged(format!("inode {id} is stored as another kind"))
+}
+
+impl State<'_> {
+    /// Writes an inode.
+    pub(crate) fn put_inode(&mut self, id: InodeId, record: &InodeRecord) -> Result<(), Fault> {
+        self.account(id, Some(record))?;
+        self.put(keys::INODES, &keys::inode(id), record);
+        Ok(())
+    }
+
+    /// Writes a file or symlink.
+    pub(crate) fn put_file(&mut self, id: InodeId, record: FileRecord) -> Result<(), Fault> {
+        self.put_inode(id, &InodeRecord::File(record))
+    }
+
+    /// Writes a directory.
+    pub(crate) fn put_directory(
+        &mut self,
+        id: InodeId,
+        record: DirectoryRecord,
+    ) -> Result<(), Fault> {
+        self.put_inode(id, &InodeRecord::Directory(record))
+    }
+
+    /// Removes an inode.
+    pub(crate) fn remove_inode(&mut self, id: InodeId) -> Result<(), Fault> {
+        self.account(id, None)?;
+        self.store.delete(keys::INODES, &keys::inode(id));
+        Ok(())
+    }
+
+    /// Adds to the number of dentries of this shard that own an inode; foreign inodes and directories are not counted.
+    pub(crate) fn own(&mut self, id: InodeId) -> Step<()> {
+        self.change_owners(id, |owners| owners.saturating_add(1))
+    }
+
+    /// Subtracts from the number of dentries that own an inode.
+    pub(crate) fn disown(&mut self, id: InodeId) -> Step<()> {
+        self.change_owners(id, |owners| owners.saturating_sub(1))
+    }
+
+    fn change_owners(&mut self, id: InodeId, change: impl Fn(u32) -> u32) -> Step<()> {
+        if id.is_directory() || id.shard() != self.shard {
+            return Ok(());
+        }
+        let mut file = self.read().file(id)?;
+        let Life::Linked { owners } = &mut file.life else {
+            return Err(Refusal::NotFound.into()); // transient files have no dentries
+        };
+        *owners = change(*owners);
+        Ok(self.put_file(id, file)?)
+    }
+
+    fn account(&mut self, id: InodeId, new: Option<&InodeRecord>) -> Result<(), Fault> {
+        let old = self.read().inode(id)?;
+        if let Some(old) = &old {
+            subtract(&mut self.counters, old);
+        }
+        if let Some(new) = new {
+            add(&mut self.counters, new);
+        }
+        let (before, after) = (old.as_ref().and_then(deadline), new.and_then(deadline));
+        if before != after {
+            if let Some(before) = before {
+                let key = keys::transient(before, id);
+                self.store.delete(keys::TRANSIENTS, &key);
+            }
+            if let Some(after) = after {
+                let key = keys::transient(after, id);
+                self.store.put(keys::TRANSIENTS, &key, &[]);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn deadline(record: &InodeRecord) -> Option<eggs_proto::Time> {
+    match record {
+        InodeRecord::File(file) => file.deadline(),
+        InodeRecord::Directory(_) => None,
+    }
+}
+
+/// What one inode counts for. Bytes are those of files, linked or not; targets of symlinks are metadata.
+pub(crate) fn add(counters: &mut Counters, record: &InodeRecord) {
+    match record {
+        InodeRecord::Directory(_) => counters.directories = counters.directories.wrapping_add(1),
+        InodeRecord::File(file) => {
+            match file.life {
+                Life::Transient(_) => counters.transients = counters.transients.wrapping_add(1),
+                Life::Linked { .. } => counters.files = counters.files.wrapping_add(1),
+            }
+            counters.bytes = counters.bytes.wrapping_add(file_bytes(file));
+            counters.physical_bytes = counters
+                .physical_bytes
+                .wrapping_add(u128::from(file.physical_bytes()));
+        }
+    }
+}
+
+fn subtract(counters: &mut Counters, record: &InodeRecord) {
+    match record {
+        InodeRecord::Directory(_) => counters.directories = counters.directories.wrapping_sub(1),
+        InodeRecord::File(file) => {
+            match file.life {
+                Life::Transient(_) => counters.transients = counters.transients.wrapping_sub(1),
+                Life::Linked { .. } => counters.files = counters.files.wrapping_sub(1),
+            }
+            counters.bytes = counters.bytes.wrapping_sub(file_bytes(file));
+            counters.physical_bytes = counters
+                .physical_bytes
+                .wrapping_sub(u128::from(file.physical_bytes()));
+        }
+    }
+}
+
+fn file_bytes(file: &FileRecord) -> u128 {
+    match &file.content {
+        crate::records::Content::Extents { size, .. } => u128::from(*size),
+        crate::records::Content::Target(_) => 0,
+    }
+}

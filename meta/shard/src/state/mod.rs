@@ -1,0 +1,105 @@
+//! Typed access to the state of one shard. What is derived (counters, indexes) is kept right here, from the
+//! difference between the old and the new record, so that no operation can forget it.
+
+mod blocks;
+mod directory;
+mod extents;
+mod inodes;
+mod scan;
+mod transient;
+
+use eggs_machine::{Fault, Store, StoreRead};
+use eggs_proto::{BlockId, InodeId, InodeKind, ShardId, Time};
+
+use crate::keys;
+use crate::records::Counters;
+use crate::value::{Stored, from_bytes, to_bytes};
+
+pub(crate) use blocks::block_facts;
+pub(crate) use directory::{OpenDirectory, Ownership};
+pub(crate) use extents::services;
+pub(crate) use scan::{Range, visit};
+pub(crate) use transient::OpenTransient;
+
+/// A view for reading.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<'a> {
+    pub(crate) shard: ShardId,
+    pub(crate) store: &'a dyn StoreRead,
+}
+
+impl<'a> Reader<'a> {
+    /// A view of the state of a shard.
+    pub(crate) fn new(shard: ShardId, store: &'a dyn StoreRead) -> Self {
+        Self { shard, store }
+    }
+
+    fn get<T: Stored>(self, table: eggs_machine::Table, key: &[u8]) -> Result<Option<T>, Fault> {
+        match self.store.get(table, key)? {
+            Some(bytes) => from_bytes(&bytes).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// The counters. Root counts although it may not have been written yet.
+    pub(crate) fn counters(self) -> Result<Counters, Fault> {
+        let fresh = Counters {
+            next_inode: 1,
+            next_block: 1,
+            directories: u64::from(self.shard == InodeId::ROOT.shard()),
+            ..Counters::default()
+        };
+        Ok(self.get(keys::COUNTERS, keys::USAGE)?.unwrap_or(fresh))
+    }
+}
+
+/// A view for one change.
+pub(crate) struct State<'a> {
+    pub(crate) shard: ShardId,
+    pub(crate) now: Time,
+    store: &'a mut dyn Store,
+    counters: Counters,
+}
+
+impl<'a> State<'a> {
+    /// Begins a change.
+    pub(crate) fn new(shard: ShardId, now: Time, store: &'a mut dyn Store) -> Result<Self, Fault> {
+        let counters = Reader::new(shard, &*store).counters()?;
+        Ok(Self {
+            shard,
+            now,
+            store,
+            counters,
+        })
+    }
+
+    /// Ends a change that is accepted.
+    pub(crate) fn finish(mut self) {
+        self.counters.now = self.now;
+        let bytes = to_bytes(&self.counters);
+        self.store.put(keys::COUNTERS, keys::USAGE, &bytes);
+    }
+
+    /// The same view for reading.
+    pub(crate) fn read(&self) -> Reader<'_> {
+        Reader::new(self.shard, &*self.store)
+    }
+
+    fn put<T: Stored>(&mut self, table: eggs_machine::Table, key: &[u8], value: &T) {
+        self.store.put(table, key, &to_bytes(value));
+    }
+
+    /// A number that no other inode of the shard has had.
+    pub(crate) fn fresh_inode(&mut self, kind: InodeKind) -> InodeId {
+        let counter = self.counters.next_inode;
+        self.counters.next_inode = counter.wrapping_add(1);
+        InodeId::new(kind, self.shard, counter)
+    }
+
+    /// A number that no other block has had.
+    pub(crate) fn fresh_block(&mut self) -> BlockId {
+        let counter = self.counters.next_block;
+        self.counters.next_block = counter.wrapping_add(1);
+        BlockId::new(self.shard, counter)
+    }
+}

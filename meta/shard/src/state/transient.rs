@@ -1,0 +1,116 @@
+//! A transient file opened for change by who holds its cookie.
+
+use eggs_proto::{
+    Cookie, Extent, ExtentProblem, FILE_BYTES_MAX, FileTime, InodeId, InodeKind, InvalidArgument,
+    Refusal, TRANSIENT_MS, Time,
+};
+
+use super::{Reader, State};
+use crate::records::{CommonAttributes, Content, ExtentRecord, FileRecord, Life, Transient};
+use crate::step::Step;
+
+/// A file being written.
+#[derive(Debug)]
+pub(crate) struct OpenTransient {
+    pub(crate) id: InodeId,
+    pub(crate) attributes: CommonAttributes,
+    pub(crate) size: u64,
+    pub(crate) physical_bytes: u64,
+    pub(crate) transient: Transient,
+}
+
+impl OpenTransient {
+    /// Opens a file whose deadline has not passed.
+    pub(crate) fn open(state: &State<'_>, id: InodeId, cookie: Cookie) -> Step<Self> {
+        let file = Self::open_expired(state.read(), id, cookie)?;
+        if state.now >= file.transient.deadline {
+            return Err(Refusal::Expired.into());
+        }
+        Ok(file)
+    }
+
+    /// Opens a file even if its deadline has passed.
+    pub(crate) fn open_expired(read: Reader<'_>, id: InodeId, cookie: Cookie) -> Step<Self> {
+        let file = read.file(id)?;
+        let Life::Transient(transient) = file.life else {
+            return Err(Refusal::NotTransient.into());
+        };
+        if transient.cookie != Some(cookie) {
+            return Err(Refusal::BadCookie.into());
+        }
+        match (id.kind(), file.content) {
+            (
+                InodeKind::File,
+                Content::Extents {
+                    size,
+                    physical_bytes,
+                },
+            ) => Ok(Self {
+                id,
+                attributes: file.attributes,
+                size,
+                physical_bytes,
+                transient,
+            }),
+            (InodeKind::File | InodeKind::Symlink | InodeKind::Directory, _) => {
+                Err(InvalidArgument::Kind.into())
+            }
+        }
+    }
+
+    /// Refuses content that does not continue the file or makes it too large.
+    pub(crate) fn check_end(&self, offset: u64, size: u64) -> Step<()> {
+        if offset != self.size {
+            return Err(ExtentProblem::NotAtEnd.into());
+        }
+        match offset.checked_add(size) {
+            Some(end) if end <= FILE_BYTES_MAX => Ok(()),
+            Some(_) | None => Err(InvalidArgument::Range.into()),
+        }
+    }
+
+    /// Appends an extent that passed [`Self::check_end`].
+    pub(crate) fn append(
+        &mut self,
+        state: &mut State<'_>,
+        extent: Extent,
+        write_expiry: Time,
+    ) -> Step<()> {
+        self.size = extent.end();
+        self.physical_bytes = self.physical_bytes.saturating_add(extent.physical_bytes());
+        if !extent.is_certified() {
+            self.transient.pending_extents = self.transient.pending_extents.saturating_add(1);
+        }
+        if !self.transient.mtime_chosen {
+            self.attributes.mtime = FileTime::from(state.now);
+        }
+        let record = ExtentRecord {
+            extent,
+            write_expiry,
+        };
+        Ok(state.put_extent(self.id, &record)?)
+    }
+
+    /// Writes the file back with its deadline extended.
+    pub(crate) fn close(mut self, state: &mut State<'_>) -> Step<()> {
+        self.transient.deadline = state.now.plus_ms(TRANSIENT_MS);
+        self.close_as(state, Life::Transient)
+    }
+
+    /// Writes the file back.
+    pub(crate) fn close_as(
+        self,
+        state: &mut State<'_>,
+        life: impl FnOnce(Transient) -> Life,
+    ) -> Step<()> {
+        let file = FileRecord {
+            attributes: self.attributes,
+            content: Content::Extents {
+                size: self.size,
+                physical_bytes: self.physical_bytes,
+            },
+            life: life(self.transient),
+        };
+        Ok(state.put_file(self.id, file)?)
+    }
+}
