@@ -34,7 +34,7 @@ mod view;
 pub use command::{Beat, Observation, Registration, RegistryCommand};
 pub use condition::ServiceCondition;
 pub use fill::Fill;
-pub use health::{Health, health};
+pub use health::{GroupCondition, Health, health};
 pub use limits::{
     ADDRESS_BYTES_MAX, ELAPSED_MS_MAX, FENCED_DOMAINS_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX,
     SERVICES_MAX, SERVICES_PER_NODE_MAX, STALE_MS,
@@ -42,4 +42,4 @@ pub use limits::{
 pub use machine::{RegistryMachine, RegistryOutcome};
 pub use tables::TABLES;
 pub use totals::{ClassTotals, Totals};
-pub use view::{ClusterView, NodeCondition, knows, service_keys};
+pub use view::{ClusterView, NodeCondition, knows, map_version, service_keys};

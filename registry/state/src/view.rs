@@ -2,7 +2,7 @@
 
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::registry::ServiceReport;
-use eggs_proto::{BlockServiceId, ClusterMap, GroupInfo, NodeId, ServiceKey};
+use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupInfo, NodeId, ServiceKey, Time};
 
 use crate::record::{ClusterRecord, GroupRecord, NodeRecord, ServiceRecord};
 use crate::tables::{self, CLUSTER, GROUPS, KEYS, NODES, SERVICES};
@@ -81,6 +81,12 @@ fn read_groups(store: &dyn StoreRead) -> Result<Vec<GroupInfo>, Fault> {
         }
     }
     Ok(groups)
+}
+
+/// Epoch and log time of the state, without reading all of it.
+pub fn map_version(store: &dyn StoreRead) -> Result<(Epoch, Time), Fault> {
+    let cluster: ClusterRecord = tables::get(store, CLUSTER, ())?.unwrap_or_default();
+    Ok((cluster.epoch, cluster.time))
 }
 
 /// The keys of all block services, for servers only.

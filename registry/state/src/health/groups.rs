@@ -10,30 +10,53 @@ use crate::ClusterView;
 /// Fewer replicas than this cannot spare one, which is how the operator wanted it.
 const REPLICAS_WITH_SPARE_MIN: usize = 3;
 
-/// What is wrong with one group, the worst of it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Trouble {
-    /// No replica has registered.
-    Missing,
-    /// Too few replicas for a majority.
-    NoQuorum,
-    /// Nobody leads.
-    NoLeader,
+/// How a group is, the worst of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GroupCondition {
+    /// It has a leader, a majority, and a replica to spare where it is meant to have one.
+    Healthy,
     /// The next failure costs the majority.
     AtRisk,
+    /// Nobody leads.
+    NoLeader,
+    /// Too few replicas for a majority.
+    NoQuorum,
+    /// No replica has registered.
+    Missing,
+}
+
+impl GroupCondition {
+    /// Judges a group of the view's map.
+    pub fn of(view: &ClusterView, info: &GroupInfo) -> Self {
+        let up = info.replicas.iter().filter(|node| view.is_up(**node));
+        let (up, majority) = (up.count(), info.replicas.len() / 2 + 1);
+        if info.replicas.is_empty() {
+            Self::Missing
+        } else if up < majority {
+            Self::NoQuorum
+        } else if !info.leader.is_some_and(|leader| view.is_up(leader)) {
+            Self::NoLeader
+        } else if up == majority && info.replicas.len() >= REPLICAS_WITH_SPARE_MIN {
+            Self::AtRisk
+        } else {
+            Self::Healthy
+        }
+    }
 }
 
 pub(super) fn check(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
-    for trouble in [
-        Trouble::Missing,
-        Trouble::NoQuorum,
-        Trouble::NoLeader,
-        Trouble::AtRisk,
-    ] {
+    use GroupCondition::{AtRisk, Missing, NoLeader, NoQuorum};
+    let conditions: Vec<GroupCondition> = view
+        .map
+        .groups
+        .iter()
+        .map(|info| GroupCondition::of(view, info))
+        .collect();
+    for trouble in [Missing, NoQuorum, NoLeader, AtRisk] {
         let mut groups = Vec::new();
         let mut absent: Vec<NodeId> = Vec::new();
-        for (number, info) in (0u16..).zip(&view.map.groups) {
-            if judge(view, info) == Some(trouble) {
+        for (number, (info, condition)) in (0u16..).zip(view.map.groups.iter().zip(&conditions)) {
+            if *condition == trouble {
                 groups.push(GroupId(number));
                 absent.extend(info.replicas.iter().filter(|node| !view.is_up(**node)));
             }
@@ -41,75 +64,47 @@ pub(super) fn check(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
         if !groups.is_empty() {
             absent.sort_unstable();
             absent.dedup();
-            findings.push(describe(trouble, &groups, &absent));
+            findings.extend(describe(trouble, &groups, &absent));
         }
     }
 }
 
-fn judge(view: &ClusterView, info: &GroupInfo) -> Option<Trouble> {
-    let up = info.replicas.iter().filter(|node| view.is_up(**node));
-    let (up, majority) = (up.count(), info.replicas.len() / 2 + 1);
-    if info.replicas.is_empty() {
-        Some(Trouble::Missing)
-    } else if up < majority {
-        Some(Trouble::NoQuorum)
-    } else if !info.leader.is_some_and(|leader| view.is_up(leader)) {
-        Some(Trouble::NoLeader)
-    } else if up == majority && info.replicas.len() >= REPLICAS_WITH_SPARE_MIN {
-        Some(Trouble::AtRisk)
-    } else {
-        None
-    }
-}
-
-fn describe(trouble: Trouble, groups: &[GroupId], absent: &[NodeId]) -> HealthFinding {
-    let names = list(groups);
+fn describe(
+    trouble: GroupCondition,
+    groups: &[GroupId],
+    absent: &[NodeId],
+) -> Option<HealthFinding> {
+    let (names, silent) = (list(groups), list(absent));
     let number = count(groups.len(), "group", "groups");
     let start = start_command(absent, groups);
-    match trouble {
-        Trouble::Missing => finding(
+    let (severity, code, what, affects) = match trouble {
+        GroupCondition::Healthy => return None,
+        GroupCondition::Missing => (
             Severity::Down,
             "GROUP_NOT_REGISTERED",
-            [
-                format!("no replica of {number} has registered: {names}"),
-                stuck(groups),
-                start,
-            ],
+            format!("no replica of {number} has registered: {names}"),
+            stuck(groups),
         ),
-        Trouble::NoQuorum => finding(
+        GroupCondition::NoQuorum => (
             Severity::Down,
             "GROUP_WITHOUT_QUORUM",
-            [
-                format!(
-                    "{number} lost the majority of the replicas: {names}; silent: {}",
-                    list(absent)
-                ),
-                stuck(groups),
-                start,
-            ],
+            format!("{number} lost the majority of the replicas: {names}; silent: {silent}"),
+            stuck(groups),
         ),
-        Trouble::NoLeader => finding(
+        GroupCondition::NoLeader => (
             Severity::Down,
             "GROUP_WITHOUT_LEADER",
-            [
-                format!("{number} without a leader: {names}"),
-                format!("{}; an election takes about 3 s", stuck(groups)),
-                start,
-            ],
+            format!("{number} without a leader: {names}"),
+            format!("{}; an election takes about 3 s", stuck(groups)),
         ),
-        Trouble::AtRisk => finding(
+        GroupCondition::AtRisk => (
             Severity::Degraded,
             "GROUP_QUORUM_AT_RISK",
-            [
-                format!(
-                    "{number} cannot bear to lose another replica: {names}; silent: {}",
-                    list(absent)
-                ),
-                "everything works, until one more of these processes fails".into(),
-                start,
-            ],
+            format!("{number} cannot bear to lose another replica: {names}; silent: {silent}"),
+            "everything works, until one more of these processes fails".into(),
         ),
-    }
+    };
+    Some(finding(severity, code, [what, affects, start]))
 }
 
 fn stuck(groups: &[GroupId]) -> String {

@@ -9,6 +9,8 @@ mod processes;
 mod services;
 mod words;
 
+pub use groups::GroupCondition;
+
 use eggs_proto::registry::{HealthFinding, Severity};
 
 use crate::{ClusterView, Totals};
