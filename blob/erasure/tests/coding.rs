@@ -70,7 +70,8 @@ fn coefficients_and_parity_are_pinned() {
         parity 830ebd1ce39c5e9e
         parity 7e5cb9e0b3d3a348
         parity 39ea81663b2ab430
-    "#]].assert_eq(&text);
+    "#]]
+    .assert_eq(&text);
 }
 
 #[test]

@@ -8,6 +8,7 @@
 mod health;
 pub mod http;
 mod log;
+mod memory;
 mod metrics;
 mod process;
 mod resources;
@@ -15,6 +16,7 @@ mod shutdown;
 
 pub use health::Health;
 pub use log::{BadLogFormat, LogFormat, init};
+pub use memory::keep_freed_memory;
 pub use metrics::{
     Counter, CounterBy, Family, FloatGauge, Gauge, GaugeBy, Histogram, HistogramBy, Labels,
     Measure, Metrics,

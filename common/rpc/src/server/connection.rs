@@ -70,7 +70,7 @@ pub(super) async fn serve<H: Handler>(
         stop,
     });
     let sending = connection.clone();
-    let sender = tokio::spawn(async move {
+    let mut sender = tokio::spawn(async move {
         if let Err(error) = write_frames(writer, &sending.queue, stall).await {
             tracing::debug!(peer = %sending.peer.address, %error, "sending failed");
             sending.abandon();
@@ -82,8 +82,10 @@ pub(super) async fn serve<H: Handler>(
         Ended::Stopping => connection.finish_requests().await,
     }
     connection.queue.close();
-    // The writer ends with its queue; one that is stuck in a write is not waited for.
-    if timeout(GOODBYE, sender).await.is_ok() && matches!(ended, Ended::Stopping) {
+    // The writer ends with its queue, unless it is stuck in a write.
+    if timeout(GOODBYE, &mut sender).await.is_err() {
+        sender.abort();
+    } else if matches!(ended, Ended::Stopping) {
         // Closing with unread bytes would take replies from the peer that it has not read yet.
         let _ = timeout(GOODBYE, reader.drain()).await;
     }
