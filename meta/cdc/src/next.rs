@@ -23,6 +23,8 @@ const CLIENT_TAG: u64 = 0x43_4443 << 40;
 pub struct NextStep {
     /// The transaction.
     pub transaction: TransactionId,
+    /// Who asked for it.
+    pub request: RequestId,
     /// Which of its steps.
     pub serial: u32,
     /// Whom to ask.
@@ -125,6 +127,7 @@ fn step_of(id: TransactionId, transaction: &Transaction) -> Result<NextStep, Fau
     };
     Ok(NextStep {
         transaction: id,
+        request: transaction.request,
         serial: transaction.serial,
         shard,
         change,
