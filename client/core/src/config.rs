@@ -33,7 +33,7 @@ impl ClientConfig {
             program: program.to_owned(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
-            writers_memory_bytes: 192 << 20,
+            writers_memory_bytes: 128 << 20,
             readers_memory_bytes: 64 << 20,
         }
     }

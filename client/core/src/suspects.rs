@@ -40,12 +40,6 @@ impl Suspects {
         }
     }
 
-    /// It works again.
-    pub(crate) fn clear(&self, service: BlockServiceId) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(&service);
-    }
-
     pub(crate) fn contains(&self, service: BlockServiceId) -> bool {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.get(&service)

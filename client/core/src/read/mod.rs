@@ -1,10 +1,21 @@
-//! Reading files.
+//! Reading files: only the pages needed, from all services involved at once, every page verified.
+//!
+//! A page that is missing, corrupt or late is decoded from the same page of `D` other blocks. What to fetch next
+//! is decided by pure modules: [`plan`] (which pages of which blocks), [`race`] (what has arrived, what is late,
+//! what is lost), [`readahead`] (how far ahead). `fetch` and `reader` only carry it out.
 
+mod decode;
+mod fetch;
 mod latencies;
+mod layout;
+mod page_range;
+mod page_store;
+mod plan;
+mod race;
+mod readahead;
 mod reader;
+mod segments;
 
 pub(crate) use latencies::Latencies;
 pub use reader::FileReader;
-
-/// Unit of reading ahead, in bytes.
-pub(crate) const SEGMENT_BYTES: u64 = 1 << 20;
+pub(crate) use segments::SEGMENT_BYTES;

@@ -1,8 +1,22 @@
-//! Writing files.
+//! Writing files: a stream of bytes becomes extents while it grows, and a file when it is linked.
+//!
+//! The writer gathers bytes up to the largest extent of the policy. A task of its own, the pump, turns each
+//! piece into blocks, asks the shard for places in order, and lets up to two pieces be stored at once.
+//!
+//! **Invariant:** extents of one file are added in order, by one task.
+//!
+//! **Invariant:** a transient file is either linked or scrapped: dropping the writer scraps it.
 
+mod encode;
+mod link;
+mod piece;
+mod pump;
+mod store_blocks;
+mod transient;
 mod writer;
 
-pub use writer::{FileWriter, Linked};
+pub use link::Linked;
+pub use writer::FileWriter;
 
 /// Unit in which the memory of writers is counted, in bytes.
 pub(crate) const UNIT_BYTES: usize = 1 << 20;
