@@ -1,1 +1,23 @@
-//! Being written.
+//! `eggsblocks`: block services over the network, one per disk.
+//!
+//! The network runs on one thread; every disk has a few threads of its own, made when there is work, so
+//! that one slow disk never holds up another.
+//!
+//! **Invariant:** memory is bounded: requests by the RPC server, pages being sent by a budget, and what
+//! waits for a disk by its queues. Whatever exceeds them is refused as overloaded.
+//!
+//! **Invariant:** no request stops the process.
+
+mod args;
+mod disks;
+mod memory;
+mod metrics;
+mod pool;
+mod run;
+mod service;
+
+pub use args::{Args, BadDisk, DiskArg};
+pub use disks::{ServedDisk, ServedDisks};
+pub use metrics::BlockMetrics;
+pub use run::main;
+pub use service::{BlockService, ServiceLimits};

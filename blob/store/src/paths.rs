@@ -96,7 +96,7 @@ mod tests {
         assert_eq!(slot_of(BlockId(0x0100)), 0x37);
         let mut counts = [0u32; SLOTS];
         for counter in 0..2560 {
-            counts[slot_of(BlockId(counter << 8 | 7))] += 1;
+            counts[slot_of(BlockId((counter << 8) + 7))] += 1;
         }
         assert!(counts.iter().all(|n| (2..=30).contains(n)), "{counts:?}");
     }

@@ -95,11 +95,7 @@ impl Tombstones {
 
     /// Forgets tombstones that are no longer needed. A crash may leave some for the next sweep.
     pub fn sweep(&self, paths: &Paths, now: Time) -> usize {
-        let old: Vec<_> = {
-            let mut until = self.lock();
-            let old = until.extract_if(.., |_, time| now > *time).collect();
-            old
-        };
+        let old: Vec<_> = self.lock().extract_if(.., |_, time| now > *time).collect();
         for (block, time) in &old {
             // Whatever stays on disk is read again at open and swept then.
             let _ = fs::remove_file(paths.tombstone(*block, *time));

@@ -1,4 +1,5 @@
 //! Nothing is written or erased without a certificate for exactly that, and what was erased stays away.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -205,7 +206,7 @@ fn many_writers_and_erasers_agree_with_the_counters() {
             scope.spawn(move || {
                 for number in 0..20 {
                     // Workers 0 and 1 write the same blocks, and so do 2 and 3.
-                    let block = BlockId(number << 8 | worker / 2);
+                    let block = BlockId((number << 8) + worker / 2);
                     let bytes = content(1, number as u8);
                     let order = write(disk, block, &bytes);
                     if worker >= 2 && number % 2 == 0 {

@@ -1,4 +1,5 @@
 //! Damage on the disk is seen, and never kept from the reader's checks.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 
@@ -135,7 +136,7 @@ fn leftovers_of_a_crash_are_removed_and_counted_nowhere() {
 #[test]
 fn a_listing_goes_through_all_blocks_in_order() {
     let f = fixture();
-    let blocks: Vec<_> = (1..=25).map(|n| BlockId(n << 8 | 2)).collect();
+    let blocks: Vec<_> = (1..=25).map(|n| BlockId((n << 8) + 2)).collect();
     for block in blocks.iter().rev() {
         write(&f.disk, *block, &content(1, 0));
     }

@@ -1,4 +1,5 @@
 //! The bytes of a block file are pinned, and no other bytes are taken for one.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

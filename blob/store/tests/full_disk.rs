@@ -1,4 +1,5 @@
 //! On a full disk writing is refused, and reading and erasing go on.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

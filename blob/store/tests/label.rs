@@ -1,4 +1,5 @@
 //! A disk is recognised wherever it is mounted, and nothing else is taken for one.
+#![allow(clippy::unwrap_used)]
 
 mod common;
 

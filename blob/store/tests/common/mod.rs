@@ -1,5 +1,5 @@
 //! A disk in a temporary directory, and certificates for it.
-#![allow(dead_code)] // every test uses a part
+#![allow(dead_code, clippy::unwrap_used)] // every test uses a part
 
 use std::path::PathBuf;
 

@@ -1,0 +1,318 @@
+//! Answers block requests: finds the disk, waits for one of its threads, counts.
+
+use bytes::Bytes;
+use eggs_block_store::{Disk, EraseOrder, WriteOrder};
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
+use eggs_proto::hello::PeerRole;
+use eggs_proto::{BlockServiceId, CallError, CallResult, MessageKind, PAGE_BYTES, decode, encode};
+use eggs_rpc::{Handler, Peer, Reply, Request};
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+use tokio::time::{Instant, timeout_at};
+
+use crate::disks::now;
+use crate::memory::{PageBudget, budgeted};
+use crate::metrics::reason;
+use crate::pool::Work;
+use crate::{BlockMetrics, ServedDisks};
+
+/// What the service keeps to.
+#[derive(Clone, Copy, Debug)]
+pub struct ServiceLimits {
+    /// Bytes read from disks and not yet sent.
+    pub reading_bytes_max: usize,
+}
+
+impl Default for ServiceLimits {
+    fn default() -> Self {
+        Self {
+            reading_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// Answers block requests.
+pub struct BlockService {
+    disks: ServedDisks,
+    budget: PageBudget,
+    metrics: BlockMetrics,
+}
+
+/// An answer and the pages that go with it.
+type Answer = (BlockReply, Bytes);
+
+/// A job for a disk.
+struct Task<F> {
+    service: BlockServiceId,
+    work: Work,
+    deadline: Instant,
+    run: F,
+}
+
+impl BlockService {
+    /// Serves these disks.
+    pub fn new(disks: ServedDisks, metrics: BlockMetrics, limits: ServiceLimits) -> Self {
+        Self {
+            disks,
+            budget: PageBudget::new(limits.reading_bytes_max),
+            metrics,
+        }
+    }
+
+    async fn answer(
+        &self,
+        peer: &Peer,
+        request: Request,
+    ) -> (&'static str, Result<Answer, BlockRefusal>) {
+        let Ok(message) = decode::<BlockRequest>(&request.body) else {
+            tracing::debug!(peer = %peer.address, "a block request does not decode");
+            return ("malformed", Err(BlockRefusal::Malformed));
+        };
+        let kind = kind(&message);
+        let result = match &message {
+            BlockRequest::Write { .. } => self.dispatch(peer, message, request).await,
+            BlockRequest::Read { .. }
+            | BlockRequest::Erase { .. }
+            | BlockRequest::Check { .. }
+            | BlockRequest::List { .. }
+                if request.payload.is_empty() =>
+            {
+                self.dispatch(peer, message, request).await
+            }
+            BlockRequest::Read { .. }
+            | BlockRequest::Erase { .. }
+            | BlockRequest::Check { .. }
+            | BlockRequest::List { .. } => Err(BlockRefusal::Malformed),
+        };
+        (kind, result)
+    }
+
+    async fn dispatch(
+        &self,
+        peer: &Peer,
+        message: BlockRequest,
+        request: Request,
+    ) -> Result<Answer, BlockRefusal> {
+        let Request {
+            payload, deadline, ..
+        } = request;
+        match message {
+            BlockRequest::Write {
+                facts,
+                expiry,
+                certificate,
+            } => {
+                let order = WriteOrder {
+                    facts,
+                    expiry,
+                    certificate,
+                };
+                self.write(order, payload, deadline).await
+            }
+            BlockRequest::Read {
+                service,
+                block,
+                page,
+                pages,
+            } => {
+                let share = self.share(pages, deadline).await?;
+                let run = move |disk: &Disk| {
+                    let read = disk.read(block, page, pages)?;
+                    let checksums = read.checksums;
+                    Ok((BlockReply::Pages { checksums }, budgeted(read.bytes, share)))
+                };
+                let answer = self
+                    .run(Task {
+                        service,
+                        work: Work::Read,
+                        deadline,
+                        run,
+                    })
+                    .await?;
+                self.metrics
+                    .read
+                    .inc_by(u64::from(pages) * PAGE_BYTES as u64);
+                Ok(answer)
+            }
+            BlockRequest::Erase {
+                facts,
+                write_expiry,
+                certificate,
+            } => {
+                let order = EraseOrder {
+                    facts,
+                    write_expiry,
+                    certificate,
+                };
+                let run = move |disk: &Disk| {
+                    let proof = disk.erase(&order, now())?;
+                    Ok((BlockReply::Erased { proof }, Bytes::new()))
+                };
+                let service = facts.service;
+                self.run(Task {
+                    service,
+                    work: Work::Write,
+                    deadline,
+                    run,
+                })
+                .await
+            }
+            BlockRequest::Check { service, block } => {
+                let run = move |disk: &Disk| {
+                    let found = disk.check(block)?;
+                    let (checksum, size) = (found.checksum, found.size);
+                    Ok((BlockReply::Checked { checksum, size }, Bytes::new()))
+                };
+                self.run(Task {
+                    service,
+                    work: Work::Background,
+                    deadline,
+                    run,
+                })
+                .await
+            }
+            BlockRequest::List {
+                service,
+                after,
+                limit,
+            } => {
+                if peer.role != PeerRole::Server {
+                    return Err(BlockRefusal::Forbidden);
+                }
+                let run = move |disk: &Disk| {
+                    let list = disk.list(after, limit)?;
+                    let (blocks, more) = (list.blocks, list.more);
+                    Ok((BlockReply::Blocks { blocks, more }, Bytes::new()))
+                };
+                self.run(Task {
+                    service,
+                    work: Work::Background,
+                    deadline,
+                    run,
+                })
+                .await
+            }
+        }
+    }
+
+    async fn write(
+        &self,
+        order: WriteOrder,
+        payload: Bytes,
+        deadline: Instant,
+    ) -> Result<Answer, BlockRefusal> {
+        let service = order.facts.service;
+        let bytes = payload.len() as u64;
+        let run = move |disk: &Disk| {
+            let proof = disk.write(&order, &payload, now())?;
+            Ok((BlockReply::Written { proof }, Bytes::new()))
+        };
+        let answer = self
+            .run(Task {
+                service,
+                work: Work::Write,
+                deadline,
+                run,
+            })
+            .await?;
+        self.metrics.written.inc_by(bytes);
+        Ok(answer)
+    }
+
+    /// Waits for memory for pages.
+    async fn share(
+        &self,
+        pages: u32,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, BlockRefusal> {
+        match timeout_at(deadline, self.budget.take(pages)).await {
+            Ok(share) => share.ok_or(BlockRefusal::BadRange),
+            Err(_) => Err(BlockRefusal::Overloaded),
+        }
+    }
+
+    /// Runs a task in a thread of its disk, unless nobody waits for it any more by then.
+    async fn run<F>(&self, task: Task<F>) -> Result<Answer, BlockRefusal>
+    where
+        F: FnOnce(&Disk) -> Result<Answer, eggs_block_store::StoreError> + Send + 'static,
+    {
+        let Task {
+            service,
+            work,
+            deadline,
+            run,
+        } = task;
+        let served = self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
+        let disk = served.clone();
+        let (done, answer) = oneshot::channel();
+        let job = move || {
+            let result = if Instant::now() < deadline {
+                run(&disk.disk).map_err(BlockRefusal::from)
+            } else {
+                Err(BlockRefusal::Overloaded)
+            };
+            let _ = done.send(result); // nobody waits when the process stops
+        };
+        if served.pool.submit(work, job).is_err() {
+            return Err(BlockRefusal::Overloaded);
+        }
+        answer
+            .await
+            .unwrap_or_else(|_| Err(BlockRefusal::DiskFailed("the request failed".to_owned())))
+    }
+}
+
+impl Handler for BlockService {
+    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+        if request.kind != MessageKind::Block {
+            let refusal: CallResult<()> = Err(CallError::NotHosted);
+            return Reply {
+                body: encode(&refusal).into(),
+                payload: Bytes::new(),
+            };
+        }
+        let started = Instant::now();
+        let (kind, result) = self.answer(peer, request).await;
+        let labels = [("kind", kind)];
+        self.metrics.requests.get_or_create(&labels).inc();
+        let seconds = started.elapsed().as_secs_f64();
+        self.metrics.seconds.get_or_create(&labels).observe(seconds);
+        let (result, payload): (BlockResult, Bytes) = match result {
+            Ok((reply, payload)) => (Ok(reply), payload),
+            Err(refusal) => {
+                let labels = [("reason", reason(&refusal))];
+                self.metrics.refusals.get_or_create(&labels).inc();
+                tracing::debug!(peer = %peer.address, kind, %refusal, "refused");
+                (Err(refusal), Bytes::new())
+            }
+        };
+        Reply {
+            body: encode(&result).into(),
+            payload,
+        }
+    }
+}
+
+const fn kind(message: &BlockRequest) -> &'static str {
+    match message {
+        BlockRequest::Write { .. } => "write",
+        BlockRequest::Read { .. } => "read",
+        BlockRequest::Erase { .. } => "erase",
+        BlockRequest::Check { .. } => "check",
+        BlockRequest::List { .. } => "list",
+    }
+}
+
+/// Shows how the disks are.
+pub(crate) fn show(metrics: &BlockMetrics, disks: &ServedDisks) {
+    let usages: Vec<_> = disks.all().filter_map(|served| served.usage()).collect();
+    let sum = |part: fn(&eggs_block_store::DiskUsage) -> u64| {
+        i64::try_from(usages.iter().map(part).sum::<u64>()).unwrap_or(i64::MAX)
+    };
+    metrics.capacity.set(sum(|usage| usage.capacity_bytes));
+    metrics.available.set(sum(|usage| usage.available_bytes));
+    metrics.used.set(sum(|usage| usage.used_bytes));
+    metrics.stored.set(sum(|usage| usage.blocks));
+    metrics.tombstones.set(sum(|usage| usage.tombstones));
+    metrics.io_errors.set(sum(|usage| usage.io_errors));
+    metrics.fenced.set(sum(|usage| u64::from(usage.fenced)));
+}
