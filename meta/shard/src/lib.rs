@@ -11,11 +11,12 @@
 //! erasure is proved.
 //!
 //! **Invariant:** counters and indexes (usage, service → files, transient deadlines) equal what a recomputation
-//! gives.
+//! gives; [`invariants::check`] recomputes.
 
 mod apply;
 mod command;
 mod finish;
+pub mod invariants;
 pub mod keys;
 mod machine;
 mod ops;
@@ -35,3 +36,6 @@ pub use keys::TABLES;
 pub use machine::ShardMachine;
 pub use prepare::{PrepareContext, prepare};
 pub use query::{QueryContext, query};
+
+#[cfg(test)]
+mod testing;

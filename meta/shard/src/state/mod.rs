@@ -18,6 +18,7 @@ use crate::value::{Stored, from_bytes, to_bytes};
 pub(crate) use blocks::block_facts;
 pub(crate) use directory::{OpenDirectory, Ownership};
 pub(crate) use extents::services;
+pub(crate) use inodes::add;
 pub(crate) use scan::{Range, visit};
 pub(crate) use transient::OpenTransient;
 
