@@ -1,1 +1,17 @@
-//! Being written.
+//! Starts whole clusters of real processes, breaks them, and cleans up after them.
+//!
+//! **Invariant:** when a [`Cluster`] goes, its processes, mount and files are gone, also after a failed test.
+
+mod close;
+mod cluster;
+mod content;
+mod http;
+mod programs;
+mod wait;
+
+pub use close::close;
+pub use cluster::{Cluster, Options};
+pub use content::Content;
+pub use http::get_json;
+pub use programs::{Finished, program_dir};
+pub use wait::{eventually, until};

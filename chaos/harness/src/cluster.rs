@@ -1,0 +1,315 @@
+//! One cluster under `eggsrun` in a directory of its own.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::mount::{UnmountFlags, unmount};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::programs::{Finished, program_dir, run};
+use crate::{get_json, until};
+
+/// Bound on any single command; far above what it takes on a loaded machine.
+const COMMAND: Duration = Duration::from_secs(240);
+
+/// What kind of cluster.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options<'a> {
+    /// Further options for `eggsrun`.
+    pub args: &'a [&'a str],
+}
+
+/// A running cluster. Everything of it goes with this value.
+pub struct Cluster {
+    home: TempDir,
+    programs: PathBuf,
+    registry_port: u16,
+    http_port: u16,
+    args: Vec<String>,
+}
+
+impl Cluster {
+    /// Starts a cluster and waits until it is healthy and mounted.
+    pub fn start(options: Options<'_>) -> Result<Self> {
+        let home = tempfile::Builder::new()
+            .prefix("eggs-test-")
+            .tempdir()
+            .context("make a directory")?;
+        let (registry_port, http_port) = (free_port()?, free_port()?);
+        let args = options.args.iter().map(|arg| (*arg).to_string()).collect();
+        let cluster = Self {
+            home,
+            programs: program_dir()?,
+            registry_port,
+            http_port,
+            args,
+        };
+        cluster.start_again()?;
+        Ok(cluster)
+    }
+
+    /// Starts it on the same directory.
+    pub fn start_again(&self) -> Result<()> {
+        let mut command = self.program("eggsrun");
+        command
+            .arg("--dir")
+            .arg(self.dir())
+            .arg(format!("--registry-port={}", self.registry_port))
+            .arg(format!("--http-port={}", self.http_port))
+            .arg("--daemon")
+            .args(&self.args);
+        run(&mut command, COMMAND)?
+            .ok()
+            .context("start the cluster")
+            .map(drop)
+    }
+
+    /// The cluster's directory.
+    pub fn dir(&self) -> PathBuf {
+        self.home.path().join("cluster")
+    }
+
+    /// A directory for the test's own files, outside of the cluster.
+    pub fn scratch(&self) -> Result<PathBuf> {
+        let dir = self.home.path().join("scratch");
+        fs::create_dir_all(&dir).context("make the scratch directory")?;
+        Ok(dir)
+    }
+
+    /// Where it is mounted.
+    pub fn mount(&self) -> PathBuf {
+        self.dir().join("mnt")
+    }
+
+    /// The dashboard.
+    pub fn http(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.http_port))
+    }
+
+    /// One of our programs, in the environment of this cluster.
+    pub fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command
+            .env("EGGS_REGISTRY", format!("127.0.0.1:{}", self.registry_port))
+            .env("XDG_CONFIG_HOME", self.home.path().join("config"))
+            .current_dir(self.home.path());
+        command
+    }
+
+    /// Runs `eggsrun --dir DIR ARGS`.
+    pub fn eggsrun(&self, args: &[&str]) -> Result<Finished> {
+        run(
+            self.program("eggsrun")
+                .arg("--dir")
+                .arg(self.dir())
+                .args(args),
+            COMMAND,
+        )
+    }
+
+    /// Runs `eggscli ARGS`.
+    pub fn cli(&self, args: &[&str]) -> Result<Finished> {
+        run(self.program("eggscli").args(args), COMMAND)
+    }
+
+    /// Runs a command line of a shell in the mount.
+    pub fn shell(&self, shell: &str, line: &str) -> Result<Finished> {
+        let mut command = Command::new(shell);
+        command.arg("-c").arg(line).current_dir(self.mount());
+        run(&mut command, COMMAND).with_context(|| format!("{shell} -c '{line}'"))
+    }
+
+    /// The pid of a process.
+    pub fn pid(&self, name: &str) -> Result<Pid> {
+        let path = self.dir().join("run").join(format!("{name}.pid"));
+        let text = fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        text.trim()
+            .parse()
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("a pid file without a pid")
+    }
+
+    /// Kills a process behind the supervisor's back, who starts it again.
+    pub fn kill_unseen(&self, name: &str) -> Result<()> {
+        kill_process(self.pid(name)?, Signal::KILL).with_context(|| format!("kill {name}"))
+    }
+
+    /// Kills everything at once, the supervisor first, as a power cut would.
+    pub fn kill_everything(&self) -> Result<()> {
+        let lock = self.dir().join("run/eggsrun.lock");
+        let text = fs::read_to_string(&lock).context("read the supervisor's pid")?;
+        let supervisor = text
+            .trim()
+            .parse()
+            .ok()
+            .and_then(Pid::from_raw)
+            .context("no supervisor")?;
+        let mut pids = vec![supervisor];
+        for name in self.process_names()? {
+            pids.extend(self.pid(&name));
+        }
+        for pid in &pids {
+            kill_process(*pid, Signal::KILL).context("kill a process")?;
+        }
+        until("everything is dead", COMMAND, || {
+            pids.iter().all(|pid| !is_alive(*pid))
+        })?;
+        Ok(())
+    }
+
+    /// Names of all processes with a pid file.
+    pub fn process_names(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.dir().join("run")).context("list the run directory")? {
+            let name = entry.context("list the run directory")?.file_name();
+            names.extend(
+                name.to_str()
+                    .and_then(|name| name.strip_suffix(".pid"))
+                    .map(String::from),
+            );
+        }
+        names.sort();
+        Ok(names)
+    }
+
+    /// The dashboard's status document.
+    pub fn status(&self) -> Result<Value> {
+        let (code, value) = get_json(self.http(), "/api/v1/status")?;
+        if code != 200 {
+            bail!("/api/v1/status answers {code}: {value}");
+        }
+        Ok(value)
+    }
+
+    /// Waits until `eggsrun status` says that everything is fine.
+    pub fn wait_healthy(&self) -> Result<()> {
+        until("the cluster is healthy", COMMAND, || {
+            self.eggsrun(&["status"])
+                .is_ok_and(|finished| finished.status.success())
+        })?;
+        Ok(())
+    }
+
+    /// Every file below the disk directories that holds a block.
+    pub fn block_files(&self) -> Result<Vec<PathBuf>> {
+        let mut found = Vec::new();
+        let data = self.dir().join("data");
+        for entry in fs::read_dir(&data).context("list the data directory")? {
+            let path = entry.context("list the data directory")?.path();
+            if path
+                .file_name()
+                .is_some_and(|name| name.to_string_lossy().starts_with("blocks"))
+            {
+                collect_blocks(&path, &mut found)?;
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    fn clean_up(&self) {
+        let stopped = self
+            .eggsrun(&["stop"])
+            .is_ok_and(|finished| finished.status.success());
+        if !stopped {
+            self.kill_leftovers();
+        }
+        unmount(self.mount(), UnmountFlags::DETACH).ok(); // usually nothing is mounted any more
+    }
+
+    fn kill_leftovers(&self) {
+        let dir = self.dir().into_os_string().into_encoded_bytes();
+        let Ok(processes) = fs::read_dir("/proc") else {
+            return;
+        };
+        for entry in processes.flatten() {
+            let pid = entry
+                .file_name()
+                .to_str()
+                .and_then(|name| name.parse().ok());
+            let Some(pid) = pid.and_then(Pid::from_raw) else {
+                continue;
+            };
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            if line.windows(dir.len()).any(|window| window == dir) {
+                kill_process(pid, Signal::KILL).ok(); // it may have ended meanwhile
+            }
+        }
+    }
+
+    fn show_logs(&self) {
+        let Ok(logs) = fs::read_dir(self.dir().join("log")) else {
+            return;
+        };
+        for entry in logs.flatten() {
+            let text = fs::read_to_string(entry.path()).unwrap_or_default();
+            let lines: Vec<_> = text.lines().collect();
+            eprintln!("--- {} ({} lines)", entry.path().display(), lines.len());
+            for line in &lines[lines.len().saturating_sub(15)..] {
+                eprintln!("{line}");
+            }
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.show_logs();
+        }
+        self.clean_up();
+    }
+}
+
+fn is_alive(pid: Pid) -> bool {
+    let path = format!("/proc/{}/stat", pid.as_raw_nonzero());
+    fs::read_to_string(path).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+/// A port that is free now and outside of the range of outgoing connections.
+fn free_port() -> Result<u16> {
+    let begin = 12_000 + (std::process::id() % 9_000) as u16 * 2;
+    let mut ports = (begin..begin + 2_000).chain(12_000..begin);
+    static GIVEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
+    let mut given = GIVEN
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    // Room for the ports of the other replicas, which follow the first.
+    let port = ports.find(|port| !given.iter().any(|g| port.abs_diff(*g) < 8) && free(port));
+    let port = port.context("no port is free")?;
+    given.push(port);
+    Ok(port)
+}
+
+/// Block files have a name of 16 hexadecimal digits, whatever directory they are in.
+fn collect_blocks(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
+        let path = entry
+            .with_context(|| format!("list {}", dir.display()))?
+            .path();
+        if path.is_dir() {
+            if path.file_name().is_none_or(|name| name != "gone") {
+                collect_blocks(&path, found)?;
+            }
+        } else if path
+            .file_name()
+            .and_then(|n| n.to_str())
+            .is_some_and(is_block_name)
+        {
+            found.push(path);
+        }
+    }
+    Ok(())
+}
+
+fn is_block_name(name: &str) -> bool {
+    name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}

@@ -1,0 +1,112 @@
+//! `eggsrun` as scripts use it.
+
+use std::fs;
+use std::net::TcpListener;
+
+use anyhow::Result;
+use eggs_harness::{Cluster, Options};
+use serde_json::Value;
+
+const SMALL: Options<'static> = Options {
+    args: &[
+        "--meta-replicas=1",
+        "--failure-domains=5",
+        "--hdd-per-domain=0",
+    ],
+};
+
+#[test]
+fn one_process_is_killed_paused_resumed_and_started() -> Result<()> {
+    let cluster = Cluster::start(SMALL)?;
+    let state = |name: &str| -> Result<String> {
+        let text = cluster.eggsrun(&["status", "--json"])?.stdout;
+        let status: Value = serde_json::from_str(&text)?;
+        let processes = status["processes"].as_array().cloned().unwrap_or_default();
+        let found = processes.iter().find(|process| process["name"] == name);
+        Ok(found
+            .and_then(|process| process["state"].as_str())
+            .unwrap_or("unknown")
+            .to_string())
+    };
+    assert_eq!(state("blocks2")?, "running");
+    cluster.eggsrun(&["kill", "blocks2"])?.ok()?;
+    assert_eq!(state("blocks2")?, "dead");
+    assert!(!cluster.eggsrun(&["kill", "blocks2"])?.status.success());
+    cluster.eggsrun(&["start", "blocks2"])?.ok()?;
+    assert_eq!(state("blocks2")?, "running");
+    cluster.eggsrun(&["pause", "gc0"])?.ok()?;
+    assert_eq!(state("gc0")?, "paused");
+    cluster.eggsrun(&["resume", "gc0"])?.ok()?;
+    assert_eq!(state("gc0")?, "running");
+    let unknown = cluster.eggsrun(&["kill", "shard7"])?;
+    assert!(
+        unknown.stderr.contains("there is no process shard7"),
+        "{}",
+        unknown.stderr
+    );
+    // The mount comes back after its daemon was killed.
+    fs::write(cluster.mount().join("file"), "content")?;
+    cluster.eggsrun(&["kill", "fuse0"])?.ok()?;
+    cluster.eggsrun(&["start", "fuse0"])?.ok()?;
+    let read = || Ok(fs::read_to_string(cluster.mount().join("file"))?);
+    assert_eq!(
+        eggs_harness::eventually(std::time::Duration::from_secs(30), read)?,
+        "content"
+    );
+    Ok(())
+}
+
+#[test]
+fn what_cannot_start_says_why_in_a_sentence() -> Result<()> {
+    let cluster = Cluster::start(SMALL)?;
+    let dir = cluster.dir().display().to_string();
+    let start = |args: &[&str]| cluster.eggsrun(&[&["--daemon"], args].concat());
+    let again = start(&[])?;
+    assert_eq!(again.status.code(), Some(1));
+    assert!(
+        again.stderr.contains("is running already"),
+        "{}",
+        again.stderr
+    );
+    cluster.eggsrun(&["stop"])?.ok()?;
+    assert!(
+        cluster
+            .eggsrun(&["stop"])?
+            .stderr
+            .contains("no cluster is running")
+    );
+
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    let option = format!("--http-port={}", taken.local_addr()?.port());
+    let refused = start(&[&option])?;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(
+        refused.stderr.contains("is in use") && refused.stderr.contains("--http-port"),
+        "{}",
+        refused.stderr
+    );
+
+    let refused = start(&["--failure-domains=9"])?;
+    assert!(
+        refused.stderr.contains("another shape"),
+        "{}",
+        refused.stderr
+    );
+
+    fs::write(format!("{dir}/mnt/in the way"), "")?;
+    let refused = start(&[])?;
+    assert!(refused.stderr.contains("not empty"), "{}", refused.stderr);
+    fs::remove_file(format!("{dir}/mnt/in the way"))?;
+
+    let label = format!("{dir}/eggsrun.json");
+    let text = fs::read_to_string(&label)?;
+    fs::write(&label, text.replace("\"format\": 1", "\"format\": 99"))?;
+    let refused = start(&[])?;
+    assert!(
+        refused.stderr.contains("another version"),
+        "{}",
+        refused.stderr
+    );
+    fs::write(&label, text)?;
+    cluster.start_again()
+}
