@@ -229,12 +229,30 @@ mod tests {
             created: Time(9),
         };
         check(&inode(DIR), expect!["2000000000123407"]);
-        check(&dentry(DIR, hash, &name), expect!["20000000001234070000000000000102616263"]);
-        check(&snapshot(DIR, &key), expect!["20000000001234070000000000000102616263000000000000000009"]);
-        check(&extent(FILE, 0x1000), expect!["40000000005678070000000000001000"]);
-        check(&transient(Time(0x22), FILE), expect!["00000000000000224000000000567807"]);
-        check(&garbage(BlockId::new(ShardId(7), 3)), expect!["0000000000000307"]);
-        check(&service_file(BlockServiceId(0xee), FILE), expect!["00000000000000ee4000000000567807"]);
+        check(
+            &dentry(DIR, hash, &name),
+            expect!["20000000001234070000000000000102616263"],
+        );
+        check(
+            &snapshot(DIR, &key),
+            expect!["20000000001234070000000000000102616263000000000000000009"],
+        );
+        check(
+            &extent(FILE, 0x1000),
+            expect!["40000000005678070000000000001000"],
+        );
+        check(
+            &transient(Time(0x22), FILE),
+            expect!["00000000000000224000000000567807"],
+        );
+        check(
+            &garbage(BlockId::new(ShardId(7), 3)),
+            expect!["0000000000000307"],
+        );
+        check(
+            &service_file(BlockServiceId(0xee), FILE),
+            expect!["00000000000000ee4000000000567807"],
+        );
     }
 
     #[test]

@@ -108,3 +108,143 @@ pub(crate) fn place(
         certificate: MacTag([0; 16]),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::hello::PeerRole;
+    use eggs_proto::shard::{ShardChange, ShardReply};
+    use eggs_proto::{ExtentProblem, Refusal, ServiceState, Time};
+
+    use super::*;
+    use crate::Prepared;
+    use crate::testing::{Bench, EXTENT_SIZE, extent_request, map_of, proofs};
+
+    #[test]
+    fn every_block_is_named_once_and_goes_to_its_own_domain() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let placed = bench.add_extent(file, 0).unwrap();
+        let indexes: Vec<u8> = placed.iter().map(|block| block.index).collect();
+        assert_eq!(indexes, [0, 1, 2, 3, 4, 5]);
+        let domains: BTreeSet<_> = placed
+            .iter()
+            .map(|block| bench.map.service(block.facts.service).unwrap().domain)
+            .collect();
+        assert_eq!(domains.len(), 6);
+        let names: BTreeSet<_> = placed.iter().map(|block| block.facts.block).collect();
+        assert_eq!(names.len(), 6);
+        let expiry = bench.now.plus_ms(CERTIFICATE_MS);
+        assert!(placed.iter().all(|block| block.expiry == expiry));
+        let stat = bench.stat(file.0).unwrap();
+        assert_eq!((stat.size, stat.physical_bytes), (EXTENT_SIZE, 6 * 28672));
+    }
+
+    #[test]
+    fn a_retry_gets_the_same_blocks_even_on_a_full_cluster() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let change = ShardChange::AddExtent(extent_request(file, 0));
+        let command = bench.prepare(PeerRole::Client, change.clone()).unwrap();
+        let first = bench.apply(&command, 77);
+        bench.map = map_of(2);
+        let again = bench.prepare(PeerRole::Client, change).unwrap();
+        assert!(matches!(
+            again.prepared,
+            Prepared::Refused(Refusal::NoSpace { .. })
+        ));
+        assert_eq!(bench.apply(&again, 77), first);
+    }
+
+    #[test]
+    fn with_too_few_domains_the_extent_is_degraded_or_refused() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        bench.map = map_of(5);
+        let placed = bench.add_extent(file, 0).unwrap();
+        assert_eq!(placed.len(), 5);
+        let ExtentBody::Blocks { blocks, .. } = &bench.extents(file.0)[0].body else {
+            panic!("no blocks");
+        };
+        assert_eq!(blocks[5].state, BlockState::Missing);
+        assert_eq!(blocks[5].service, BlockServiceId(0));
+        assert_eq!(
+            bench.certify(file, 0, proofs(&placed, 5)),
+            Ok(ShardReply::Done)
+        );
+        bench.map = map_of(4);
+        let refused = bench.add_extent(file, EXTENT_SIZE);
+        assert_eq!(
+            refused,
+            Err(Refusal::NoSpace {
+                healthy: 4,
+                needed: 5
+            })
+        );
+    }
+
+    #[test]
+    fn sizes_must_add_up() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let good = extent_request(file, 0);
+        let mut bad = [good.clone(), good.clone(), good.clone(), good];
+        bad[0].checksums.pop();
+        bad[1].size = 0;
+        bad[2].layout.cell_bytes += 1;
+        bad[3].layout.scheme.data = 255;
+        for request in bad {
+            let refused = bench.change(ShardChange::AddExtent(request));
+            assert_eq!(refused, Err(Refusal::BadExtent(ExtentProblem::Sizes)));
+        }
+        let late = bench.add_extent(file, 1);
+        assert_eq!(late, Err(Refusal::BadExtent(ExtentProblem::NotAtEnd)));
+    }
+
+    #[test]
+    fn the_extent_before_can_be_certified_at_the_same_time() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let placed = bench.add_extent(file, 0).unwrap();
+        let mut request = extent_request(file, EXTENT_SIZE);
+        request.certify = Some((0, proofs(&placed, 4)));
+        let refused = bench.change(ShardChange::AddExtent(request.clone()));
+        assert_eq!(refused, Err(Refusal::NotCertified));
+        request.certify = Some((0, proofs(&placed, 6)));
+        let Ok(ShardReply::Placed(next)) = bench.change(ShardChange::AddExtent(request)) else {
+            panic!("refused");
+        };
+        bench.certify(file, EXTENT_SIZE, proofs(&next, 6)).unwrap();
+        bench.link(file, "a").unwrap();
+        assert_eq!(bench.stat(file.0).unwrap().size, 2 * EXTENT_SIZE);
+    }
+
+    #[test]
+    fn a_file_stays_on_its_services_unless_they_are_excluded_or_gone() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let services = |placed: &[PlacedBlock]| -> BTreeSet<BlockServiceId> {
+            placed.iter().map(|block| block.facts.service).collect()
+        };
+        let first = services(&bench.add_extent(file, 0).unwrap());
+        let second = services(&bench.add_extent(file, EXTENT_SIZE).unwrap());
+        assert_eq!(first, second);
+        let mut left: Vec<_> = first.iter().copied().collect();
+        let gone = left.pop().unwrap();
+        let at = bench.map.services.iter().position(|s| s.service == gone);
+        bench.map.services[at.unwrap()].state = ServiceState::Stale;
+        let mut request = extent_request(file, 2 * EXTENT_SIZE);
+        request.exclude = vec![left.pop().unwrap()];
+        let Ok(ShardReply::Placed(third)) = bench.change(ShardChange::AddExtent(request)) else {
+            panic!("refused");
+        };
+        assert_eq!(services(&third).intersection(&first).count(), 4);
+    }
+
+    #[test]
+    fn an_expired_file_takes_no_extent() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        bench.now = Time(bench.now.0 + eggs_proto::TRANSIENT_MS);
+        assert_eq!(bench.add_extent(file, 0), Err(Refusal::Expired));
+    }
+}

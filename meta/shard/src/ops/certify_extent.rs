@@ -88,3 +88,64 @@ fn check_facts(
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::MacTag;
+
+    use super::*;
+    use crate::testing::{Bench, EXTENT_SIZE, proofs};
+
+    #[test]
+    fn unproved_blocks_are_missing_and_garbage() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let placed = bench.add_extent(file, 0).unwrap();
+        let few = bench.certify(file, 0, proofs(&placed, 4));
+        assert_eq!(few, Err(Refusal::NotCertified));
+        assert_eq!(bench.garbage(), []);
+        let enough = bench.certify(file, 0, proofs(&placed, 5));
+        assert_eq!(enough, Ok(ShardReply::Done));
+        let garbage = bench.garbage();
+        assert_eq!(garbage.len(), 1);
+        assert_eq!(garbage[0].facts, placed[5].facts);
+        assert_eq!(garbage[0].write_expiry, placed[5].expiry);
+        assert_eq!(bench.stat(file.0).unwrap().physical_bytes, 5 * 28672);
+    }
+
+    #[test]
+    fn the_same_proofs_again_are_fine_and_others_are_not() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let placed = bench.add_extent(file, 0).unwrap();
+        bench.certify(file, 0, proofs(&placed, 5)).unwrap();
+        let again = bench.certify(file, 0, proofs(&placed, 5));
+        assert_eq!(again, Ok(ShardReply::Done));
+        let more = bench.certify(file, 0, proofs(&placed, 6));
+        assert_eq!(more, Err(Refusal::BadExtent(ExtentProblem::State)));
+        bench.link(file, "a").unwrap();
+    }
+
+    #[test]
+    fn forged_and_misplaced_proofs_are_refused() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let placed = bench.add_extent(file, 0).unwrap();
+        let mut forged = proofs(&placed, 6);
+        forged[2] = Some(MacTag([0; 16]));
+        let refused = bench.certify(file, 0, forged);
+        assert_eq!(refused, Err(Refusal::BadProof { index: 2 }));
+        let mut swapped = proofs(&placed, 6);
+        swapped.swap(0, 1);
+        let refused = bench.certify(file, 0, swapped);
+        assert_eq!(refused, Err(Refusal::BadProof { index: 0 }));
+        let short = bench.certify(file, 0, vec![None; 5]);
+        assert_eq!(short, Err(Refusal::BadExtent(ExtentProblem::Sizes)));
+        let nowhere = bench.certify(file, EXTENT_SIZE, proofs(&placed, 6));
+        assert_eq!(nowhere, Err(Refusal::BadExtent(ExtentProblem::Missing)));
+        // The certificate itself is not a proof.
+        let certificates = placed.iter().map(|block| Some(block.certificate)).collect();
+        let refused = bench.certify(file, 0, certificates);
+        assert_eq!(refused, Err(Refusal::BadProof { index: 0 }));
+    }
+}

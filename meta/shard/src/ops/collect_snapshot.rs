@@ -60,3 +60,118 @@ fn release(state: &mut State<'_>, key: &SnapshotKey, inode: InodeId) -> Step<()>
     }
     Ok(state.put_file(inode, file)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::shard::{LockPurpose, ReleaseAction, Replace, ShardChange, Snapshot};
+    use eggs_proto::{Cookie, InodeKind, ShardId};
+
+    use super::*;
+    use crate::testing::{Answer, Bench, ROOT, T1, name};
+
+    fn collect(bench: &mut Bench, snapshot: &Snapshot) -> Answer {
+        bench.serve(ShardChange::CollectSnapshot {
+            dir: ROOT,
+            key: snapshot.key.clone(),
+            inode: snapshot.inode,
+        })
+    }
+
+    fn unlink(bench: &mut Bench, text: &str) {
+        let change = ShardChange::Unlink {
+            dir: ROOT,
+            name: name(text),
+            expected: None,
+        };
+        bench.change(change).unwrap();
+    }
+
+    #[test]
+    fn a_collected_file_is_destroyed_and_its_blocks_are_garbage() {
+        let mut bench = Bench::new();
+        let file = bench.create_big_file("a");
+        unlink(&mut bench, "a");
+        let snapshots = bench.snapshots(ROOT);
+        let mut other = snapshots[0].clone();
+        other.inode = bench.create_file("b");
+        assert_eq!(collect(&mut bench, &other), Err(Refusal::NoSnapshot));
+        assert_eq!(collect(&mut bench, &snapshots[0]), Ok(ShardReply::Done));
+        let again = collect(&mut bench, &snapshots[0]);
+        assert_eq!(again, Err(Refusal::NoSnapshot));
+        assert_eq!(bench.snapshots(ROOT), []);
+        let linked = bench.link((file, Cookie(0)), "c");
+        assert_eq!(linked, Err(Refusal::BadCookie));
+        assert_eq!(bench.destroy(file), Ok(1));
+        assert_eq!(bench.garbage().len(), 6);
+    }
+
+    #[test]
+    fn a_symlink_is_collected_like_a_file() {
+        let mut bench = Bench::new();
+        let change = ShardChange::Symlink {
+            dir: ROOT,
+            name: name("s"),
+            target: b"x".to_vec(),
+            attributes: crate::testing::NEW,
+        };
+        bench.change(change).unwrap();
+        let inode = bench.lookup(ROOT, "s").unwrap();
+        unlink(&mut bench, "s");
+        let snapshots = bench.snapshots(ROOT);
+        assert_eq!(collect(&mut bench, &snapshots[0]), Ok(ShardReply::Done));
+        assert_eq!(bench.destroy(inode), Ok(1));
+        assert_eq!(bench.stat(inode), Err(Refusal::NotFound));
+    }
+
+    #[test]
+    fn a_snapshot_that_owns_nothing_takes_nothing_with_it() {
+        let mut bench = Bench::new();
+        let file = bench.create_file("a");
+        let change = ShardChange::Rename {
+            dir: ROOT,
+            source: name("a"),
+            target: name("b"),
+            replace: Replace::Never,
+        };
+        bench.change(change).unwrap();
+        let snapshots = bench.snapshots(ROOT);
+        assert_eq!(collect(&mut bench, &snapshots[0]), Ok(ShardReply::Done));
+        assert_eq!(bench.lookup(ROOT, "b"), Ok(file));
+    }
+
+    #[test]
+    fn a_file_of_another_shard_must_be_marked_first() {
+        let mut bench = Bench::new();
+        let inode = InodeId::new(InodeKind::File, ShardId(9), 1);
+        let lock = ShardChange::LockDentry {
+            dir: ROOT,
+            name: name("f"),
+            purpose: LockPurpose::Target {
+                replace: Replace::Never,
+                kind: InodeKind::File,
+            },
+            transaction: T1,
+        };
+        bench.serve(lock).unwrap();
+        let set = ShardChange::ReleaseDentry {
+            dir: ROOT,
+            name: name("f"),
+            action: ReleaseAction::Set { inode },
+            transaction: T1,
+        };
+        bench.serve(set).unwrap();
+        unlink(&mut bench, "f");
+        let snapshots = bench.snapshots(ROOT);
+        let early = collect(&mut bench, &snapshots[0]);
+        assert_eq!(early, Err(Refusal::NoSnapshot));
+        let begin = ShardChange::BeginCollect {
+            dir: ROOT,
+            key: snapshots[0].key.clone(),
+            inode,
+        };
+        assert_eq!(bench.serve(begin.clone()), Ok(ShardReply::Done));
+        assert_eq!(bench.serve(begin), Ok(ShardReply::Done));
+        assert!(bench.snapshots(ROOT)[0].collecting);
+        assert_eq!(collect(&mut bench, &snapshots[0]), Ok(ShardReply::Done));
+    }
+}

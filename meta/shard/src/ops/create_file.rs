@@ -50,3 +50,62 @@ pub(crate) fn apply(
         created: state.now,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::shard::ShardChange;
+    use eggs_proto::{ExtentProblem, INLINE_BYTES_MAX, Refusal, TransactionId};
+
+    use super::*;
+    use crate::testing::{Answer, Bench, NEW, ROOT, name};
+
+    fn create(bench: &mut Bench, text: &str, bytes: usize) -> Answer {
+        bench.change(ShardChange::CreateFile {
+            dir: ROOT,
+            name: name(text),
+            replace: Replace::Never,
+            attributes: NEW,
+            content: vec![3; bytes],
+        })
+    }
+
+    #[test]
+    fn a_file_is_made_whole_in_one_step() {
+        let mut bench = Bench::new();
+        assert!(create(&mut bench, "empty", 0).is_ok());
+        assert!(create(&mut bench, "full", INLINE_BYTES_MAX).is_ok());
+        let file = bench.lookup(ROOT, "full").unwrap();
+        let extents = bench.extents(file);
+        assert_eq!(extents.len(), 1);
+        assert_eq!(
+            extents[0].body,
+            ExtentBody::Inline(vec![3; INLINE_BYTES_MAX])
+        );
+        let large = create(&mut bench, "large", INLINE_BYTES_MAX + 1);
+        let refused = Refusal::BadExtent(ExtentProblem::InlineTooLarge);
+        assert_eq!(large, Err(refused));
+        assert_eq!(create(&mut bench, "empty", 1), Err(Refusal::Exists));
+        assert_eq!(bench.usage().files, 2);
+    }
+
+    #[test]
+    fn a_directory_that_is_being_removed_gets_no_entries() {
+        let mut bench = Bench::new();
+        let dir = bench.create_directory("d", 1);
+        let transaction = TransactionId(5);
+        bench
+            .serve(ShardChange::DetachDirectory { dir, transaction })
+            .unwrap();
+        let locked = bench.create_file_as(dir, "f", Replace::Never);
+        assert_eq!(locked, Err(Refusal::Locked));
+        bench
+            .serve(ShardChange::SettleDirectory {
+                dir,
+                outcome: eggs_proto::shard::DirectoryOutcome::Removed,
+                transaction,
+            })
+            .unwrap();
+        let gone = bench.create_file_as(dir, "f", Replace::Never);
+        assert_eq!(gone, Err(Refusal::NotFound));
+    }
+}

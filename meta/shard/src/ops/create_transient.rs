@@ -46,3 +46,65 @@ pub(crate) fn shorten(mut note: String) -> String {
     note.truncate(end);
     note
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::shard::{ShardChange, ShardQuery, ShardReply};
+    use eggs_proto::{InvalidArgument, NewAttributes, Refusal, ShardId};
+
+    use super::shorten;
+    use crate::testing::{Answer, Bench, NEW, ROOT, directory_id};
+
+    fn create(bench: &mut Bench, dir: eggs_proto::InodeId, mode: u32) -> Answer {
+        bench.change(ShardChange::CreateTransient {
+            dir,
+            attributes: NewAttributes { mode, ..NEW },
+            note: "x".repeat(300),
+        })
+    }
+
+    #[test]
+    fn a_transient_file_is_on_the_shard_of_a_directory_that_exists() {
+        let mut bench = Bench::new();
+        let missing = directory_id(ShardId(0), 9);
+        assert_eq!(create(&mut bench, missing, 0), Err(Refusal::NotFound));
+        let foreign = directory_id(ShardId(9), 9);
+        assert_eq!(create(&mut bench, foreign, 0), Err(Refusal::WrongShard));
+        let file = bench.create_file("f");
+        assert_eq!(create(&mut bench, file, 0), Err(Refusal::NotDirectory));
+        let mode = Err(Refusal::Invalid(InvalidArgument::Mode));
+        assert_eq!(create(&mut bench, ROOT, 0o10000), mode);
+    }
+
+    #[test]
+    fn transient_files_are_visited_in_order_of_their_deadlines() {
+        let mut bench = Bench::new();
+        let first = bench.create_transient().0;
+        let second = bench.create_transient().0;
+        let query = ShardQuery::VisitTransients {
+            after: None,
+            limit: 10,
+        };
+        let Ok(ShardReply::Transients { transients, .. }) = bench.query(&query) else {
+            panic!("no transients");
+        };
+        let seen: Vec<_> = transients
+            .iter()
+            .map(|t| (t.file, t.note.as_str()))
+            .collect();
+        assert_eq!(seen, [(first, "note"), (second, "note")]);
+        assert_eq!(bench.usage().transients, 2);
+    }
+
+    #[test]
+    fn cookies_differ() {
+        let mut bench = Bench::new();
+        assert_ne!(bench.create_transient().1, bench.create_transient().1);
+    }
+
+    #[test]
+    fn a_note_is_cut_between_characters() {
+        assert_eq!(shorten("é".repeat(200)), "é".repeat(127));
+        assert_eq!(shorten("short".into()), "short");
+    }
+}

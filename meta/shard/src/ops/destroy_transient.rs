@@ -60,3 +60,41 @@ fn destroy_tail(state: &mut State<'_>, id: InodeId, file: &mut FileRecord) -> St
     }
     Ok(tail.len() < EXTENTS_MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::shard::ShardChange;
+
+    use super::*;
+    use crate::testing::{Bench, EXTENT_SIZE, proofs};
+
+    #[test]
+    fn all_blocks_go_to_the_garbage_a_bounded_number_at_a_time() {
+        let mut bench = Bench::new();
+        let (file, cookie) = bench.create_transient();
+        let mut blocks = 0;
+        for n in 0..130 {
+            let placed = bench.add_extent((file, cookie), n * EXTENT_SIZE).unwrap();
+            if n % 2 == 0 {
+                let proofs = proofs(&placed, 6);
+                bench
+                    .certify((file, cookie), n * EXTENT_SIZE, proofs)
+                    .unwrap();
+            }
+            blocks += placed.len() as u64;
+        }
+        bench.change(ShardChange::Scrap { file, cookie }).unwrap();
+        assert_eq!(bench.destroy(file), Ok(3));
+        let usage = bench.usage();
+        assert_eq!(usage.garbage_blocks, blocks);
+        assert_eq!((usage.bytes, usage.physical_bytes), (0, 0));
+        assert_eq!(bench.destroy(file), Ok(1));
+    }
+
+    #[test]
+    fn a_linked_file_is_never_destroyed() {
+        let mut bench = Bench::new();
+        let file = bench.create_file("a");
+        assert_eq!(bench.destroy(file), Err(Refusal::NotTransient));
+    }
+}

@@ -53,3 +53,76 @@ fn check_kinds(source: InodeId, target: InodeId) -> Step<()> {
         (true, false) => Err(Refusal::NotDirectory.into()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::shard::ShardChange;
+
+    use super::*;
+    use crate::testing::{Answer, Bench, ROOT, name};
+
+    fn rename(bench: &mut Bench, source: &str, target: &str, replace: Replace) -> Answer {
+        bench.change(ShardChange::Rename {
+            dir: ROOT,
+            source: name(source),
+            target: name(target),
+            replace,
+        })
+    }
+
+    #[test]
+    fn a_rename_moves_the_name_and_replaces_a_file() {
+        let mut bench = Bench::new();
+        let a = bench.create_file("a");
+        let b = bench.create_file("b");
+        let done = Ok(ShardReply::Done);
+        assert_eq!(rename(&mut bench, "a", "c", Replace::Never), done);
+        assert_eq!(bench.lookup(ROOT, "c"), Ok(a));
+        assert_eq!(rename(&mut bench, "c", "b", Replace::Files), done);
+        assert_eq!(bench.names(ROOT), Ok(vec!["b".to_string()]));
+        let mut owned: Vec<_> = bench.snapshots(ROOT);
+        owned.retain(|snapshot| snapshot.owned);
+        assert_eq!(owned.len(), 1);
+        assert_eq!(owned[0].inode, b);
+        assert_eq!(bench.snapshots(ROOT).len(), 3);
+    }
+
+    #[test]
+    fn what_is_in_the_way_decides() {
+        let mut bench = Bench::new();
+        bench.create_file("f");
+        bench.create_file("g");
+        bench.create_directory("d", 1);
+        bench.create_directory("e", 2);
+        let cases = [
+            ("f", "g", Replace::Never, Refusal::Exists),
+            ("f", "d", Replace::Files, Refusal::IsDirectory),
+            ("d", "f", Replace::Files, Refusal::NotDirectory),
+            ("d", "e", Replace::Files, Refusal::NeedsCoordinator),
+            ("x", "f", Replace::Files, Refusal::NotFound),
+            ("x", "x", Replace::Files, Refusal::NotFound),
+            ("f", "x", Replace::Exchange, Refusal::NotFound),
+        ];
+        for (source, target, replace, refusal) in cases {
+            let refused = rename(&mut bench, source, target, replace);
+            assert_eq!(refused, Err(refusal), "{source} to {target}");
+        }
+        let done = Ok(ShardReply::Done);
+        assert_eq!(rename(&mut bench, "f", "f", Replace::Files), done);
+        assert_eq!(rename(&mut bench, "d", "x", Replace::Files), done);
+        assert_eq!(bench.names(ROOT).unwrap(), ["e", "f", "g", "x"]);
+    }
+
+    #[test]
+    fn an_exchange_swaps_even_a_file_and_a_directory() {
+        let mut bench = Bench::new();
+        let file = bench.create_file("f");
+        let dir = bench.create_directory("d", 1);
+        let done = Ok(ShardReply::Done);
+        assert_eq!(rename(&mut bench, "f", "d", Replace::Exchange), done);
+        assert_eq!(bench.lookup(ROOT, "d"), Ok(file));
+        assert_eq!(bench.lookup(ROOT, "f"), Ok(dir));
+        assert!(bench.snapshots(ROOT).iter().all(|snapshot| !snapshot.owned));
+        assert_eq!(bench.stat(ROOT).unwrap().size, 2);
+    }
+}

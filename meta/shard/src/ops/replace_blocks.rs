@@ -120,3 +120,94 @@ fn check(blocks: &[ExtentBlock], replacement: &Replacement) -> Step<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::hello::PeerRole;
+    use eggs_proto::shard::{PlacedBlock, ShardChange};
+
+    use super::*;
+    use crate::testing::{Answer, Bench, map_of, proof, proofs};
+
+    fn replace_change(
+        (file, cookie): (InodeId, Cookie),
+        indexes: &[u8],
+        exclude: &[BlockServiceId],
+    ) -> ShardChange {
+        ShardChange::ReplaceBlocks {
+            file,
+            cookie,
+            offset: 0,
+            indexes: indexes.to_vec(),
+            exclude: exclude.to_vec(),
+        }
+    }
+
+    fn placed(answer: Answer) -> Vec<PlacedBlock> {
+        match answer {
+            Ok(ShardReply::Placed(blocks)) => blocks,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn replaced_blocks_are_garbage_and_the_new_ones_are_elsewhere() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let old = bench.add_extent(file, 0).unwrap();
+        let new = placed(bench.change(replace_change(file, &[4, 1], &[])));
+        assert_eq!((new[0].index, new[1].index), (4, 1));
+        let old_services: Vec<_> = old.iter().map(|block| block.facts.service).collect();
+        for block in &new {
+            assert!(!old_services.contains(&block.facts.service));
+        }
+        let garbage: Vec<_> = bench.garbage().iter().map(|block| block.facts).collect();
+        assert_eq!(garbage, [old[1].facts, old[4].facts]);
+        let mut all = proofs(&old, 6);
+        all[4] = Some(proof(&new[0]));
+        let stale = bench.certify(file, 0, all.clone());
+        assert_eq!(stale, Err(Refusal::BadProof { index: 1 }));
+        all[1] = Some(proof(&new[1]));
+        assert_eq!(bench.certify(file, 0, all), Ok(ShardReply::Done));
+        let certified = bench.change(replace_change(file, &[4], &[]));
+        assert_eq!(certified, Err(Refusal::BadExtent(ExtentProblem::State)));
+    }
+
+    #[test]
+    fn bad_lists_are_refused() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        bench.add_extent(file, 0).unwrap();
+        let list = Err(Refusal::Invalid(InvalidArgument::List));
+        assert_eq!(bench.change(replace_change(file, &[], &[])), list);
+        assert_eq!(bench.change(replace_change(file, &[1, 1], &[])), list);
+        assert_eq!(bench.change(replace_change(file, &[0; 300], &[])), list);
+        let many = vec![BlockServiceId(1); 257];
+        assert_eq!(bench.change(replace_change(file, &[1], &many)), list);
+        let state = Err(Refusal::BadExtent(ExtentProblem::State));
+        assert_eq!(bench.change(replace_change(file, &[6], &[])), state);
+    }
+
+    #[test]
+    fn without_another_domain_the_block_is_missing_as_long_as_enough_remain() {
+        let mut bench = Bench::new();
+        bench.map = map_of(6);
+        let file = bench.create_transient();
+        bench.add_extent(file, 0).unwrap();
+        assert_eq!(placed(bench.change(replace_change(file, &[5], &[]))), []);
+        let refused = bench.change(replace_change(file, &[4, 3, 2], &[]));
+        assert!(matches!(refused, Err(Refusal::NoSpace { needed: 5, .. })));
+        assert_eq!(bench.garbage().len(), 1);
+    }
+
+    #[test]
+    fn a_choice_made_for_other_blocks_is_refused() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        bench.add_extent(file, 0).unwrap();
+        let late = bench.prepare(PeerRole::Client, replace_change(file, &[1], &[]));
+        bench.change(replace_change(file, &[1], &[])).unwrap();
+        let refused = bench.apply(&late.unwrap(), 999);
+        assert_eq!(refused, Err(Refusal::BadExtent(ExtentProblem::State)));
+    }
+}

@@ -13,6 +13,9 @@ pub(crate) fn apply(
     outcome: DirectoryOutcome,
     transaction: TransactionId,
 ) -> Reply {
+    if dir == InodeId::ROOT {
+        return Err(InvalidArgument::Kind.into());
+    }
     let mut record = match state.read().directory(dir) {
         Err(Stop::Refused(Refusal::NotFound)) => return Ok(ShardReply::Done),
         other => other?,

@@ -33,3 +33,45 @@ pub(crate) fn apply(
         created: state.now,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::Refusal;
+    use eggs_proto::shard::{ShardChange, ShardQuery};
+
+    use super::*;
+    use crate::testing::{Answer, Bench, NEW, ROOT, name};
+
+    fn symlink(bench: &mut Bench, text: &str, target: &[u8]) -> Answer {
+        bench.change(ShardChange::Symlink {
+            dir: ROOT,
+            name: name(text),
+            target: target.to_vec(),
+            attributes: NEW,
+        })
+    }
+
+    #[test]
+    fn a_symlink_keeps_its_target() {
+        let mut bench = Bench::new();
+        symlink(&mut bench, "s", b"../\xff/x").unwrap();
+        let inode = bench.lookup(ROOT, "s").unwrap();
+        assert_eq!(inode.kind(), InodeKind::Symlink);
+        let target = bench.query(&ShardQuery::ReadLink { inode });
+        assert_eq!(target, Ok(ShardReply::Target(b"../\xff/x".to_vec())));
+        assert_eq!(bench.stat(inode).unwrap().size, 6);
+        assert_eq!(symlink(&mut bench, "s", b"y"), Err(Refusal::Exists));
+        let file = bench.create_file("f");
+        let kind = bench.query(&ShardQuery::ReadLink { inode: file });
+        assert_eq!(kind, Err(Refusal::Invalid(InvalidArgument::Kind)));
+    }
+
+    #[test]
+    fn bad_targets_are_refused() {
+        let mut bench = Bench::new();
+        for target in [&b""[..], b"a\0b", &[b'x'; SYMLINK_BYTES_MAX + 1]] {
+            let refused = symlink(&mut bench, "s", target);
+            assert_eq!(refused, Err(Refusal::Invalid(InvalidArgument::Target)));
+        }
+    }
+}
