@@ -295,6 +295,28 @@ async fn a_peer_that_does_not_read_replies_gets_no_more_served() {
     read.read_exact(&mut some).await.unwrap();
 }
 
+#[tokio::test]
+async fn replies_survive_a_stop_although_more_requests_were_sent() {
+    let server = serve(ServerLimits::default());
+    let mut stream = greeted(server.address).await;
+    let held = [&b"hold"[..], &[7; 1 << 20]].concat();
+    let request = frame(MessageKind::Block, 5, &held);
+    stream.write_all(&request).await.unwrap();
+    server.handler.until_started(1).await;
+    server.stop.cancel();
+    until(|| std::net::TcpStream::connect(server.address).is_err()).await;
+    // The server does not read these any more; closing on them would reset the connection.
+    for request in 6..50 {
+        let late = frame(MessageKind::Block, request, b"echo");
+        stream.write_all(&late).await.unwrap();
+    }
+    server.handler.gate.add_permits(1);
+    server.task.await.unwrap();
+    let (header, body) = answer(&mut stream).await.unwrap();
+    assert!(header.request == 5 && body == held);
+    assert_eq!(server.handler.started.load(Ordering::SeqCst), 1);
+}
+
 /// What a hostile or broken peer does after a proper handshake.
 #[derive(Clone, Debug)]
 enum Attack {
