@@ -1,17 +1,42 @@
 //! The handle of one group's replica.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::Duration;
 
 use eggs_machine::{Command, StoreRead};
 use eggs_proto::{GroupId, NodeId};
+use openraft::LinearizerOption;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{LinearizableReadError, RaftError};
+use openraft::metrics::RaftServerMetrics;
+use tokio::time::Instant;
 
-use crate::{ProposeError, ReadError};
+use crate::log::GroupLog;
+use crate::proposer::Proposer;
+use crate::state::{GroupView, StateDb};
+use crate::types::{Raft, TypeConfig};
+use crate::{ProposeError, ReadError, Timing};
+
+/// How long to wait before asking a quorum again whether it still follows us.
+const RETRY_DELAY: Duration = Duration::from_millis(10);
 
 /// One group's replica on this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Group {
-    group: GroupId,
+    pub(crate) replica: Arc<Replica>,
+}
+
+pub(crate) struct Replica {
+    pub(crate) group: GroupId,
+    pub(crate) node: NodeId,
+    /// Who should lead when all is well.
+    pub(crate) preferred: NodeId,
+    pub(crate) raft: Raft,
+    pub(crate) log: GroupLog,
+    pub(crate) state: Arc<StateDb>,
+    pub(crate) proposer: Arc<Proposer>,
+    pub(crate) timing: Timing,
 }
 
 /// Who leads, as far as this replica knows.
@@ -38,31 +63,51 @@ pub struct GroupStatus {
     pub committed: Option<u64>,
     /// Index of the last applied entry.
     pub applied: Option<u64>,
+    /// Index of the last entry that was purged from the log.
+    pub purged: Option<u64>,
     /// Who votes.
     pub voters: BTreeSet<NodeId>,
 }
 
+type ServerWatch =
+    openraft::type_config::alias::WatchReceiverOf<TypeConfig, RaftServerMetrics<TypeConfig>>;
+
 /// Waits for changes of leadership.
 pub struct LeaderWatch {
+    metrics: ServerWatch,
     current: Leadership,
 }
 
 impl LeaderWatch {
     /// Who leads now.
     pub fn current(&self) -> Leadership {
-        self.current
+        leadership(&self.metrics.borrow_watched())
     }
 
     /// Waits until it differs from what was last returned; `None` once the group has stopped.
     pub async fn changed(&mut self) -> Option<Leadership> {
-        None
+        loop {
+            let now = self.current();
+            if now != self.current {
+                self.current = now;
+                return Some(now);
+            }
+            self.metrics.changed().await.ok()?;
+        }
+    }
+}
+
+fn leadership(metrics: &RaftServerMetrics<TypeConfig>) -> Leadership {
+    Leadership {
+        term: metrics.vote.leader_id.term,
+        leader: metrics.current_leader.and_then(NodeId::from_u64),
     }
 }
 
 impl Group {
     /// Which group this is.
     pub fn id(&self) -> GroupId {
-        self.group
+        self.replica.group
     }
 
     /// Proposes a command and waits for its reply.
@@ -71,16 +116,20 @@ impl Group {
     pub async fn propose(
         &self,
         command: Command,
-        deadline: Instant,
+        deadline: std::time::Instant,
     ) -> Result<Vec<u8>, ProposeError> {
-        let _ = (command, deadline);
-        Err(ProposeError::Stopped)
+        let leader = self.leader();
+        if leader != Some(self.replica.node) {
+            return Err(ProposeError::NotLeader { leader });
+        }
+        let deadline = Instant::from_std(deadline);
+        self.replica.proposer.propose(command, deadline).await
     }
 
     /// Reads linearizably: `read` sees at least everything that was answered before this call.
     ///
     /// `read` runs on the caller's task and must be short.
-    pub async fn read<R, F>(&self, read: F, deadline: Instant) -> Result<R, ReadError>
+    pub async fn read<R, F>(&self, read: F, deadline: std::time::Instant) -> Result<R, ReadError>
     where
         F: FnOnce(&dyn StoreRead) -> R,
     {
@@ -88,56 +137,98 @@ impl Group {
         Ok(self.read_local(read))
     }
 
-    /// Waits until this replica may serve a linearizable [`Group::read_local`].
-    pub async fn ready_to_read(&self, deadline: Instant) -> Result<(), ReadError> {
-        let _ = deadline;
-        Err(ReadError::Stopped)
+    /// Waits until a [`Group::read_local`] right after it is linearizable: under the leader's lease, or after asking a
+    /// quorum when the lease has lapsed.
+    pub async fn ready_to_read(&self, deadline: std::time::Instant) -> Result<(), ReadError> {
+        let deadline = Instant::from_std(deadline);
+        loop {
+            let checked = tokio::time::timeout_at(deadline, self.check_lead(deadline)).await;
+            match checked.unwrap_or(Err(ReadError::Deadline))? {
+                Lead::Certain => return Ok(()),
+                Lead::NoQuorum => tokio::time::sleep(RETRY_DELAY).await,
+            }
+        }
     }
 
-    /// Reads what this replica has applied, which may be old.
+    async fn check_lead(&self, deadline: Instant) -> Result<Lead, ReadError> {
+        let raft = &self.replica.raft;
+        let patience = deadline.saturating_duration_since(Instant::now());
+        let option = LinearizerOption::new(Some(self.replica.timing.read_lease()), true)
+            .with_wait_timeout(patience.min(self.replica.timing.silence()));
+        let linearizer = match raft.get_read_linearizer(option).await {
+            Ok(linearizer) => linearizer,
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+                return Ok(Lead::NoQuorum);
+            }
+            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+                let leader = forward.leader_id.and_then(NodeId::from_u64);
+                return Err(ReadError::NotLeader { leader });
+            }
+            Err(RaftError::Fatal(_)) => return Err(ReadError::Stopped),
+        };
+        match linearizer.try_await_ready(raft, Some(patience)).await {
+            Ok(Ok(_)) => Ok(Lead::Certain),
+            Ok(Err(_)) => Err(ReadError::Deadline),
+            Err(_) => Err(ReadError::Stopped),
+        }
+    }
+
+    /// Reads what this replica has applied, which may be old, and on a follower that is being sent a checkpoint may be
+    /// in the middle of being replaced.
     pub fn read_local<R, F>(&self, read: F) -> R
     where
         F: FnOnce(&dyn StoreRead) -> R,
     {
-        read(&eggs_machine::MemoryStore::default())
+        read(&GroupView::moment(&self.replica.state, self.replica.group))
     }
 
     /// Who leads, as far as this replica knows.
     pub fn leader(&self) -> Option<NodeId> {
-        None
+        let metrics = self.replica.raft.server_metrics();
+        let leader = metrics.borrow_watched().current_leader;
+        leader.and_then(NodeId::from_u64)
     }
 
     /// Whether this replica leads, as far as it knows; a deposed leader may not know yet.
     pub fn is_leader(&self) -> bool {
-        false
+        self.leader() == Some(self.replica.node)
     }
 
     /// How far this replica is.
     pub fn status(&self) -> GroupStatus {
+        let metrics = self.replica.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let voters = metrics.membership_config.voter_ids();
         GroupStatus {
-            group: self.group,
-            term: 0,
-            leader: None,
-            last_log: None,
-            committed: None,
-            applied: None,
-            voters: BTreeSet::new(),
+            group: self.replica.group,
+            term: metrics.current_term,
+            leader: metrics.current_leader.and_then(NodeId::from_u64),
+            last_log: metrics.last_log_index,
+            committed: metrics.local_committed.map(|id| id.index()),
+            applied: metrics.last_applied.map(|id| id.index()),
+            purged: metrics.purged.map(|id| id.index()),
+            voters: voters.filter_map(NodeId::from_u64).collect(),
         }
     }
 
-    /// Asks the leader, if this replica is it, to hand over to `to`. Returns at once; watch
-    /// [`Group::changed`] for the outcome.
+    /// Hands leadership over to `to`, if this replica leads. Returns at once; watch [`Group::changed`] for the outcome.
     pub async fn transfer_leader(&self, to: NodeId) {
-        let _ = to;
+        if to != self.replica.node {
+            // An error means that the group has stopped: then nobody is led from here anyway.
+            let _ = self.replica.raft.trigger().transfer_leader(to.get()).await;
+        }
     }
 
     /// Watches who leads.
     pub fn changed(&self) -> LeaderWatch {
-        LeaderWatch {
-            current: Leadership {
-                term: 0,
-                leader: None,
-            },
-        }
+        let metrics = self.replica.raft.server_metrics();
+        let current = leadership(&metrics.borrow_watched());
+        LeaderWatch { metrics, current }
     }
+}
+
+/// What asking a quorum came to.
+enum Lead {
+    Certain,
+    NoQuorum,
 }

@@ -8,14 +8,27 @@
 //! **Invariant:** a linearizable read never misses a command that was answered before the read began.
 //! **Invariant:** a replica that finds less on its disk than it promised does not start.
 
+mod codec;
 mod config;
 mod error;
+mod fatal;
 mod group;
+mod keeper;
+mod log;
+mod memory_transport;
+mod net;
 mod node;
+mod proposer;
+mod rocks;
+mod rpc_transport;
+mod state;
 mod transport;
+mod types;
 
 pub use config::{GroupSpec, Limits, NodeConfig, Timing};
 pub use error::{ProposeError, ReadError, StartError, TransportError};
 pub use group::{Group, GroupStatus, LeaderWatch, Leadership};
+pub use memory_transport::MemoryNetwork;
 pub use node::Node;
+pub use rpc_transport::RpcTransport;
 pub use transport::Transport;

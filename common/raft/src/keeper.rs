@@ -1,0 +1,125 @@
+//! What a node does on the side, once a second: checkpoints of long logs, and leaders back where they belong.
+
+use std::collections::BTreeMap;
+use std::sync::Weak;
+use std::time::Duration;
+
+use eggs_proto::NodeId;
+use openraft::Instant as _;
+use openraft::async_runtime::WatchReceiver;
+use tokio::time::Instant;
+
+use crate::group::Group;
+use crate::node::Shared;
+
+const ROUND: Duration = Duration::from_secs(1);
+/// A node gets its groups back after its replicas were up to date for this long.
+const SETTLED: Duration = Duration::from_secs(10);
+/// Leaders that one node hands over per round.
+const TRANSFERS_PER_ROUND: usize = 4;
+/// A replica this many entries behind is still up to date.
+const LAG_MAX: u64 = 16;
+/// Entries that stay when a log is purged because of its size.
+const KEPT_WHEN_LARGE: u64 = 64;
+
+/// Runs until the node is gone.
+pub(crate) async fn run(node: Weak<Shared>) {
+    let mut settled = BTreeMap::new();
+    let mut ticks = tokio::time::interval(ROUND);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(node) = node.upgrade() else {
+            return;
+        };
+        let mut away = Vec::new();
+        for group in &node.groups {
+            watch_over(&node, group);
+            keep_short(&node, group).await;
+            if group.is_leader() && group.replica.preferred != group.replica.node {
+                away.push(group);
+            }
+        }
+        hand_back(&away, &mut settled).await;
+    }
+}
+
+/// A group that has stopped by itself takes its process with it.
+fn watch_over(node: &Shared, group: &Group) {
+    let metrics = group.replica.raft.metrics();
+    if let Err(cause) = &metrics.borrow_watched().running_state
+        && !node.is_stopping()
+        && !node.fatal.is_set()
+    {
+        node.fatal
+            .report(format!("{} has stopped: {cause}", group.id()));
+    }
+}
+
+/// Makes a checkpoint when the log has grown; openraft then purges all but the last entries.
+async fn keep_short(node: &Shared, group: &Group) {
+    let (applied, checkpoint, purged) = {
+        let metrics = group.replica.raft.data_metrics();
+        let metrics = metrics.borrow_watched();
+        let next = |id: &Option<crate::types::LogId>| id.map_or(0, |id| id.index() + 1);
+        (
+            next(&metrics.last_applied),
+            next(&metrics.snapshot),
+            next(&metrics.purged),
+        )
+    };
+    let trigger = group.replica.raft.trigger();
+    let large = group.replica.log.bytes() >= node.limits.checkpoint_bytes;
+    let long = applied.saturating_sub(checkpoint) >= node.limits.checkpoint_entries;
+    // Errors mean that the group has stopped, which `watch_over` sees.
+    if long || (large && checkpoint < applied) {
+        let _ = trigger.snapshot().await;
+    }
+    if large && checkpoint > purged.saturating_add(KEPT_WHEN_LARGE) {
+        let upto = checkpoint.saturating_sub(KEPT_WHEN_LARGE + 1);
+        let _ = trigger.purge_log(upto).await;
+    }
+}
+
+/// Hands a few groups back to nodes that have been up to date for a while.
+async fn hand_back(away: &[&Group], settled: &mut BTreeMap<NodeId, Instant>) {
+    let now = Instant::now();
+    let mut behind = Vec::new();
+    for group in away {
+        if !is_up_to_date(group, group.replica.preferred) {
+            behind.push(group.replica.preferred);
+        }
+    }
+    settled.retain(|node, _| !behind.contains(node));
+    let mut handed = 0;
+    for group in away {
+        let to = group.replica.preferred;
+        if behind.contains(&to) {
+            continue;
+        }
+        let since = *settled.entry(to).or_insert(now);
+        if now.duration_since(since) >= SETTLED && handed < TRANSFERS_PER_ROUND {
+            group.transfer_leader(to).await;
+            handed += 1;
+        }
+    }
+}
+
+/// Whether a follower has nearly everything and has answered lately.
+pub(crate) fn is_up_to_date(group: &Group, follower: NodeId) -> bool {
+    let metrics = group.replica.raft.metrics();
+    let metrics = metrics.borrow_watched();
+    let last = metrics.last_log_index.unwrap_or(0);
+    let matched = metrics
+        .replication
+        .as_ref()
+        .and_then(|replication| replication.get(&follower.get()))
+        .and_then(|id| id.as_ref().map(|id| id.index()));
+    let fresh = metrics
+        .heartbeat
+        .as_ref()
+        .and_then(|heartbeat| heartbeat.get(&follower.get()))
+        .and_then(|at| at.as_ref())
+        .is_some_and(|at| at.elapsed() < 2 * ROUND);
+    fresh && matched.is_some_and(|index| index.saturating_add(LAG_MAX) >= last)
+}

@@ -1,0 +1,96 @@
+//! The one thread that writes the logs of all groups: gathers what waits, writes it as one batch, syncs once.
+
+use std::sync::Arc;
+
+use rocksdb::{DB, WriteBatch, WriteOptions};
+use tokio::sync::mpsc;
+use xxhash_rust::xxh64::xxh64;
+
+use super::batch::{Change, Durability, Job};
+use super::keys;
+use super::mark::{Mark, Marker};
+use crate::fatal::Fatal;
+
+/// Most changes in one batch.
+const BATCH_JOBS_MAX: usize = 1024;
+
+pub(crate) struct Writer {
+    pub(crate) db: Arc<DB>,
+    pub(crate) last: Mark,
+    pub(crate) marker: Arc<Marker>,
+    pub(crate) fatal: Fatal,
+}
+
+impl Writer {
+    /// Runs until all senders are gone.
+    pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut gathered = Vec::with_capacity(BATCH_JOBS_MAX);
+        let mut outcome = Ok(());
+        while jobs.blocking_recv_many(&mut gathered, BATCH_JOBS_MAX) > 0 {
+            if outcome.is_ok() {
+                outcome = self.write(&gathered);
+                if let Err(cause) = &outcome {
+                    // What the disk holds is unknown from here on: nothing is tried again.
+                    self.fatal
+                        .report(format!("write to the log failed: {cause}"));
+                }
+            }
+            for job in gathered.drain(..) {
+                job.done.tell(&outcome);
+            }
+        }
+    }
+
+    fn write(&mut self, jobs: &[Job]) -> Result<(), String> {
+        let entries = self.db.cf_handle(keys::ENTRIES).ok_or("no entries")?;
+        let facts = self.db.cf_handle(keys::FACTS).ok_or("no facts")?;
+        let mut batch = WriteBatch::default();
+        let mut hash = self.last.hash;
+        let mut synced = false;
+        for job in jobs {
+            let group = job.group;
+            synced |= job.change.durability() == Durability::Synced;
+            match &job.change {
+                Change::Append(records) => {
+                    for record in records {
+                        batch.put_cf(entries, keys::entry_key(group, record.index), &record.value);
+                        hash = xxh64(&record.hash.to_le_bytes(), hash);
+                    }
+                }
+                Change::Truncate { from } => batch.delete_range_cf(
+                    entries,
+                    keys::entry_key(group, *from),
+                    keys::entry_key(group, u64::MAX),
+                ),
+                Change::Purge { upto, value } => {
+                    batch.delete_range_cf(
+                        entries,
+                        keys::entry_key(group, 0),
+                        keys::entry_key(group, upto.saturating_add(1)),
+                    );
+                    batch.put_cf(facts, keys::purged_key(group), value);
+                }
+                Change::Vote(vote) => {
+                    batch.put_cf(facts, keys::vote_key(group), vote);
+                    hash = xxh64(vote, hash);
+                }
+            }
+        }
+        let mark = Mark {
+            number: self.last.number + 1,
+            hash,
+        };
+        let value = keys::with_hash(mark.number, &mark.hash.to_le_bytes());
+        batch.put_cf(facts, keys::BATCH_KEY, value);
+        let mut options = WriteOptions::default();
+        options.set_sync(synced);
+        self.db
+            .write_opt(batch, &options)
+            .map_err(rocksdb::Error::into_string)?;
+        self.last = mark;
+        if synced {
+            self.marker.raise(mark);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,13 @@
+//! What replicas say to each other, and how it shares frames.
+//!
+//! **Invariant:** whatever a peer sends, there is an answer; malformed bytes never reach consensus.
+//! **Invariant:** a replica that has just restarted grants no vote: it has forgotten to whom it granted a lease.
+
+mod answer;
+mod checkpoint;
+mod link;
+mod network;
+mod wire;
+
+pub(crate) use answer::{Answerer, Silence};
+pub(crate) use network::{Network, Networks};

@@ -1,0 +1,207 @@
+//! The network as openraft sees it: one client per group and peer, all over one link per peer.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use eggs_proto::{GroupId, NodeId};
+use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
+use openraft::network::{RPCOption, RaftNetworkFactory};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftNetworkV2};
+use tokio::sync::Semaphore;
+
+use super::checkpoint::{self, Destination};
+use super::link::Link;
+use super::wire::{Answer, Question};
+use crate::Transport;
+use crate::state::{Checkpoint, StateDb};
+use crate::types::{Snapshot, TypeConfig, Vote};
+
+/// How long a follower may take to make entries durable.
+const APPEND_PATIENCE: Duration = Duration::from_secs(2);
+/// Checkpoints that one node sends at the same time.
+const CHECKPOINTS_MAX: usize = 2;
+
+/// What all groups of a node share.
+pub(crate) struct Networks {
+    transport: Arc<dyn Transport>,
+    state: Arc<StateDb>,
+    links: Mutex<BTreeMap<u64, Link>>,
+    checkpoints: Semaphore,
+}
+
+impl Networks {
+    pub(crate) fn new(transport: Arc<dyn Transport>, state: Arc<StateDb>) -> Arc<Self> {
+        Arc::new(Self {
+            transport,
+            state,
+            links: Mutex::new(BTreeMap::new()),
+            checkpoints: Semaphore::new(CHECKPOINTS_MAX),
+        })
+    }
+
+    fn link(&self, peer: NodeId) -> Link {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let link = links
+            .entry(peer.get())
+            .or_insert_with(|| Link::start(peer, Arc::clone(&self.transport)));
+        link.clone()
+    }
+}
+
+/// The network of one group.
+pub(crate) struct Network {
+    pub(crate) group: GroupId,
+    pub(crate) shared: Arc<Networks>,
+}
+
+/// One group's client to one peer.
+pub(crate) struct PeerClient {
+    group: GroupId,
+    target: u64,
+    shared: Arc<Networks>,
+    /// `None` if the target is not one of our processes.
+    peer: Option<(NodeId, Link)>,
+}
+
+impl RaftNetworkFactory<TypeConfig> for Network {
+    type Network = PeerClient;
+
+    async fn new_client(&mut self, target: u64, _node: &openraft::EmptyNode) -> PeerClient {
+        let peer = NodeId::from_u64(target).map(|peer| (peer, self.shared.link(peer)));
+        PeerClient {
+            group: self.group,
+            target,
+            shared: Arc::clone(&self.shared),
+            peer,
+        }
+    }
+}
+
+impl PeerClient {
+    async fn ask(
+        &self,
+        question: &Question,
+        patience: Duration,
+    ) -> Result<Answer, RPCError<TypeConfig>> {
+        let Some((_, link)) = &self.peer else {
+            return Err(self.unreachable("unknown process"));
+        };
+        let asked = link.ask(self.group, question.encode(), patience).await;
+        asked.map_err(|error| self.unreachable(error))
+    }
+
+    /// Every failure backs off: asking a dead peer again at once, for hundreds of groups, helps nobody.
+    fn unreachable(&self, cause: impl std::fmt::Display) -> RPCError<TypeConfig> {
+        RPCError::Unreachable(self.as_unreachable(cause))
+    }
+
+    fn as_unreachable(&self, cause: impl std::fmt::Display) -> Unreachable<TypeConfig> {
+        Unreachable::from_string(format!("{} at {}: {cause}", self.group, self.target))
+    }
+
+    fn unexpected(&self, answer: &Answer) -> RPCError<TypeConfig> {
+        self.unreachable(match answer {
+            Answer::Silent => "has just restarted and does not vote yet",
+            Answer::NoSuchGroup => "has no such group",
+            Answer::Stopped => "has stopped",
+            Answer::Malformed => "does not understand us",
+            Answer::Late => "was too slow",
+            Answer::Append(_)
+            | Answer::Vote(_)
+            | Answer::Transfer(_)
+            | Answer::CheckpointNext
+            | Answer::CheckpointRestart
+            | Answer::CheckpointDone(_) => "answered something else",
+        })
+    }
+
+    async fn ask_vote(
+        &self,
+        question: Question,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        match self.ask(&question, option.soft_ttl()).await? {
+            Answer::Vote(response) => Ok(response),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for PeerClient {
+    type SnapshotData = Checkpoint;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<AppendEntriesResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let patience = if rpc.entries.is_empty() {
+            option.hard_ttl()
+        } else {
+            APPEND_PATIENCE.max(option.soft_ttl())
+        };
+        match self.ask(&Question::Append(rpc), patience).await? {
+            Answer::Append(response) => Ok(response),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        self.ask_vote(Question::Vote(rpc), option).await
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<VoteResponse<TypeConfig>, RPCError<TypeConfig>> {
+        self.ask_vote(Question::PreVote(rpc), option).await
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        _snapshot: Snapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        let Some((peer, _)) = &self.peer else {
+            return Err(self.as_unreachable("unknown process").into());
+        };
+        let to = Destination {
+            group: self.group,
+            peer: *peer,
+            transport: Arc::clone(&self.shared.transport),
+        };
+        let sending = async {
+            let _permit = self.shared.checkpoints.acquire().await;
+            checkpoint::send(&to, Arc::clone(&self.shared.state), vote).await
+        };
+        tokio::select! {
+            sent = sending => sent.map_err(|error| self.as_unreachable(error).into()),
+            closed = cancel => Err(closed.into()),
+        }
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        rpc: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> Result<TransferLeaderResponse<TypeConfig>, RPCError<TypeConfig>> {
+        let question = Question::Transfer(rpc);
+        match self.ask(&question, option.soft_ttl()).await? {
+            Answer::Transfer(response) => Ok(response),
+            other => Err(self.unexpected(&other)),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! The body of a [`eggs_proto::MessageKind::Raft`] frame.
+//!
+//! A request is a version (1), then for each question: group (2), length (4), question. An answer is a version (1), a
+//! status (1), then for each question in order: length (4), answer. Numbers are little-endian, questions and answers
+//! are postcard. The payload is one chunk of a checkpoint, or empty.
+//!
+//! **Invariant:** a frame holds at most [`FRAME_QUESTIONS_MAX`] questions; nothing is sized by a peer's word.
+
+use bytes::{BufMut, Bytes, BytesMut};
+use eggs_proto::GroupId;
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::types::{SnapshotMeta, TypeConfig, Vote};
+
+/// Changes with every change of what questions and answers look like, those of openraft included.
+const WIRE_VERSION: u8 = 1;
+/// Most questions in one frame.
+pub(crate) const FRAME_QUESTIONS_MAX: usize = 1024;
+
+/// What one replica asks another of the same group.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Question {
+    Append(AppendEntriesRequest<TypeConfig>),
+    Vote(VoteRequest<TypeConfig>),
+    PreVote(VoteRequest<TypeConfig>),
+    Transfer(TransferLeaderRequest<TypeConfig>),
+    Checkpoint(CheckpointPart),
+}
+
+/// One step of sending a checkpoint; the chunk itself is the payload.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CheckpointPart {
+    /// Names the attempt.
+    pub(crate) transfer: u64,
+    /// Counts its chunks from zero.
+    pub(crate) sequence: u32,
+    /// Set in the last part, which has no chunk.
+    pub(crate) finish: Option<CheckpointEnd>,
+}
+
+/// What a complete checkpoint is.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct CheckpointEnd {
+    pub(crate) vote: Vote,
+    pub(crate) meta: SnapshotMeta,
+}
+
+/// What a replica answers.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum Answer {
+    Append(AppendEntriesResponse<TypeConfig>),
+    Vote(VoteResponse<TypeConfig>),
+    Transfer(TransferLeaderResponse<TypeConfig>),
+    /// The next part may come.
+    CheckpointNext,
+    /// The receiver knows nothing of this attempt (any more).
+    CheckpointRestart,
+    CheckpointDone(SnapshotResponse<TypeConfig>),
+    /// Just restarted: no votes yet.
+    Silent,
+    NoSuchGroup,
+    Stopped,
+    /// The question does not decode.
+    Malformed,
+    /// It took too long.
+    Late,
+}
+
+/// A frame that is not ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum BadFrame {
+    #[error("another version of the replica protocol")]
+    Version,
+    #[error("malformed")]
+    Malformed,
+    #[error("the peer could not read our frame")]
+    Refused,
+}
+
+const STATUS_ANSWERS: u8 = 0;
+const STATUS_MALFORMED: u8 = 1;
+
+impl Question {
+    pub(crate) fn encode(&self) -> Bytes {
+        Bytes::from(postcard::to_stdvec(self).expect("questions always encode"))
+    }
+
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+}
+
+impl Answer {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        postcard::from_bytes(bytes).ok()
+    }
+}
+
+pub(crate) fn encode_questions<'a>(questions: impl Iterator<Item = (GroupId, &'a Bytes)>) -> Bytes {
+    let mut body = BytesMut::new();
+    body.put_u8(WIRE_VERSION);
+    for (group, question) in questions {
+        body.put_u16_le(group.0);
+        put_part(&mut body, question);
+    }
+    body.freeze()
+}
+
+pub(crate) fn decode_questions(mut body: &[u8]) -> Result<Vec<(GroupId, &[u8])>, BadFrame> {
+    check_version(&mut body)?;
+    let mut questions = Vec::new();
+    while let Some((group, rest)) = body.split_first_chunk::<2>() {
+        body = rest;
+        let question = take_part(&mut body)?;
+        if questions.len() == FRAME_QUESTIONS_MAX {
+            return Err(BadFrame::Malformed);
+        }
+        questions.push((GroupId(u16::from_le_bytes(*group)), question));
+    }
+    if body.is_empty() {
+        Ok(questions)
+    } else {
+        Err(BadFrame::Malformed)
+    }
+}
+
+pub(crate) fn encode_answers(answers: &[Answer]) -> Bytes {
+    let mut body = BytesMut::new();
+    body.put_u8(WIRE_VERSION);
+    body.put_u8(STATUS_ANSWERS);
+    for answer in answers {
+        let bytes = postcard::to_stdvec(answer).expect("answers always encode");
+        put_part(&mut body, &bytes);
+    }
+    body.freeze()
+}
+
+pub(crate) fn malformed() -> Bytes {
+    Bytes::from_static(&[WIRE_VERSION, STATUS_MALFORMED])
+}
+
+pub(crate) fn decode_answers(mut body: &[u8]) -> Result<Vec<Answer>, BadFrame> {
+    check_version(&mut body)?;
+    match body.split_first() {
+        Some((&STATUS_ANSWERS, rest)) => body = rest,
+        Some((&STATUS_MALFORMED, _)) => return Err(BadFrame::Refused),
+        _ => return Err(BadFrame::Malformed),
+    }
+    let mut answers = Vec::new();
+    while !body.is_empty() {
+        let part = take_part(&mut body)?;
+        answers.push(Answer::decode(part).ok_or(BadFrame::Malformed)?);
+    }
+    Ok(answers)
+}
+
+fn check_version(body: &mut &[u8]) -> Result<(), BadFrame> {
+    match body.split_first() {
+        Some((&WIRE_VERSION, rest)) => {
+            *body = rest;
+            Ok(())
+        }
+        Some(_) => Err(BadFrame::Version),
+        None => Err(BadFrame::Malformed),
+    }
+}
+
+fn put_part(body: &mut BytesMut, part: &[u8]) {
+    let length = u32::try_from(part.len()).expect("questions and answers are far below 4 GiB");
+    body.put_u32_le(length);
+    body.put_slice(part);
+}
+
+fn take_part<'a>(body: &mut &'a [u8]) -> Result<&'a [u8], BadFrame> {
+    let (length, rest) = body.split_first_chunk::<4>().ok_or(BadFrame::Malformed)?;
+    let (part, rest) = usize::try_from(u32::from_le_bytes(*length))
+        .ok()
+        .and_then(|length| rest.split_at_checked(length))
+        .ok_or(BadFrame::Malformed)?;
+    *body = rest;
+    Ok(part)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_come_back_and_nonsense_does_not() {
+        let (one, two) = (Bytes::from_static(b"one"), Bytes::from_static(b""));
+        let body = encode_questions([(GroupId(1), &one), (GroupId(700), &two)].into_iter());
+        let read = decode_questions(&body).unwrap();
+        assert_eq!(read, [(GroupId(1), &b"one"[..]), (GroupId(700), &b""[..])]);
+        for cut in 1..body.len() {
+            let whole = decode_questions(&body[..cut]);
+            assert!(cut == 1 || cut == 10 || whole.is_err(), "{cut}: {whole:?}");
+        }
+        assert_eq!(decode_questions(&[]), Err(BadFrame::Malformed));
+        assert_eq!(decode_questions(&[9]), Err(BadFrame::Version));
+        assert!(decode_questions(&[1, 0, 0, 255, 255, 255, 255]).is_err());
+    }
+
+    #[test]
+    fn answers_come_back() {
+        let body = encode_answers(&[Answer::Silent, Answer::CheckpointNext]);
+        let answers = decode_answers(&body).unwrap();
+        assert!(matches!(
+            answers[..],
+            [Answer::Silent, Answer::CheckpointNext]
+        ));
+        assert!(matches!(
+            decode_answers(&malformed()),
+            Err(BadFrame::Refused)
+        ));
+        assert!(decode_answers(&body[..body.len() - 1]).is_err());
+    }
+}

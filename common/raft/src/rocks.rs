@@ -1,0 +1,110 @@
+//! How both stores are opened: small, shared, with few threads.
+
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    LogLevel, Options, WriteBufferManager,
+};
+
+use crate::{Limits, StartError};
+
+/// Memory that both stores of a node share.
+pub(crate) struct SharedMemory {
+    cache: Cache,
+}
+
+impl SharedMemory {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self {
+            cache: Cache::new_lru_cache(limits.block_cache_bytes),
+        }
+    }
+}
+
+/// Which of the two stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StoreKind {
+    /// Synced write-ahead log; what is in it was promised.
+    Log,
+    /// No write-ahead log: replayed from the log after a crash. Flushes are atomic over all column families, so
+    /// what a crash leaves is a state that was.
+    State,
+}
+
+impl StoreKind {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Log => "log",
+            Self::State => "state",
+        }
+    }
+}
+
+/// Opens one store with its column families.
+pub(crate) fn open(
+    kind: StoreKind,
+    path: &Path,
+    families: &[&str],
+    limits: &Limits,
+    memory: &SharedMemory,
+) -> Result<DB, StartError> {
+    let options = database_options(kind, limits);
+    let descriptors = families
+        .iter()
+        .map(|name| ColumnFamilyDescriptor::new(*name, family_options(kind, limits, memory)));
+    DB::open_cf_descriptors(&options, path, descriptors).map_err(|cause| StartError::Store {
+        store: kind.name(),
+        cause: cause.into_string(),
+    })
+}
+
+fn database_options(kind: StoreKind, limits: &Limits) -> Options {
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    options.set_max_background_jobs(2);
+    options.set_max_open_files(256);
+    options.set_keep_log_file_num(2);
+    options.set_max_log_file_size(1 << 20);
+    options.set_log_level(LogLevel::Warn);
+    options.set_stats_dump_period_sec(0);
+    options.set_stats_persist_period_sec(0);
+    options.set_skip_stats_update_on_db_open(true);
+    // Memtables of all column families together; the largest is flushed when they exceed it.
+    options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager(
+        limits.write_buffer_bytes,
+        false,
+    ));
+    match kind {
+        StoreKind::Log => {
+            // A torn tail is cut off here; whether it was more than a tail is for the mark to say.
+            options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+            // Overwriting an old file spares the fsync a change of its size.
+            options.set_recycle_log_file_num(4);
+            options.set_max_total_wal_size(4 * limits.write_buffer_bytes as u64);
+        }
+        StoreKind::State => options.set_atomic_flush(true),
+    }
+    options
+}
+
+fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Options {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_cache(&memory.cache);
+    blocks.set_cache_index_and_filter_blocks(true);
+    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    if kind == StoreKind::State {
+        blocks.set_bloom_filter(10.0, false);
+    }
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&blocks);
+    options.set_write_buffer_size(limits.write_buffer_bytes);
+    options.set_max_write_buffer_number(3);
+    // A memtable takes one arena block at once: there are many, and most stay small.
+    options.set_arena_block_size(64 << 10);
+    options.set_target_file_size_base(32 << 20);
+    options.set_compression_type(DBCompressionType::Lz4);
+    options.set_level_compaction_dynamic_level_bytes(true);
+    options
+}

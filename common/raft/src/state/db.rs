@@ -1,0 +1,205 @@
+//! The state store of a node.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use eggs_machine::{Changes, Fault, REPLY_TABLES, Table, TableSpec};
+use eggs_proto::GroupId;
+use rocksdb::{ColumnFamily, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions};
+use tokio::sync::Mutex;
+
+use super::view::{group_key, store_fault};
+use crate::rocks::{self, SharedMemory, StoreKind};
+use crate::types::{LogId, StoredMembership};
+use crate::{Limits, StartError, codec};
+
+/// The column family of what Raft keeps about each group.
+const RAFT: &str = "raft";
+const APPLIED: &[u8] = b"applied";
+const MEMBERS: &[u8] = b"members";
+pub(super) const INSTALLING: &[u8] = b"installing";
+
+/// The state of all groups of one node.
+pub(crate) struct StateDb {
+    pub(super) db: DB,
+    /// Name of the column family of each table, by number.
+    names: Vec<Option<&'static str>>,
+    /// Where checkpoints are received.
+    pub(crate) staging: PathBuf,
+    /// Flushes asked for and done, so that one flush serves all who wait.
+    flush_wanted: AtomicU64,
+    flush_done: Mutex<u64>,
+}
+
+/// What Raft needs to know about a group's state.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Applied {
+    pub(crate) last: Option<LogId>,
+    pub(crate) members: StoredMembership,
+}
+
+impl StateDb {
+    pub(crate) fn open(
+        dir: &Path,
+        tables: &[TableSpec],
+        limits: &Limits,
+        memory: &SharedMemory,
+    ) -> Result<Arc<Self>, StartError> {
+        let mut names = vec![None; usize::from(u8::MAX) + 1];
+        let mut families = BTreeSet::from(["default", RAFT]);
+        for spec in REPLY_TABLES.iter().chain(tables) {
+            let slot = &mut names[usize::from(spec.table.0)];
+            if slot.replace(spec.name).is_some() || !families.insert(spec.name) {
+                return Err(StartError::Config(format!(
+                    "table {} ({}) is declared twice",
+                    spec.table.0, spec.name
+                )));
+            }
+        }
+        let families: Vec<&str> = families.into_iter().collect();
+        let db = rocks::open(
+            StoreKind::State,
+            &dir.join("state"),
+            &families,
+            limits,
+            memory,
+        )?;
+        let staging = dir.join("staging");
+        std::fs::create_dir_all(&staging).map_err(|source| StartError::Io {
+            action: format!("create {}", staging.display()),
+            source,
+        })?;
+        Ok(Arc::new(Self {
+            db,
+            names,
+            staging,
+            flush_wanted: AtomicU64::new(0),
+            flush_done: Mutex::new(0),
+        }))
+    }
+
+    pub(super) fn family(&self, table: Table) -> Option<&ColumnFamily> {
+        let name = self.names.get(usize::from(table.0)).copied().flatten()?;
+        self.db.cf_handle(name)
+    }
+
+    /// All tables, in order.
+    pub(super) fn tables(&self) -> impl Iterator<Item = Table> + '_ {
+        (0..=u8::MAX).map(Table).filter(|table| {
+            self.names
+                .get(usize::from(table.0))
+                .is_some_and(Option::is_some)
+        })
+    }
+
+    pub(super) fn raft(&self) -> Result<&ColumnFamily, Fault> {
+        let family = self.db.cf_handle(RAFT);
+        family.ok_or_else(|| Fault::Store("no column family raft".into()))
+    }
+
+    /// How far a group's state is.
+    pub(crate) fn applied(&self, group: GroupId) -> Result<Applied, Fault> {
+        self.applied_in(group, &ReadOptions::default())
+    }
+
+    pub(super) fn applied_in(
+        &self,
+        group: GroupId,
+        options: &ReadOptions,
+    ) -> Result<Applied, Fault> {
+        let get = |key: &[u8]| {
+            self.db
+                .get_cf_opt(self.raft()?, group_key(group, key), options)
+                .map_err(store_fault)
+        };
+        let damaged = |cause: codec::Undecodable| Fault::Damaged(cause.to_string());
+        let last = get(APPLIED)?.map(|bytes| codec::decode_log_id(&bytes));
+        let members = get(MEMBERS)?.map(|bytes| codec::decode_membership(&bytes));
+        Ok(Applied {
+            last: last.transpose().map_err(damaged)?,
+            members: members.transpose().map_err(damaged)?.unwrap_or_default(),
+        })
+    }
+
+    /// Adds to a batch that a group has applied an entry.
+    pub(super) fn put_applied(
+        &self,
+        batch: &mut WriteBatch,
+        group: GroupId,
+        last: &LogId,
+    ) -> Result<(), Fault> {
+        let value = codec::encode_log_id(last);
+        batch.put_cf(self.raft()?, group_key(group, APPLIED), value);
+        Ok(())
+    }
+
+    /// Adds a group's membership to a batch.
+    pub(super) fn put_members(
+        &self,
+        batch: &mut WriteBatch,
+        group: GroupId,
+        members: &StoredMembership,
+    ) -> Result<(), Fault> {
+        let value = codec::encode_membership(members);
+        batch.put_cf(self.raft()?, group_key(group, MEMBERS), value);
+        Ok(())
+    }
+
+    /// Adds a machine's changes to a batch.
+    pub(super) fn put_changes(
+        &self,
+        batch: &mut WriteBatch,
+        group: GroupId,
+        changes: &Changes,
+    ) -> Result<(), Fault> {
+        for (table, key, value) in changes.iter() {
+            let family = self
+                .family(table)
+                .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))?;
+            let key = group_key(group, key);
+            match value {
+                Some(value) => batch.put_cf(family, key, value),
+                None => batch.delete_cf(family, key),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes a batch, atomically but not durably.
+    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), Fault> {
+        let mut options = WriteOptions::default();
+        options.disable_wal(true);
+        self.db.write_opt(batch, &options).map_err(store_fault)
+    }
+
+    /// Makes everything written so far durable; blocks.
+    pub(crate) fn flush_blocking(&self) -> Result<(), Fault> {
+        let mut families = vec![self.raft()?];
+        for table in self.tables() {
+            families.extend(self.family(table));
+        }
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        self.db
+            .flush_cfs_opt(&families, &options)
+            .map_err(store_fault)
+    }
+
+    /// Makes everything written so far durable. Those who wait at the same time share a flush.
+    pub(crate) async fn flush(self: &Arc<Self>) -> Result<(), Fault> {
+        let wanted = self.flush_wanted.fetch_add(1, Ordering::SeqCst) + 1;
+        let mut done = self.flush_done.lock().await;
+        if *done >= wanted {
+            return Ok(());
+        }
+        let covered = self.flush_wanted.load(Ordering::SeqCst);
+        let state = Arc::clone(self);
+        tokio::task::spawn_blocking(move || state.flush_blocking())
+            .await
+            .map_err(|cause| Fault::Store(cause.to_string()))??;
+        *done = covered;
+        Ok(())
+    }
+}

@@ -1,0 +1,181 @@
+//! One group's state, as openraft sees it.
+
+use std::io;
+use std::sync::Arc;
+
+use eggs_machine::{Entry, Fault, StateMachine, apply_entry};
+use eggs_proto::GroupId;
+use futures::{Stream, StreamExt};
+use openraft::OptionalSend;
+use openraft::entry::EntryPayload;
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use rocksdb::WriteBatch;
+
+use super::db::Applied;
+use super::{Checkpoint, GroupView, StateDb};
+use crate::fatal::Fatal;
+use crate::types::{
+    LogEntry, LogId, Replies, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
+};
+
+/// Applies one group's entries to the state store.
+pub(crate) struct GroupMachine {
+    group: GroupId,
+    state: Arc<StateDb>,
+    machine: Arc<dyn StateMachine>,
+    applied: Applied,
+    fatal: Fatal,
+}
+
+impl GroupMachine {
+    pub(crate) fn open(
+        group: GroupId,
+        state: Arc<StateDb>,
+        machine: Arc<dyn StateMachine>,
+        fatal: Fatal,
+    ) -> Result<Self, Fault> {
+        let applied = state.applied(group)?;
+        Ok(Self {
+            group,
+            state,
+            machine,
+            applied,
+            fatal,
+        })
+    }
+
+    /// Whether nothing was ever applied.
+    pub(crate) fn is_pristine(&self) -> bool {
+        self.applied.last.is_none()
+    }
+
+    /// Index of the last applied entry.
+    pub(crate) fn applied_index(&self) -> Option<u64> {
+        self.applied.last.map(|id| id.index())
+    }
+
+    fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta {
+            last_log_id: self.applied.last,
+            last_membership: self.applied.members.clone(),
+        }
+    }
+
+    fn apply_one(&mut self, entry: &LogEntry) -> Result<Replies, Fault> {
+        let mut batch = WriteBatch::default();
+        let mut replies = Replies::default();
+        match &entry.payload {
+            EntryPayload::Blank => {}
+            EntryPayload::Normal(proposal) => {
+                let commands: Entry = postcard::from_bytes(&proposal.0)
+                    .map_err(|cause| Fault::Entry(cause.to_string()))?;
+                let view = GroupView::newest(&self.state, self.group);
+                let applied = apply_entry(self.machine.as_ref(), &view, &commands)?;
+                self.state
+                    .put_changes(&mut batch, self.group, &applied.changes)?;
+                replies.0 = applied.replies;
+            }
+            EntryPayload::Membership(members) => {
+                let members = StoredMembership::new(Some(entry.log_id), members.clone());
+                self.state.put_members(&mut batch, self.group, &members)?;
+                self.applied.members = members;
+            }
+        }
+        self.state
+            .put_applied(&mut batch, self.group, &entry.log_id)?;
+        self.state.write(batch)?;
+        self.applied.last = Some(entry.log_id);
+        Ok(replies)
+    }
+
+    /// A fault stops this replica; a replica that cannot apply is of no use to its process.
+    fn fault(&self, fault: &Fault) -> io::Error {
+        self.fatal.report(format!("{}: {fault}", self.group));
+        io::Error::other(fault.to_string())
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for GroupMachine {
+    type SnapshotData = Checkpoint;
+    type SnapshotBuilder = Builder;
+
+    async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
+        Ok((self.applied.last, self.applied.members.clone()))
+    }
+
+    async fn apply<Strm>(&mut self, mut entries: Strm) -> Result<(), io::Error>
+    where
+        Strm: Stream<Item = Result<EntryResponder<TypeConfig>, io::Error>> + Unpin + OptionalSend,
+    {
+        while let Some(item) = entries.next().await {
+            let (entry, responder) = item?;
+            let replies = self.apply_one(&entry).map_err(|fault| self.fault(&fault))?;
+            if let Some(responder) = responder {
+                responder.send(replies);
+            }
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> Self::SnapshotBuilder {
+        Builder {
+            state: Arc::clone(&self.state),
+            meta: self.meta(),
+            fatal: self.fatal.clone(),
+        }
+    }
+
+    async fn install_snapshot(
+        &mut self,
+        meta: &SnapshotMeta,
+        snapshot: Checkpoint,
+    ) -> Result<(), io::Error> {
+        let Checkpoint::Staged(staged) = snapshot else {
+            return Ok(()); // our own state is installed already
+        };
+        let applied = Applied {
+            last: meta.last_log_id,
+            members: meta.last_membership.clone(),
+        };
+        let (state, group, new) = (Arc::clone(&self.state), self.group, applied.clone());
+        let installed =
+            tokio::task::spawn_blocking(move || state.install(group, &staged, &new)).await;
+        match installed {
+            Ok(Ok(())) => {
+                self.applied = applied;
+                Ok(())
+            }
+            Ok(Err(fault)) => Err(self.fault(&fault)),
+            Err(cause) => Err(self.fault(&Fault::Store(cause.to_string()))),
+        }
+    }
+
+    async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
+        Ok(self.applied.last.is_some().then(|| Snapshot {
+            meta: self.meta(),
+            snapshot: Checkpoint::Live,
+        }))
+    }
+}
+
+/// Makes what is applied durable, so that the log up to there may be purged.
+pub(crate) struct Builder {
+    state: Arc<StateDb>,
+    meta: SnapshotMeta,
+    fatal: Fatal,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for Builder {
+    type SnapshotData = Checkpoint;
+
+    async fn build_snapshot(&mut self) -> Result<Snapshot, io::Error> {
+        if let Err(fault) = self.state.flush().await {
+            self.fatal.report(format!("flush of the state: {fault}"));
+            return Err(io::Error::other(fault.to_string()));
+        }
+        Ok(Snapshot {
+            meta: self.meta.clone(),
+            snapshot: Checkpoint::Live,
+        })
+    }
+}

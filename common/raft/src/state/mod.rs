@@ -1,0 +1,17 @@
+//! The state of all groups: one RocksDB, one column family per table, keys that start with the group.
+//!
+//! **Invariant:** what an entry changes, its index, and the membership go into one batch: the state is always that
+//! after some whole entry.
+//! **Invariant:** there is no write-ahead log, and flushes are atomic over all tables; after a crash the state is an
+//! older one, and the log from there on still exists, because only what was flushed is purged.
+
+mod checkpoint;
+mod db;
+mod install;
+mod machine;
+mod view;
+
+pub(crate) use checkpoint::{Checkpoint, ChunkWriter};
+pub(crate) use db::StateDb;
+pub(crate) use machine::GroupMachine;
+pub(crate) use view::GroupView;

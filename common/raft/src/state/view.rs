@@ -1,0 +1,139 @@
+//! One group's part of the state store, as machines and readers see it.
+
+use std::ops::ControlFlow;
+
+use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table, Visit};
+use eggs_proto::GroupId;
+use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
+
+use super::StateDb;
+
+/// A view of one group's tables: of one moment, or of whatever is newest.
+pub(crate) struct GroupView<'a> {
+    state: &'a StateDb,
+    group: GroupId,
+    moment: Option<SnapshotWithThreadMode<'a, DB>>,
+}
+
+impl<'a> GroupView<'a> {
+    /// What is newest; for the one who writes.
+    pub(crate) fn newest(state: &'a StateDb, group: GroupId) -> Self {
+        Self {
+            state,
+            group,
+            moment: None,
+        }
+    }
+
+    /// What is there now, whatever is written later.
+    pub(crate) fn moment(state: &'a StateDb, group: GroupId) -> Self {
+        Self {
+            state,
+            group,
+            moment: Some(state.db.snapshot()),
+        }
+    }
+
+    fn family(&self, table: Table) -> Result<&'a ColumnFamily, Fault> {
+        self.state
+            .family(table)
+            .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))
+    }
+
+    fn options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        if let Some(moment) = &self.moment {
+            options.set_snapshot(moment);
+        }
+        options
+    }
+}
+
+/// A key of a group in any table.
+pub(crate) fn group_key(group: GroupId, key: &[u8]) -> Vec<u8> {
+    let mut full = Vec::with_capacity(2 + key.len());
+    full.extend_from_slice(&group.0.to_be_bytes());
+    full.extend_from_slice(key);
+    full
+}
+
+/// The first key after all keys of a group; `None` after the last group.
+pub(crate) fn group_end(group: GroupId) -> Option<[u8; 2]> {
+    group.0.checked_add(1).map(u16::to_be_bytes)
+}
+
+impl StoreRead for GroupView<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let key = group_key(self.group, key);
+        self.state
+            .db
+            .get_cf_opt(self.family(table)?, key, &self.options())
+            .map_err(store_fault)
+    }
+
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        if scan.until.is_some_and(|until| until <= scan.from) {
+            return Ok(());
+        }
+        let mut options = self.options();
+        options.set_iterate_lower_bound(group_key(self.group, scan.from));
+        let upper = match scan.until {
+            Some(until) => Some(group_key(self.group, until)),
+            None => group_end(self.group).map(|end| end.to_vec()),
+        };
+        if let Some(upper) = upper {
+            options.set_iterate_upper_bound(upper);
+        }
+        let family = self.family(scan.table)?;
+        let mut iterator = self.state.db.raw_iterator_cf_opt(family, options);
+        match scan.direction {
+            ScanDirection::Forward => iterator.seek_to_first(),
+            ScanDirection::Backward => iterator.seek_to_last(),
+        }
+        while let Some((key, value)) = iterator.item() {
+            let key = key
+                .get(2..)
+                .ok_or_else(|| Fault::Damaged("a key without a group".into()))?;
+            if visit(key, value).is_break() {
+                return Ok(());
+            }
+            match scan.direction {
+                ScanDirection::Forward => iterator.next(),
+                ScanDirection::Backward => iterator.prev(),
+            }
+        }
+        iterator.status().map_err(store_fault)
+    }
+}
+
+pub(crate) fn store_fault(cause: rocksdb::Error) -> Fault {
+    Fault::Store(cause.into_string())
+}
+
+impl GroupView<'_> {
+    /// Shows a whole table until `visit` says no.
+    pub(crate) fn each(
+        &self,
+        table: Table,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        let scan = Scan {
+            table,
+            from: &[],
+            until: None,
+            direction: ScanDirection::Forward,
+        };
+        self.scan(scan, &mut |key, value| {
+            if visit(key, value) {
+                ControlFlow::Continue(())
+            } else {
+                ControlFlow::Break(())
+            }
+        })
+    }
+
+    /// How far the state of this view is.
+    pub(crate) fn applied(&self) -> Result<super::db::Applied, Fault> {
+        self.state.applied_in(self.group, &self.options())
+    }
+}
