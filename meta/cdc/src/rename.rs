@@ -38,12 +38,9 @@ pub(crate) fn advance(
             Ok(Advance::Stay)
         }
         (Step::LockSource, outcome) => source_answered(store, transaction, rename, outcome),
-        (Step::LockTarget { guess }, StepOutcome::Refused(refusal)) => Ok(target_refused(
-            transaction,
-            rename,
-            refusal,
-            (guess, waited_ms),
-        )),
+        (Step::LockTarget { guess }, StepOutcome::Refused(refusal)) => {
+            Ok(target_refused(transaction, refusal, (guess, waited_ms)))
+        }
         (Step::LockTarget { .. }, outcome) => {
             let inode = match outcome {
                 StepOutcome::DentryLocked(inode) => inode,
@@ -103,24 +100,22 @@ fn source_answered(
     }
 }
 
-/// A shard locks a name only for a kind that may replace what has it. Where the source is not known yet, the
-/// refusal tells the kind to ask for; whether that fits the source is checked once both are locked.
+/// A shard locks a name only for a kind that may replace what has it; the refusal tells the kind to ask for.
+/// Whether that fits the source is checked once both names are locked.
 fn target_refused(
     transaction: &mut Transaction,
-    rename: RenameOf<'_>,
     refusal: Refusal,
     (guess, waited_ms): (InodeKind, u64),
 ) -> Advance {
-    let better = match (&refusal, guess) {
+    let guess = match (&refusal, guess) {
         (Refusal::IsDirectory, InodeKind::File | InodeKind::Symlink) => InodeKind::Directory,
         (Refusal::NotDirectory, InodeKind::Directory) => InodeKind::File,
         (_, _) => return rollback::refuse(transaction, refusal),
     };
-    match (transaction.source, rename.replace) {
-        (Some(_), Replace::Never) => rollback::refuse(transaction, Refusal::Exists),
-        (Some(_), Replace::Files | Replace::Exchange) => rollback::refuse(transaction, refusal),
-        (None, _) if waited_ms >= LOCK_WAIT_MS => rollback::refuse(transaction, Refusal::Locked),
-        (None, _) => Advance::To(Step::LockTarget { guess: better }),
+    if waited_ms < LOCK_WAIT_MS {
+        Advance::To(Step::LockTarget { guess })
+    } else {
+        rollback::refuse(transaction, Refusal::Locked)
     }
 }
 
@@ -170,7 +165,11 @@ fn commit(
         state::remove_parent(store, replaced);
     }
     transaction.outcome = Some(TransactionOutcome::Done);
-    Ok(Advance::To(Step::SetTarget { inode: source }))
+    Ok(Advance::To(if source.is_directory() {
+        Step::SettleMoved { dir: source }
+    } else {
+        Step::SetTarget { inode: source }
+    }))
 }
 
 fn loop_refusal(
@@ -187,16 +186,15 @@ fn loop_refusal(
     })
 }
 
-/// After the commit point nothing turns it back.
+/// After the commit point nothing turns it back. The moved directory is told its new parent while its names
+/// are locked: once the new one is free, others may move or remove it.
 fn forward(transaction: &mut Transaction, step: Step, outcome: &StepOutcome) -> Advance {
-    let removed = transaction.detached.map(|dir| Step::SettleRemoved { dir });
     match step {
-        Step::SetTarget { inode } => Advance::To(if inode.is_directory() {
-            Step::SettleMoved { dir: inode }
-        } else {
-            removed.unwrap_or(Step::ReleaseMoved)
-        }),
-        Step::SettleMoved { .. } => Advance::To(removed.unwrap_or(Step::ReleaseMoved)),
+        Step::SettleMoved { dir } => Advance::To(Step::SetTarget { inode: dir }),
+        Step::SetTarget { .. } => {
+            let removed = transaction.detached.map(|dir| Step::SettleRemoved { dir });
+            Advance::To(removed.unwrap_or(Step::ReleaseMoved))
+        }
         Step::SettleRemoved { .. } => Advance::To(Step::ReleaseMoved),
         Step::ReleaseMoved => Advance::Finish(rollback::decided(transaction)),
         Step::Create { .. }

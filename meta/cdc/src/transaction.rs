@@ -49,7 +49,7 @@ pub(crate) enum Step {
     Abandon { dir: InodeId },
     /// Lock the name that is to go.
     LockSource,
-    /// Lock the name that is to come, guessing the kind of what is there if the source is not known yet.
+    /// Lock the name that is to come, guessing the kind of what is there.
     LockTarget { guess: InodeKind },
     /// Bar a directory that is to go from getting entries.
     Detach { dir: InodeId },

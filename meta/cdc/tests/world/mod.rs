@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, dead_code)] // shared by several tests
 
+pub mod model;
+
 use std::collections::BTreeMap;
 
 use eggs_cdc::{CdcAnswer, CdcCommand, CdcMachine, NextStep, StepOutcome};

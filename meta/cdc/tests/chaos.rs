@@ -1,0 +1,311 @@
+//! Operations that overlap, drivers that stop anywhere, calls and reports that come twice or late: whatever
+//! was observed has an order that explains it, and at the end everything is at rest.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
+mod world;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use eggs_cdc::{CdcAnswer, CdcCommand, NextStep, StepOutcome, TransactionOutcome};
+use eggs_proto::cdc::{CdcOperation, EntryName};
+use eggs_proto::shard::{Replace, ShardCall};
+use eggs_proto::{InodeId, Refusal, RequestId, TransactionId};
+use world::model::{Action, Event, Model, Outcome, is_linearizable};
+use world::{World, at, mkdir, rename, rmdir};
+
+const NAMES: [&str; 3] = ["a", "b", "c"];
+const EVENTS: usize = 40;
+const OVERLAP: usize = 4;
+
+/// xorshift64*
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, n: usize) -> usize {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        let word = self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33;
+        usize::try_from(word).unwrap() % n
+    }
+
+    fn pick<T: Clone>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())].clone()
+    }
+}
+
+/// What a driver remembers of a step: how often it was locked, and the answer it got.
+#[derive(Default)]
+struct Flight {
+    attempt: u16,
+    outcome: Option<StepOutcome>,
+}
+
+struct Chaos {
+    world: World,
+    random: Random,
+    moment: u64,
+    dirs: Vec<InodeId>,
+    open: Vec<(RequestId, CdcOperation, u64)>,
+    events: Vec<Event>,
+    flights: BTreeMap<(TransactionId, u32), Flight>,
+    /// Copies that may still arrive.
+    calls: Vec<ShardCall>,
+    commands: Vec<CdcCommand>,
+}
+
+impl Chaos {
+    fn new(seed: u64) -> Self {
+        Self {
+            world: World::default(),
+            random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
+            moment: 0,
+            dirs: vec![InodeId::ROOT],
+            open: Vec::new(),
+            events: Vec::new(),
+            flights: BTreeMap::new(),
+            calls: Vec::new(),
+            commands: Vec::new(),
+        }
+    }
+
+    fn entry(&mut self) -> EntryName {
+        let dir = self.random.pick(&self.dirs);
+        at(dir, self.random.pick(&NAMES))
+    }
+
+    fn now(&mut self) -> u64 {
+        self.moment += 1;
+        self.moment
+    }
+
+    fn operation(&mut self) -> CdcOperation {
+        let (entry, other) = (self.entry(), self.entry());
+        let replace = self
+            .random
+            .pick(&[Replace::Files, Replace::Files, Replace::Never]);
+        match self.random.below(8) {
+            0..=2 => mkdir(entry),
+            3..=4 => rmdir(entry),
+            _ => rename(entry, other, replace),
+        }
+    }
+
+    /// Something that one shard does at once.
+    fn local(&mut self) {
+        let entry = self.entry();
+        let began = self.now();
+        let (action, outcome): (_, Outcome) = match self.random.below(5) {
+            0 => {
+                let outcome = self.world.create_file(&entry).map(Some);
+                (Action::CreateFile(entry), outcome)
+            }
+            1 => {
+                let outcome = self.world.unlink(&entry).map(|()| None);
+                (Action::Unlink(entry), outcome)
+            }
+            _ => {
+                let outcome = self.world.lookup(&entry).map(Some);
+                (Action::Lookup(entry), outcome)
+            }
+        };
+        if outcome == Err(Refusal::Locked) {
+            return; // says nothing, and the search is shorter without it
+        }
+        let ended = self.now();
+        self.events.push(Event {
+            action,
+            began,
+            ended,
+            outcome,
+        });
+    }
+
+    fn begin(&mut self) {
+        let operation = self.operation();
+        let id = self.world.next_id();
+        let began = self.now();
+        self.open.push((id, operation.clone(), began));
+        let answer = self.world.begin(id, operation);
+        self.heard(&answer);
+    }
+
+    /// Somebody asks again.
+    fn retry(&mut self) {
+        if !self.open.is_empty() {
+            let (id, operation, _) = self.random.pick(&self.open);
+            let answer = self.world.begin(id, operation);
+            self.heard(&answer);
+        }
+    }
+
+    fn heard(&mut self, answer: &CdcAnswer) {
+        let CdcAnswer::Finished { request, outcome } = answer else {
+            return;
+        };
+        let Some(at) = self.open.iter().position(|(id, _, _)| id == request) else {
+            return; // heard before
+        };
+        let (_, operation, began) = self.open.swap_remove(at);
+        let outcome = match outcome.clone() {
+            TransactionOutcome::Done => Ok(None),
+            TransactionOutcome::Made { dir } => {
+                self.dirs.push(dir);
+                Ok(Some(dir))
+            }
+            TransactionOutcome::Refused(refusal) => Err(refusal),
+            TransactionOutcome::Stuck => panic!("{:?}", eggs_cdc::stuck(&self.world.cdc)),
+        };
+        let ended = self.now();
+        self.events.push(Event {
+            action: Action::Run(operation),
+            began,
+            ended,
+            outcome,
+        });
+    }
+
+    /// One move of a driver for some transaction.
+    fn drive(&mut self) {
+        let pending = self.world.pending();
+        if pending.is_empty() {
+            return;
+        }
+        let step = self.random.pick(&pending);
+        let key = (step.transaction, step.serial);
+        let flight = self.flights.entry(key).or_default();
+        match flight.outcome.clone() {
+            None => {
+                let call = step.call(flight.attempt);
+                self.send(&step, call);
+            }
+            Some(outcome) => {
+                let command = CdcCommand::StepDone {
+                    transaction: step.transaction,
+                    serial: step.serial,
+                    outcome,
+                };
+                self.commands.push(command.clone());
+                let answer = self.world.command(&command);
+                self.heard(&answer);
+            }
+        }
+    }
+
+    fn send(&mut self, step: &NextStep, call: ShardCall) {
+        self.world.tick(5);
+        self.calls.push(call.clone());
+        let outcome = StepOutcome::of_answer(self.world.send(&call)).unwrap();
+        let flight = self
+            .flights
+            .entry((step.transaction, step.serial))
+            .or_default();
+        let locked = outcome == StepOutcome::Refused(Refusal::Locked);
+        if locked && let Some(until) = step.patient_until {
+            flight.attempt += 1;
+            if self.world.now < until {
+                return;
+            }
+        }
+        flight.outcome = Some(outcome);
+    }
+
+    /// Something that was sent before arrives once more.
+    fn echo(&mut self) {
+        if self.random.below(2) == 0 && !self.calls.is_empty() {
+            let call = self.random.pick(&self.calls);
+            drop(self.world.send(&call));
+        } else if !self.commands.is_empty() {
+            let command = self.random.pick(&self.commands);
+            let answer = self.world.command(&command);
+            self.heard(&answer);
+        }
+    }
+
+    fn run(mut self) -> Result<Model, String> {
+        while self.events.len() < EVENTS || !self.open.is_empty() {
+            match self.random.below(100) {
+                0..15 if self.events.len() < EVENTS && self.open.len() < OVERLAP => self.begin(),
+                15..30 if self.events.len() < EVENTS => self.local(),
+                30..33 => self.retry(),
+                33..39 => self.echo(),
+                39..42 => self.flights.clear(), // another driver, which remembers nothing
+                _ => self.drive(),
+            }
+        }
+        let names = NAMES.map(|name| at(InodeId::ROOT, name));
+        self.world.check_at_rest(&names);
+        let explained = is_linearizable(&self.events, &Model::default());
+        let model = explained.map_err(|why| format!("{:#?}\n{why}", Brief(&self.events)))?;
+        let mut real: Vec<_> = Vec::new();
+        for (dir, _) in self.world.directories() {
+            let list = self.world.list(dir).into_iter();
+            real.extend(list.map(|(name, inode)| (dir, name.as_bytes().to_vec(), inode)));
+        }
+        real.sort();
+        let expected: Vec<_> = model
+            .entries()
+            .map(|(dir, name, inode)| (dir, name.to_vec(), inode))
+            .collect();
+        // An order may explain the outcomes and not the end; a lookup of everything at the end decides.
+        let mut events = self.events;
+        let names: BTreeSet<_> = real
+            .iter()
+            .chain(&expected)
+            .map(|(d, n, _)| (d, n))
+            .collect();
+        for (dir, name) in names {
+            let entry = at(*dir, std::str::from_utf8(name).unwrap());
+            let outcome = self.world.lookup(&entry).map(Some);
+            events.push(Event {
+                action: Action::Lookup(entry),
+                began: u64::MAX,
+                ended: u64::MAX,
+                outcome,
+            });
+        }
+        is_linearizable(&events, &Model::default())
+    }
+}
+
+/// A history with one line per event.
+struct Brief<'a>(&'a [Event]);
+
+impl std::fmt::Debug for Brief<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for e in self.0 {
+            let text = format!("{:?}", e.action);
+            let text = text.replace("InodeId(23058430092136", "(");
+            writeln!(f, "{}..{} {text} {:?}", e.began, e.ended, e.outcome)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn every_history_has_an_order_and_everything_comes_to_rest() {
+    let seeds = match std::env::var("EGGS_SEED") {
+        Ok(seed) => {
+            let seed: u64 = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => {
+            let count = std::env::var("EGGS_SEEDS").map_or(600, |n| n.parse().unwrap());
+            1..count + 1
+        }
+    };
+    for seed in seeds {
+        let result = std::panic::catch_unwind(|| Chaos::new(seed).run());
+        let repeat =
+            format!("repeat: EGGS_SEED={seed} cargo test --release -p eggs-cdc --test chaos");
+        match result {
+            Ok(Ok(_)) => {}
+            Ok(Err(why)) => panic!("{why}\n{repeat}"),
+            Err(panic) => {
+                eprintln!("{repeat}");
+                std::panic::resume_unwind(panic);
+            }
+        }
+    }
+}
