@@ -1,0 +1,328 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use crate::text::policy::{ExtentRows, PolicyName, parse_keep, parse_rows};
+use crate::text::size::parse_size;
+
+/// Works with the files of an EggsFS cluster.
+///
+/// Paths begin at the root of the file system; the leading `/` may be left out.
+///
+/// Exit codes: 0 fine, 1 failed, 2 usage, 3 partly done, 4 the cluster is degraded (`status` only), 5 the cluster
+/// cannot be reached.
+#[derive(Debug, Parser)]
+#[command(name = "eggscli", version, max_term_width = 100)]
+pub struct Args {
+    /// Registry addresses, separated by commas; the others are learned from the cluster.
+    #[arg(
+        long,
+        env = "EGGS_REGISTRY",
+        default_value = "127.0.0.1:10001",
+        global = true
+    )]
+    pub registry: String,
+    /// File with the client secret [default: eggsfs/<host>_<port>.secret in ~/.config].
+    #[arg(long, env = "EGGS_SECRET_FILE", value_name = "FILE", global = true)]
+    pub secret_file: Option<PathBuf>,
+    /// Seconds after which an operation that gets no answer is given up.
+    #[arg(long, value_name = "SECONDS", default_value_t = 30, global = true,
+          value_parser = clap::value_parser!(u64).range(1..=120))]
+    pub timeout: u64,
+    /// Print JSON instead of text.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// List a directory, or show a file.
+    Ls {
+        /// Kind, mode, owner, size and time as well.
+        #[arg(short, long)]
+        long: bool,
+        /// What to list.
+        #[arg(default_value = "/")]
+        path: OsString,
+    },
+    /// Print the content of files.
+    Cat {
+        /// The files.
+        #[arg(required = true)]
+        paths: Vec<OsString>,
+    },
+    /// Copy a local file into the cluster, replacing what is there.
+    Put {
+        /// The local file; `-` for the standard input.
+        local: PathBuf,
+        /// The new path; a directory, or a path that ends with `/`, to put it there under its own name.
+        path: OsString,
+    },
+    /// Copy a file out of the cluster, replacing what is there.
+    Get {
+        /// The file.
+        path: OsString,
+        /// The local path, or a local directory; `-` for the standard output.
+        local: PathBuf,
+    },
+    /// Make a file with this text, replacing what is there.
+    #[command(alias = "echo_into")]
+    Write {
+        /// The file.
+        path: OsString,
+        /// Its content.
+        text: OsString,
+        /// End the content with a line feed.
+        #[arg(long)]
+        newline: bool,
+    },
+    /// Make directories.
+    Mkdir {
+        /// Missing parents as well; no complaint about directories that exist.
+        #[arg(short, long)]
+        parents: bool,
+        /// The directories.
+        #[arg(required = true)]
+        paths: Vec<OsString>,
+    },
+    /// Remove files, symlinks and empty directories. Until its snapshot policy says otherwise, what was removed is kept.
+    Rm {
+        /// Directories with everything in them.
+        #[arg(short, long)]
+        recursive: bool,
+        /// No complaint about what does not exist.
+        #[arg(short, long)]
+        force: bool,
+        /// What to remove.
+        #[arg(required = true)]
+        paths: Vec<OsString>,
+    },
+    /// Rename or move, replacing a file that is there.
+    Mv {
+        /// Refuse if the new path is taken.
+        #[arg(short, long, conflicts_with = "exchange")]
+        no_clobber: bool,
+        /// Let both paths change places.
+        #[arg(long)]
+        exchange: bool,
+        /// The old path.
+        source: OsString,
+        /// The new path, or a directory to move it to.
+        target: OsString,
+    },
+    /// Show everything about a path: inode, shard, times, extents, blocks and where they are, policies.
+    Stat {
+        /// Show a symlink's target instead of the symlink.
+        #[arg(short = 'L', long)]
+        dereference: bool,
+        /// What to show.
+        path: OsString,
+    },
+    /// Make a symlink (`ln -s TARGET PATH`).
+    Ln {
+        /// Required: there are no hard links.
+        #[arg(short, long, required = true)]
+        symbolic: bool,
+        /// Where it points.
+        target: OsString,
+        /// Its path.
+        path: OsString,
+    },
+    /// Show or change how a directory keeps its files.
+    #[command(subcommand)]
+    Policy(PolicyVerb),
+    /// Show old versions of what is or was in a directory.
+    Snapshots {
+        /// The directory.
+        #[arg(default_value = "/")]
+        path: OsString,
+    },
+    /// Show files that are being written, or were given up and not yet collected.
+    #[command(name = "transient-files", alias = "transient_files")]
+    TransientFiles,
+    /// Show the cluster's health, processes and disks; exit code 4 unless it is healthy.
+    Status,
+    /// Older spelling of `put`, with the path first.
+    #[command(name = "copy_into", alias = "copy-into")]
+    CopyInto {
+        /// The new path.
+        path: OsString,
+        /// The local file; `-` for the standard input.
+        local: PathBuf,
+    },
+}
+
+/// What to do with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyVerb {
+    /// Show the policies that apply, and which are set on the directory itself.
+    Get {
+        /// The directory.
+        path: OsString,
+    },
+    /// Set a policy for a directory and everything below it.
+    Set {
+        /// The directory.
+        path: OsString,
+        /// The policy.
+        #[command(subcommand)]
+        policy: PolicyValue,
+    },
+    /// Inherit a policy again.
+    Clear {
+        /// The directory.
+        path: OsString,
+        /// Which.
+        kind: PolicyName,
+    },
+}
+
+/// A policy to be set.
+#[derive(Debug, Subcommand)]
+pub enum PolicyValue {
+    /// How long old versions are kept.
+    Snapshot {
+        /// How long after removal or replacement, as in 10s, 5m, 12h, 30d; `forever`.
+        #[arg(long, value_parser = parse_keep, default_value = "forever")]
+        keep: Keep,
+        /// At most this many old versions of a name.
+        #[arg(long)]
+        versions: Option<u32>,
+    },
+    /// Erasure scheme by extent size.
+    Extent {
+        /// As in 64K=1+4,1M=4+4,20M=10+4.
+        #[arg(value_parser = parse_rows)]
+        rows: ExtentRows,
+    },
+    /// Class of disk by extent size.
+    Class {
+        /// Extents up to this size go to flash, as in 1M.
+        #[arg(value_parser = parse_size)]
+        flash_max: u64,
+    },
+    /// Data bytes of one stripe.
+    Stripe {
+        /// As in 1M.
+        #[arg(value_parser = parse_size)]
+        size: u64,
+    },
+    /// Largest file that is kept in the metadata.
+    Inline {
+        /// As in 4K.
+        #[arg(value_parser = parse_size)]
+        size: u64,
+    },
+}
+
+/// How long old versions are kept, in milliseconds; `None` for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep(pub Option<u64>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    fn parse(line: &[&str]) -> Result<Args, clap::Error> {
+        Args::try_parse_from(std::iter::once(&"eggscli").chain(line))
+    }
+
+    #[test]
+    fn the_definition_is_sound() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help_mentions_every_verb() {
+        let help = Args::command().render_long_help().to_string();
+        let verbs = [
+            "ls",
+            "cat",
+            "put",
+            "get",
+            "write",
+            "mkdir",
+            "rm",
+            "mv",
+            "stat",
+            "ln",
+            "policy",
+            "snapshots",
+            "transient-files",
+            "status",
+            "copy_into",
+        ];
+        for verb in verbs {
+            let listed = help
+                .lines()
+                .any(|line| line.trim_start().starts_with(&format!("{verb} ")));
+            assert!(listed, "{verb} is missing in:\n{help}");
+        }
+        for command in Args::command().get_subcommands() {
+            assert!(
+                verbs.contains(&command.get_name()),
+                "{} is not expected",
+                command.get_name()
+            );
+            assert!(command.get_about().is_some());
+        }
+    }
+
+    #[test]
+    fn older_spellings_work_and_copy_into_has_the_path_first() {
+        let args = parse(&["copy_into", "/remote", "local"]).unwrap();
+        let Verb::CopyInto { path, local } = args.verb else {
+            panic!("{:?}", args.verb)
+        };
+        assert_eq!((path, local), ("/remote".into(), "local".into()));
+        let args = parse(&["echo_into", "/f", "text"]).unwrap();
+        assert!(matches!(args.verb, Verb::Write { .. }));
+        let args = parse(&["transient_files", "--json"]).unwrap();
+        assert!(args.json && matches!(args.verb, Verb::TransientFiles));
+    }
+
+    #[test]
+    fn every_verb_takes_json_and_nonsense_is_a_usage_error() {
+        assert!(parse(&["ls", "-l", "/", "--json"]).unwrap().json);
+        assert!(parse(&["policy", "get", "/", "--json"]).unwrap().json);
+        for bad in [
+            &["ln", "a", "b"][..],
+            &["fly"],
+            &["rm"],
+            &["--timeout", "0", "ls"],
+            &["policy", "set", "/", "extent", "20M"],
+        ] {
+            assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn policies_parse() {
+        let line = [
+            "policy",
+            "set",
+            "/d",
+            "snapshot",
+            "--keep",
+            "10s",
+            "--versions",
+            "3",
+        ];
+        let args = parse(&line).unwrap();
+        let Verb::Policy(PolicyVerb::Set { policy, .. }) = args.verb else {
+            panic!("{:?}", args.verb)
+        };
+        let PolicyValue::Snapshot { keep, versions } = policy else {
+            panic!("{policy:?}")
+        };
+        assert_eq!((keep, versions), (Keep(Some(10_000)), Some(3)));
+    }
+}

@@ -1,0 +1,77 @@
+//! One verb per file.
+
+mod cat;
+mod get;
+mod ln;
+mod ls;
+mod mkdir;
+mod mv;
+mod policy;
+mod put;
+mod rm;
+mod snapshots;
+mod stat;
+mod status;
+mod transient_files;
+mod write;
+
+use crate::access::connect;
+use crate::args::{Args, Verb};
+use crate::context::Context;
+use crate::failure::{Exit, Failure};
+use crate::output::Format;
+
+/// Runs a verb.
+pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
+    let client = connect(&args).await?;
+    let format = if args.json {
+        Format::Json
+    } else {
+        Format::Text
+    };
+    let context = &Context { client, format };
+    match args.verb {
+        Verb::Ls { long, path } => {
+            let detail = if long {
+                ls::Detail::Long
+            } else {
+                ls::Detail::Names
+            };
+            ls::run(context, &path, detail).await
+        }
+        Verb::Cat { paths } => cat::run(context, &paths).await,
+        Verb::Put { local, path } | Verb::CopyInto { path, local } => {
+            put::run(context, &local, &path).await
+        }
+        Verb::Get { path, local } => get::run(context, &path, &local).await,
+        Verb::Write {
+            path,
+            text,
+            newline,
+        } => write::run(context, &path, text, newline.into()).await,
+        Verb::Mkdir { parents, paths } => mkdir::run(context, &paths, parents.into()).await,
+        Verb::Rm {
+            recursive,
+            force,
+            paths,
+        } => {
+            let options = rm::Options { recursive, force };
+            rm::run(context, &paths, options).await
+        }
+        Verb::Mv {
+            no_clobber,
+            exchange,
+            source,
+            target,
+        } => {
+            let replace = mv::replace(no_clobber, exchange);
+            mv::run(context, &source, &target, replace).await
+        }
+        Verb::Stat { dereference, path } => stat::run(context, &path, dereference).await,
+        Verb::Ln { target, path, .. } => ln::run(context, &target, &path).await,
+        Verb::Policy(verb) => policy::run(context, verb).await,
+        Verb::Snapshots { path } => snapshots::run(context, &path).await,
+        Verb::TransientFiles => transient_files::run(context).await,
+        Verb::Status => status::run(context).await,
+    }
+}
