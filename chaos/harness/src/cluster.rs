@@ -87,6 +87,11 @@ impl Cluster {
         self.dir().join("mnt")
     }
 
+    /// The first registry replica.
+    pub fn registry(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.registry_port))
+    }
+
     /// The dashboard.
     pub fn http(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.http_port))
@@ -96,7 +101,7 @@ impl Cluster {
     pub fn program(&self, name: &str) -> Command {
         let mut command = Command::new(self.programs.join(name));
         command
-            .env("EGGS_REGISTRY", format!("127.0.0.1:{}", self.registry_port))
+            .env("EGGS_REGISTRY", self.registry().to_string())
             .env("XDG_CONFIG_HOME", self.home.path().join("config"))
             .current_dir(self.home.path());
         command
