@@ -1,0 +1,41 @@
+//! What is counted.
+
+use eggs_obs::metric_table;
+
+use crate::tally::Tally;
+
+metric_table! {
+    /// The metrics of `eggsgc`.
+    pub(crate) struct GcMetrics {
+        pub(crate) passes: Counter = "eggs_gc_passes_total", "Passes over all shards";
+        pub(crate) pass_seconds: Histogram = "eggs_gc_pass_seconds", "Time that a pass took";
+        pub(crate) last_pass: Gauge = "eggs_gc_last_pass_timestamp_seconds",
+            "When the last pass ended, seconds since 1970";
+        files: Counter = "eggs_gc_collected_files_total", "Transient files destroyed";
+        snapshots: Counter = "eggs_gc_collected_snapshots_total", "Snapshots collected";
+        directories: Counter = "eggs_gc_collected_directories_total", "Removed directories collected";
+        blocks: Counter = "eggs_gc_erased_blocks_total", "Blocks erased";
+        bytes: Counter = "eggs_gc_erased_bytes_total", "Bytes of erased blocks";
+        failures: Counter = "eggs_gc_failures_total", "Requests that failed";
+        blocks_left: Gauge = "eggs_gc_waiting_blocks",
+            "Blocks that the last pass could not erase";
+        waiting: Gauge = "eggs_gc_waiting_directories",
+            "Removed directories that wait for what is in them";
+    }
+}
+
+impl GcMetrics {
+    /// Adds what a pass did.
+    pub fn count(&self, tally: &Tally) {
+        self.passes.inc();
+        self.files.inc_by(tally.files);
+        self.snapshots.inc_by(tally.snapshots);
+        self.directories.inc_by(tally.directories);
+        self.blocks.inc_by(tally.blocks);
+        self.bytes.inc_by(tally.bytes);
+        self.failures.inc_by(tally.failures);
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.blocks_left.set(gauge(tally.blocks_left));
+        self.waiting.set(gauge(tally.waiting));
+    }
+}

@@ -1,0 +1,220 @@
+//! Passes over a cluster in memory.
+
+use eggs_proto::shard::Usage;
+use eggs_proto::{ShardId, TRANSIENT_MS};
+
+use crate::pass::{self, Memory, Pass};
+use crate::tally::Tally;
+use crate::testing::{ROOT, TestCluster};
+
+/// Passes until one has nothing to do; gives what they did together.
+fn collect(cluster: &TestCluster, memory: &mut Memory) -> Tally {
+    let mut total = Tally::default();
+    for _ in 0..20 {
+        let Pass { tally, .. } = pass(cluster, memory);
+        let productive = tally.is_productive();
+        total += tally;
+        if !productive {
+            return total;
+        }
+    }
+    panic!("never done: {total:?}");
+}
+
+fn pass(cluster: &TestCluster, memory: &mut Memory) -> Pass {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    runtime.block_on(pass::run(cluster, memory))
+}
+
+/// What is left of an empty cluster.
+fn empty() -> Usage {
+    Usage {
+        directories: 1,
+        ..Usage::default()
+    }
+}
+
+#[test]
+fn an_expired_transient_file_goes_with_its_blocks() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    let (_, _, placed) = cluster.begin(ROOT);
+    let before = collect(&cluster, &mut memory);
+    assert_eq!(before, Tally::default());
+    cluster.wait_ms(TRANSIENT_MS + 1);
+    let did = collect(&cluster, &mut memory);
+    assert_eq!((did.files, did.blocks, did.failures), (1, 3, 0));
+    let named: Vec<_> = placed.iter().map(|block| block.facts.block).collect();
+    assert!(
+        named
+            .iter()
+            .all(|block| cluster.erased.borrow().contains(block))
+    );
+    assert_eq!(cluster.usage(), empty());
+}
+
+#[test]
+fn a_removed_tree_goes_when_its_time_has_come() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(5_000), None);
+    let outer = cluster.mkdir(ROOT, "outer", 7);
+    let inner = cluster.mkdir(outer, "inner", 8);
+    cluster.write(inner, "deep");
+    cluster.write(outer, "shallow");
+    cluster.create(outer, "small");
+    cluster.unlink(inner, "deep");
+    cluster.rmdir(outer, "inner", inner);
+    cluster.unlink(outer, "shallow");
+    cluster.unlink(outer, "small");
+    cluster.rmdir(ROOT, "outer", outer);
+    assert_eq!(
+        collect(&cluster, &mut memory),
+        Tally::default(),
+        "too early"
+    );
+    cluster.wait_ms(5_000);
+    let did = collect(&cluster, &mut memory);
+    assert_eq!((did.files, did.directories, did.blocks), (3, 2, 6));
+    assert_eq!((did.snapshots, did.failures), (5, 0), "{did:?}");
+    assert_eq!(cluster.usage(), empty());
+}
+
+#[test]
+fn policies_are_inherited_and_overridden() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(0), None);
+    let keeping = cluster.mkdir(ROOT, "keeping", 3);
+    cluster.keep(keeping, None, Some(1));
+    let below = cluster.mkdir(keeping, "below", 4);
+    for dir in [ROOT, below] {
+        for _ in 0..4 {
+            cluster.create(dir, "file");
+        }
+    }
+    let did = collect(&cluster, &mut memory);
+    assert_eq!((did.snapshots, did.files), (3 + 2, 3 + 2));
+    assert_eq!(cluster.usage().files, 1 + 2);
+}
+
+#[test]
+fn a_policy_set_above_is_heeded_although_nothing_changed_below() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    let dir = cluster.mkdir(ROOT, "dir", 9);
+    cluster.create(dir, "file");
+    cluster.unlink(dir, "file");
+    assert_eq!(collect(&cluster, &mut memory), Tally::default());
+    cluster.keep(ROOT, Some(0), None);
+    assert_eq!(collect(&cluster, &mut memory).files, 1);
+}
+
+#[test]
+fn a_file_that_lives_on_another_shard_is_doomed_there_first() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(0), None);
+    let far = cluster.mkdir(ROOT, "far", 20);
+    let file = cluster.write(ROOT, "file");
+    let transaction = cluster.begin_move(ROOT, far, "file", file);
+    cluster.unlink(far, "file");
+    // The move has not ended on the file's shard: its snapshot must wait, not be forgotten.
+    let did = collect(&cluster, &mut memory);
+    assert_eq!((did.files, did.failures), (0, 0), "{did:?}");
+    cluster.end_move(ROOT, "file", transaction);
+    let did = collect(&cluster, &mut memory);
+    assert_eq!((did.files, did.blocks, did.failures), (1, 3, 0), "{did:?}");
+    cluster.rmdir(ROOT, "far", far);
+    collect(&cluster, &mut memory);
+    assert_eq!(cluster.usage(), empty());
+}
+
+#[test]
+fn garbage_of_a_dead_service_waits_and_holds_nothing_up() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    let (_, _, placed) = cluster.begin(ROOT);
+    let dead = placed[0].facts.service;
+    cluster.down.borrow_mut().insert(dead);
+    cluster.wait_ms(TRANSIENT_MS + 1);
+    let did = collect(&cluster, &mut memory);
+    assert_eq!((did.files, did.blocks), (1, 2));
+    assert!(did.blocks_left > 0);
+    assert_eq!(cluster.usage().garbage_blocks, 1);
+    cluster.down.borrow_mut().clear();
+    assert_eq!(collect(&cluster, &mut memory).blocks, 1);
+    assert_eq!(cluster.usage(), empty());
+}
+
+#[test]
+fn a_lost_shard_is_caught_up_with() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(0), None);
+    let dir = cluster.mkdir(ROOT, "dir", 30);
+    cluster.create(dir, "file");
+    cluster.unlink(dir, "file");
+    cluster.create(ROOT, "other");
+    cluster.unlink(ROOT, "other");
+    cluster.lost.borrow_mut().insert(ShardId(30));
+    let did = collect(&cluster, &mut memory);
+    assert_eq!(did.files, 1);
+    assert!(did.failures > 0);
+    cluster.lost.borrow_mut().clear();
+    assert_eq!(collect(&cluster, &mut memory).files, 1);
+}
+
+#[test]
+fn without_its_policy_nothing_of_a_directory_is_collected() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(0), None);
+    let dir = cluster.mkdir(ROOT, "dir", 30);
+    cluster.create(dir, "file");
+    cluster.unlink(dir, "file");
+    cluster.lost.borrow_mut().insert(ROOT.shard());
+    assert_eq!(collect(&cluster, &mut memory).files, 0);
+}
+
+#[test]
+fn an_idle_cluster_costs_one_small_query_per_shard() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    let dir = cluster.mkdir(ROOT, "dir", 5);
+    cluster.create(dir, "file");
+    cluster.unlink(dir, "file");
+    cluster.begin(dir);
+    collect(&cluster, &mut memory);
+    let (queries, changes) = (cluster.queries.get(), cluster.changes.get());
+    let Pass { facts, .. } = pass(&cluster, &mut memory);
+    assert_eq!(cluster.queries.get() - queries, 256);
+    assert_eq!(cluster.changes.get(), changes);
+    assert!(!facts.changed && !facts.productive);
+    let due = facts.due_in_ms.unwrap();
+    assert!(due > 0 && due <= TRANSIENT_MS, "{due}");
+}
+
+#[test]
+fn a_directory_that_is_still_full_waits_without_writing_to_any_log() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(0), None);
+    let dir = cluster.mkdir(ROOT, "dir", 5);
+    cluster.keep(dir, None, None);
+    cluster.create(dir, "file");
+    cluster.unlink(dir, "file");
+    cluster.rmdir(ROOT, "dir", dir);
+    assert_eq!(collect(&cluster, &mut memory).directories, 0);
+    let changes = cluster.changes.get();
+    pass(&cluster, &mut memory);
+    assert_eq!(cluster.changes.get(), changes);
+    cluster.keep(ROOT, Some(1), None);
+    assert_eq!(collect(&cluster, &mut memory).directories, 0);
+    assert_eq!(cluster.usage().files, 1);
+}
+
+#[test]
+fn many_files_go_in_few_passes() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(0), None);
+    for number in 0..1500 {
+        let name = format!("file{number}");
+        cluster.create(ROOT, &name);
+        cluster.unlink(ROOT, &name);
+    }
+    let did = pass(&cluster, &mut memory).tally;
+    assert_eq!((did.files, did.snapshots), (1500, 1500));
+}
