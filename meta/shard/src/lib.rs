@@ -38,4 +38,6 @@ pub use prepare::{PrepareContext, prepare};
 pub use query::{QueryContext, query};
 
 #[cfg(test)]
+mod fuzz;
+#[cfg(test)]
 mod testing;

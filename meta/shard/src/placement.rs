@@ -157,3 +157,157 @@ fn draw(
     }
     chosen
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use eggs_proto::ServiceState;
+
+    use super::*;
+    use crate::testing::map_of;
+
+    const SCHEME: Scheme = Scheme { data: 4, parity: 2 };
+
+    fn demand<'a>(occupied: &'a BTreeSet<FailureDomainId>) -> Demand<'a> {
+        Demand {
+            class: StorageClass::Hdd,
+            block_bytes: 1 << 20,
+            sticky: &[],
+            exclude: &[],
+            occupied,
+            usable: &|_| true,
+        }
+    }
+
+    fn seeded(seed: u8) -> Random {
+        Random::new(&[seed; 32])
+    }
+
+    type Placed = Result<(StorageClass, Vec<Option<BlockServiceId>>), Refusal>;
+
+    fn place(map: &ClusterMap, seed: u8) -> Placed {
+        place_extent(map, &demand(&BTreeSet::new()), SCHEME, &mut seeded(seed))
+    }
+
+    /// Sets the state of the HDD service of each domain from `first` on.
+    fn set_state(map: &mut ClusterMap, first: u32, state: ServiceState) {
+        for info in &mut map.services {
+            if info.class == StorageClass::Hdd && info.domain.0 >= first {
+                info.state = state;
+            }
+        }
+    }
+
+    #[test]
+    fn domains_are_distinct_and_seeds_differ() {
+        let map = map_of(16);
+        let mut all = BTreeSet::new();
+        for seed in 0..50 {
+            let (class, services) = place(&map, seed).unwrap();
+            assert_eq!(class, StorageClass::Hdd);
+            let infos = services.iter().map(|s| map.service(s.unwrap()).unwrap());
+            let domains: BTreeSet<_> = infos.map(|info| info.domain).collect();
+            assert_eq!(domains.len(), 6);
+            all.insert(services);
+        }
+        assert_eq!(all.len(), 50);
+    }
+
+    #[test]
+    fn only_services_that_take_writes_and_have_space_and_a_key_are_chosen() {
+        let mut map = map_of(16);
+        set_state(&mut map, 12, ServiceState::NoWrite);
+        for info in &mut map.services {
+            if info.domain.0 < 2 {
+                info.available_bytes = SLACK_BYTES;
+            }
+        }
+        let empty = BTreeSet::new();
+        for seed in 0..50 {
+            let demand = Demand {
+                exclude: &[BlockServiceId(3)],
+                usable: &|service| service != BlockServiceId(4),
+                ..demand(&empty)
+            };
+            let (_, services) = place_extent(&map, &demand, SCHEME, &mut seeded(seed)).unwrap();
+            for service in services.into_iter().flatten() {
+                assert!((5..=12).contains(&service.0), "{service:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn load_follows_free_space() {
+        let mut map = map_of(16);
+        for info in &mut map.services {
+            if info.domain.0 == 0 {
+                info.available_bytes /= 10;
+            }
+        }
+        let mut counts: BTreeMap<BlockServiceId, u32> = BTreeMap::new();
+        for seed in 0..=255 {
+            for service in place(&map, seed).unwrap().1.into_iter().flatten() {
+                *counts.entry(service).or_default() += 1;
+            }
+        }
+        let small = counts.remove(&BlockServiceId(1)).unwrap_or(0);
+        let others = counts.values().copied().min().unwrap();
+        assert!(small * 4 < others, "{small} and {others}");
+        assert_eq!(counts.len(), 15);
+    }
+
+    #[test]
+    fn the_other_class_helps_out_before_redundancy_is_given_up() {
+        let mut map = map_of(16);
+        set_state(&mut map, 5, ServiceState::Stale);
+        assert_eq!(place(&map, 1).unwrap().0, StorageClass::Flash);
+        map.services.retain(|info| info.domain.0 < 5);
+        let (class, services) = place(&map, 1).unwrap();
+        assert_eq!(class, StorageClass::Hdd);
+        assert_eq!(services.iter().flatten().count(), 5);
+        assert_eq!(services.last(), Some(&None));
+        set_state(&mut map, 4, ServiceState::Stale);
+        assert_eq!(place(&map, 1).unwrap().0, StorageClass::Flash);
+        map.services.retain(|info| info.domain.0 < 4);
+        let refused = Refusal::NoSpace {
+            healthy: 4,
+            needed: 5,
+        };
+        assert_eq!(place(&map, 1), Err(refused));
+        assert!(place(&ClusterMap::default(), 1).is_err());
+    }
+
+    #[test]
+    fn replacements_keep_out_of_occupied_domains() {
+        let map = map_of(8);
+        let occupied: BTreeSet<_> = (0..6).map(FailureDomainId).collect();
+        let services = place_some(&map, &demand(&occupied), 3, &mut seeded(1));
+        assert_eq!(services[2], None);
+        let mut chosen: Vec<_> = services.into_iter().flatten().collect();
+        chosen.sort();
+        assert_eq!(chosen, [BlockServiceId(7), BlockServiceId(8)]);
+    }
+
+    #[test]
+    fn two_disks_of_a_domain_share_its_turn() {
+        let mut map = map_of(3);
+        for info in &mut map.services {
+            info.class = StorageClass::Hdd;
+        }
+        let scheme = Scheme { data: 1, parity: 2 };
+        let empty = BTreeSet::new();
+        let mut all = BTreeSet::new();
+        for seed in 0..50 {
+            let placed = place_extent(&map, &demand(&empty), scheme, &mut seeded(seed));
+            let services = placed.unwrap().1;
+            let domains: BTreeSet<_> = services
+                .iter()
+                .map(|service| map.service(service.unwrap()).unwrap().domain)
+                .collect();
+            assert_eq!(domains.len(), 3);
+            all.extend(services);
+        }
+        assert_eq!(all.len(), 6);
+    }
+}

@@ -9,13 +9,14 @@ pub(crate) struct Random {
 impl Random {
     /// Folds the seed.
     pub(crate) fn new(entropy: &[u8; 32]) -> Self {
-        let mut state = 0u64;
+        let mut random = Self { state: 0 };
         for word in entropy.chunks_exact(8) {
             let mut bytes = [0u8; 8];
             bytes.copy_from_slice(word);
-            state = state.rotate_left(17) ^ u64::from_le_bytes(bytes);
+            random.state ^= u64::from_le_bytes(bytes);
+            random.state = random.next(); // so that equal words do not cancel out
         }
-        Self { state }
+        random
     }
 
     fn next(&mut self) -> u64 {
@@ -27,7 +28,7 @@ impl Random {
     }
 
     /// A number below `end`, which must not be 0.
-    fn below(&mut self, end: u128) -> u128 {
+    pub(crate) fn below(&mut self, end: u128) -> u128 {
         let wide = (u128::from(self.next()) << 64) | u128::from(self.next());
         wide % end
     }

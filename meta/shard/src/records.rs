@@ -371,3 +371,6 @@ impl DentryRecord {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,3 +13,6 @@ pub(crate) mod usage;
 pub(crate) mod visit_garbage;
 pub(crate) mod visit_inodes;
 pub(crate) mod visit_transients;
+
+#[cfg(test)]
+mod tests;

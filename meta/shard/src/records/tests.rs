@@ -1,0 +1,154 @@
+//! The bytes of stored values are a format: they change only together with a version number.
+
+use eggs_proto::{
+    BlockFacts, BlockId, BlockServiceId, BlockState, Checksum, ExtentBlock, ExtentBody,
+    ExtentLayout, InlinePolicy, InodeKind, Scheme, ShardId, StorageClass,
+};
+use expect_test::{Expect, expect};
+
+use super::*;
+use crate::value::{from_bytes, to_bytes};
+
+const COMMON: CommonAttributes = CommonAttributes {
+    mode: 0o644,
+    uid: 1,
+    gid: 2,
+    mtime: FileTime(3),
+    ctime: FileTime(4),
+    atime: FileTime(-5),
+    created: FileTime(6),
+};
+const DIR: InodeId = InodeId::new(InodeKind::Directory, ShardId(1), 2);
+
+fn check<T: Stored + PartialEq + std::fmt::Debug>(value: &T, expected: Expect) {
+    let bytes = to_bytes(value);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    expected.assert_eq(&hex);
+    assert_eq!(from_bytes::<T>(&bytes).unwrap(), *value);
+    for end in 0..bytes.len() {
+        assert!(from_bytes::<T>(&bytes[..end]).is_err(), "cut at {end}");
+    }
+    let longer = [bytes.as_slice(), &[0]].concat();
+    assert!(from_bytes::<T>(&longer).is_err());
+    let newer = [&[2], &bytes[1..]].concat();
+    assert!(from_bytes::<T>(&newer).is_err());
+}
+
+#[test]
+fn inodes() {
+    let file = |life, content| {
+        InodeRecord::File(FileRecord {
+            attributes: COMMON,
+            content,
+            life,
+        })
+    };
+    let extents = Content::Extents {
+        size: 7,
+        physical_bytes: 8,
+    };
+    let transient = Life::Transient(Transient {
+        deadline: Time(9),
+        cookie: Some(Cookie(10)),
+        note: "n".into(),
+        mtime_chosen: true,
+        pending_extents: 11,
+    });
+    check(
+        &file(transient, extents),
+        expect!["0100a40301020608090c0007080009010a016e010b"],
+    );
+    let linked = Life::Linked { owners: 1 };
+    check(
+        &file(linked, Content::Target(b"t".to_vec())),
+        expect!["0100a40301020608090c0101740101"],
+    );
+    let mut directory = DirectoryRecord::new(COMMON, InodeId::ROOT, Some(TransactionId(12)));
+    directory.policies.push(Policy::Inline(InlinePolicy {
+        inline_bytes_max: 13,
+    }));
+    directory.condition = Condition::Removed(TransactionId(14));
+    check(
+        &InodeRecord::Directory(directory),
+        expect!["0101a40301020608090c80808080808080802001040d000000010c020e"],
+    );
+}
+
+#[test]
+fn names() {
+    let dentry = DentryRecord {
+        inode: Some(DIR),
+        created: Time(1),
+        lock: Some(DentryLock {
+            transaction: TransactionId(2),
+            purpose: LockedFor::Exchange,
+        }),
+    };
+    check(&dentry, expect!["010181848080808080802001010202"]);
+    let snapshot = SnapshotRecord {
+        inode: DIR,
+        removed: Time(1),
+        owned: true,
+        collecting: false,
+    };
+    check(&snapshot, expect!["01818480808080808020010100"]);
+}
+
+#[test]
+fn blocks() {
+    let facts = BlockFacts {
+        service: BlockServiceId(1),
+        block: BlockId(2),
+        size: 4096,
+        checksum: Checksum(3),
+    };
+    let write_expiry = Time(4);
+    let garbage = GarbageRecord {
+        facts,
+        write_expiry,
+    };
+    check(&garbage, expect!["01010280200304"]);
+    let block = ExtentBlock {
+        block: facts.block,
+        service: facts.service,
+        checksum: facts.checksum,
+        state: BlockState::Missing,
+    };
+    let layout = ExtentLayout {
+        scheme: Scheme { data: 1, parity: 0 },
+        stripes: 1,
+        cell_bytes: 4096,
+    };
+    let body = ExtentBody::Blocks {
+        class: StorageClass::Flash,
+        layout,
+        blocks: vec![block],
+    };
+    let extent = Extent {
+        offset: 5,
+        size: 6,
+        body,
+    };
+    let record = ExtentRecord {
+        extent,
+        write_expiry,
+    };
+    check(&record, expect!["01050602010100018020010201030204"]);
+    check(&BlockCount(300), expect!["01ac02"]);
+}
+
+#[test]
+fn counters() {
+    let counters = Counters {
+        next_inode: 1,
+        next_block: 2,
+        files: 3,
+        directories: 4,
+        transients: 5,
+        bytes: 6,
+        physical_bytes: 7,
+        garbage_blocks: 8,
+        now: Time(9),
+    };
+    check(&counters, expect!["01010203040506070809"]);
+}
