@@ -1,0 +1,74 @@
+//! What a replica is told when it starts.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use eggs_proto::{NodeId, ProcessRole};
+use eggs_raft::Timing;
+use eggs_registry_state::STALE_MS;
+use eggs_rpc::Credentials;
+
+/// Configuration of one replica.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Number among the registry's processes.
+    pub id: u32,
+    /// Where the log and the state are kept; created if missing.
+    pub dir: PathBuf,
+    /// Where to serve the wire protocol.
+    pub listen: SocketAddr,
+    /// Where to serve HTTP; port 0 takes a free one.
+    pub http: SocketAddr,
+    /// Where all replicas are reached, this one included.
+    pub peers: BTreeMap<u32, SocketAddr>,
+    /// A server's.
+    pub credentials: Credentials,
+    /// Name of the cluster, for people.
+    pub cluster_name: String,
+    /// Silence after which a disk or process is stale, in milliseconds of observed time.
+    pub stale_ms: u64,
+    /// Longest time between observations.
+    pub observe_every: Duration,
+    /// When a leader is suspected.
+    pub timing: Timing,
+}
+
+impl Config {
+    /// A configuration that listens where its peers expect it, with HTTP on a free port of the same address.
+    pub fn new(
+        id: u32,
+        dir: impl Into<PathBuf>,
+        peers: BTreeMap<u32, SocketAddr>,
+        credentials: Credentials,
+    ) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let listen = peers.get(&id).copied().unwrap_or(any);
+        Self {
+            id,
+            dir: dir.into(),
+            listen,
+            http: SocketAddr::new(listen.ip(), 0),
+            peers,
+            credentials,
+            cluster_name: "eggsfs".into(),
+            stale_ms: STALE_MS,
+            observe_every: Duration::from_secs(1),
+            timing: Timing::default(),
+        }
+    }
+
+    /// The name of this process.
+    pub(crate) const fn node(&self) -> NodeId {
+        NodeId::new(ProcessRole::Registry, self.id)
+    }
+
+    /// Where all replicas are reached, by name.
+    pub(crate) fn members(&self) -> BTreeMap<NodeId, SocketAddr> {
+        let named = |(id, address): (&u32, &SocketAddr)| {
+            (NodeId::new(ProcessRole::Registry, *id), *address)
+        };
+        self.peers.iter().map(named).collect()
+    }
+}

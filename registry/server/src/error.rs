@@ -1,0 +1,56 @@
+//! Why a replica does not start, or had to stop. Each is one sentence that says what to do where that is known.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::label::LabelError;
+
+/// Why a replica does not start, or had to stop.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The process is not one of the registry's.
+    #[error(
+        "--id {id} is not among --peers ({peers}); every process has to be named there, this one included"
+    )]
+    NotAPeer {
+        /// Its number.
+        id: u32,
+        /// Those that are named.
+        peers: String,
+    },
+    /// A port cannot be had.
+    #[error("cannot listen on {address} ({option}): {}", advice(.source))]
+    Listen {
+        /// The option that names it.
+        option: &'static str,
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The directory is another's, or unusable.
+    #[error(transparent)]
+    Directory(#[from] LabelError),
+    /// The replica does not start.
+    #[error("the replica in --dir does not start: {0}")]
+    Replica(#[from] eggs_raft::StartError),
+    /// A fault that only a restart may heal.
+    #[error("stopped because of a fault: {0}")]
+    Fault(String),
+    /// HTTP stopped by itself.
+    #[error("the HTTP server stopped: {0}")]
+    Http(#[source] io::Error),
+}
+
+fn advice(source: &io::Error) -> String {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => {
+            "another process uses this port; stop it or choose another port".into()
+        }
+        io::ErrorKind::PermissionDenied => {
+            "not permitted; ports below 1024 need privileges, choose another port".into()
+        }
+        io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
+        _ => source.to_string(),
+    }
+}

@@ -1,0 +1,174 @@
+//! Requests of the wire protocol.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use bytes::Bytes;
+use eggs_proto::registry::{RegistryReply, RegistryRequest};
+use eggs_proto::{
+    CallError, CallResult, InvalidArgument, MessageKind, Refusal, RequestId, decode, encode,
+};
+use eggs_raft::Node;
+use eggs_registry_state::{
+    Beat, GROUPS_MAX, Registration, RegistryCommand, RegistryOutcome, SERVICES_PER_NODE_MAX, knows,
+};
+use eggs_rpc::{Handler, Peer, PeerRole, Reply, Request};
+
+use crate::queries;
+use crate::replica::Replica;
+
+/// Answers requests once the replica has started; until then, "not yet".
+#[derive(Default)]
+pub(crate) struct RegistryHandler {
+    started: OnceLock<Started>,
+}
+
+struct Started {
+    node: Arc<Node>,
+    replica: Arc<Replica>,
+}
+
+impl RegistryHandler {
+    /// From now on there is something to answer with.
+    pub(crate) fn start(&self, node: Arc<Node>, replica: Arc<Replica>) {
+        // Only the first call counts, and there is only one.
+        let _ = self.started.set(Started { node, replica });
+    }
+}
+
+impl Handler for RegistryHandler {
+    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+        let Some(started) = self.started.get() else {
+            return refuse(CallError::Unavailable("starting".into()));
+        };
+        match request.kind {
+            MessageKind::Registry => {
+                let deadline = request.deadline.into_std();
+                let outcome = answer(&started.replica, peer.role, &request.body, deadline).await;
+                Reply {
+                    body: encode(&outcome).into(),
+                    payload: Bytes::new(),
+                }
+            }
+            MessageKind::Raft if peer.role == PeerRole::Server => {
+                let (body, payload) = started
+                    .node
+                    .handle_peer(request.body, request.payload)
+                    .await;
+                Reply { body, payload }
+            }
+            MessageKind::Raft => refuse(CallError::Forbidden),
+            MessageKind::Hello | MessageKind::Shard | MessageKind::Cdc | MessageKind::Block => {
+                refuse(CallError::NotHosted)
+            }
+        }
+    }
+}
+
+fn refuse(error: CallError) -> Reply {
+    let outcome: CallResult<RegistryReply> = Err(error);
+    Reply {
+        body: encode(&outcome).into(),
+        payload: Bytes::new(),
+    }
+}
+
+/// What a connection may ask for, and who answers it.
+async fn answer(
+    replica: &Replica,
+    role: PeerRole,
+    body: &[u8],
+    deadline: Instant,
+) -> RegistryOutcome {
+    let request: RegistryRequest = decode(body).map_err(|_| CallError::Malformed)?;
+    match request {
+        RegistryRequest::Map { known } => queries::map(replica, known, deadline).await,
+        RegistryRequest::Health => queries::cluster_health(replica, deadline).await,
+        RegistryRequest::Keys => {
+            servers_only(role)?;
+            queries::keys(replica, deadline).await
+        }
+        RegistryRequest::RegisterNode {
+            id,
+            node,
+            address,
+            groups,
+            services,
+        } => {
+            servers_only(role)?;
+            let registration = Registration {
+                node,
+                address,
+                groups,
+                services,
+            };
+            register(replica, id, registration, deadline).await
+        }
+        RegistryRequest::Heartbeat {
+            node,
+            leads,
+            services,
+        } => {
+            servers_only(role)?;
+            let beat = Beat {
+                node,
+                leads,
+                services,
+            };
+            heartbeat(replica, beat)
+        }
+        RegistryRequest::SetServiceState { id, service, state } => {
+            let command = RegistryCommand::SetServiceState { service, state };
+            tracing::info!(%service, ?state, "state of a disk is set by hand");
+            replica.propose(&command, Some(id), deadline).await
+        }
+    }
+}
+
+fn servers_only(role: PeerRole) -> Result<(), CallError> {
+    match role {
+        PeerRole::Server => Ok(()),
+        PeerRole::Client => Err(CallError::Forbidden),
+    }
+}
+
+async fn register(
+    replica: &Replica,
+    id: RequestId,
+    registration: Registration,
+    deadline: Instant,
+) -> RegistryOutcome {
+    let (node, address) = (registration.node, registration.address.clone());
+    let command = RegistryCommand::RegisterNode(registration);
+    let outcome = replica.propose(&command, Some(id), deadline).await;
+    match &outcome {
+        Ok(_) => tracing::info!(%node, address, "process registered"),
+        Err(CallError::Refused(refusal)) => {
+            tracing::warn!(%node, address, %refusal, "registration refused");
+        }
+        Err(_) => {} // it will ask again
+    }
+    outcome
+}
+
+/// Keeps a heartbeat for the next observation. `NotFound` asks the process to register (again).
+fn heartbeat(replica: &Replica, beat: Beat) -> RegistryOutcome {
+    if beat.leads.len() > GROUPS_MAX || beat.services.len() > SERVICES_PER_NODE_MAX {
+        return Err(CallError::Refused(Refusal::Invalid(InvalidArgument::List)));
+    }
+    if !replica.group.is_leader() {
+        let leader = replica
+            .group
+            .leader()
+            .filter(|leader| *leader != replica.node);
+        return Err(CallError::NotLeader { leader });
+    }
+    let known = replica
+        .group
+        .read_local(|store| knows(store, beat.node, &beat.services));
+    if !known.map_err(|fault| queries::unreadable(&fault))? {
+        return Err(CallError::Refused(Refusal::NotFound));
+    }
+    replica.beats.put(beat);
+    Ok(RegistryReply::Done)
+}

@@ -1,0 +1,65 @@
+//! What the parts of this process share.
+
+use std::time::{Duration, Instant};
+
+use eggs_machine::{Command, CommandHeader};
+use eggs_proto::{CallError, InvalidArgument, NodeId, Refusal, RequestId, decode, encode};
+use eggs_raft::{Group, ProposeError, ReadError};
+use eggs_registry_state::{RegistryCommand, RegistryOutcome};
+
+use crate::beats::Beats;
+use crate::clock;
+use crate::freshness::Freshness;
+
+/// This process's replica of the registry, and what it keeps in memory.
+pub(crate) struct Replica {
+    pub node: NodeId,
+    pub cluster_name: String,
+    pub group: Group,
+    pub beats: Beats,
+    pub freshness: Freshness,
+    pub stale_ms: u64,
+    pub observe_every: Duration,
+}
+
+impl Replica {
+    /// Proposes a command and gives its answer.
+    pub(crate) async fn propose(
+        &self,
+        command: &RegistryCommand,
+        request: Option<RequestId>,
+        deadline: Instant,
+    ) -> RegistryOutcome {
+        let command = Command {
+            header: CommandHeader {
+                now: clock::now(),
+                request,
+            },
+            body: encode(command),
+        };
+        let reply = self.group.propose(command, deadline).await;
+        match reply.map_err(not_proposed) {
+            Ok(reply) => decode(&reply).unwrap_or(Err(CallError::Malformed)),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn not_proposed(error: ProposeError) -> CallError {
+    match error {
+        ProposeError::NotLeader { leader } => CallError::NotLeader { leader },
+        ProposeError::Overloaded => CallError::Overloaded,
+        ProposeError::Deadline => CallError::Deadline,
+        ProposeError::Stopped => CallError::Unavailable("the replica has stopped".into()),
+        ProposeError::TooLarge => CallError::Refused(Refusal::Invalid(InvalidArgument::List)),
+    }
+}
+
+/// What a caller is told when a read was not possible.
+pub(crate) fn not_read(error: ReadError) -> CallError {
+    match error {
+        ReadError::NotLeader { leader } => CallError::NotLeader { leader },
+        ReadError::Deadline => CallError::Deadline,
+        ReadError::Stopped => CallError::Unavailable("the replica has stopped".into()),
+    }
+}
