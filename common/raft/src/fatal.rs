@@ -38,8 +38,10 @@ impl Fatal {
     /// Resolves with the first fault.
     pub(crate) async fn wait(&self) -> String {
         let mut watch = self.first.subscribe();
-        match watch.wait_for(Option::is_some).await {
-            Ok(first) => first.clone().unwrap_or_default(),
+        let first = watch.wait_for(Option::is_some).await;
+        let first = first.map(|first| first.clone().unwrap_or_default());
+        match first {
+            Ok(first) => first,
             Err(_) => std::future::pending().await, // cannot be: `self` holds the sender
         }
     }

@@ -8,6 +8,7 @@
 //! | finished | time, client, sequence | nothing |
 //! | counters | name | u64, or a key of `finished` |
 //! | stuck | transaction modulo 1024 | [`crate::Stuck`] |
+//! | leaving | directory | number of decided transactions that have yet to remove a name from it |
 
 use eggs_machine::{Table, TableSpec};
 use eggs_proto::{InodeId, RequestId, Time, TransactionId};
@@ -18,15 +19,17 @@ pub(crate) const REQUESTS: Table = Table(18);
 pub(crate) const FINISHED: Table = Table(19);
 pub(crate) const COUNTERS: Table = Table(20);
 pub(crate) const STUCK: Table = Table(21);
+pub(crate) const LEAVING: Table = Table(22);
 
 /// The tables of the coordinator's machine.
-pub const CDC_TABLES: [TableSpec; 6] = [
+pub const CDC_TABLES: [TableSpec; 7] = [
     spec(TRANSACTIONS, "cdc_transactions"),
     spec(PARENTS, "cdc_parents"),
     spec(REQUESTS, "cdc_requests"),
     spec(FINISHED, "cdc_finished"),
     spec(COUNTERS, "cdc_counters"),
     spec(STUCK, "cdc_stuck"),
+    spec(LEAVING, "cdc_leaving"),
 ];
 
 /// Transactions begun since the beginning; the last one has this number.

@@ -22,6 +22,7 @@
 
 mod begin;
 mod command;
+mod detach;
 mod keys;
 mod loops;
 mod machine;

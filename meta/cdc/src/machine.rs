@@ -78,8 +78,8 @@ fn advance(
         CdcOperation::MakeDirectory { .. } => {
             make_directory::advance(store, transaction, outcome, context)
         }
-        CdcOperation::RemoveDirectory { .. } => {
-            remove_directory::advance(store, transaction, outcome, context)
+        CdcOperation::RemoveDirectory { entry } => {
+            remove_directory::advance(store, transaction, &entry, outcome, context)
         }
         CdcOperation::Rename {
             source,

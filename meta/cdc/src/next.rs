@@ -196,7 +196,7 @@ fn change(transaction: TransactionId, record: &Transaction) -> Option<(ShardId, 
             let replace = Replace::Files; // whether it may be replaced is checked here, with both locked
             lock(target?, LockPurpose::Target { replace, kind })
         }
-        Step::Detach { dir } => (
+        Step::Detach { dir, .. } => (
             dir.shard(),
             ShardChange::DetachDirectory { dir, transaction },
         ),

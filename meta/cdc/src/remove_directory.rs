@@ -2,13 +2,15 @@
 
 use eggs_machine::{ApplyContext, Fault, Store};
 use eggs_proto::Refusal;
+use eggs_proto::cdc::EntryName;
 
 use crate::transaction::{Advance, Step, Transaction};
-use crate::{DETACH_WAIT_MS, LOCK_WAIT_MS, StepOutcome, TransactionOutcome, rollback, state};
+use crate::{LOCK_WAIT_MS, StepOutcome, TransactionOutcome, detach, rollback, state};
 
 pub(crate) fn advance(
     store: &mut dyn Store,
     transaction: &mut Transaction,
+    entry: &EntryName,
     outcome: StepOutcome,
     context: ApplyContext,
 ) -> Result<Advance, Fault> {
@@ -17,7 +19,7 @@ pub(crate) fn advance(
         (Step::LockSource, StepOutcome::DentryLocked(Some(dir))) => {
             transaction.source = Some(dir);
             if dir.is_directory() {
-                Advance::To(Step::Detach { dir })
+                Advance::To(detach::step(store, dir)?)
             } else {
                 rollback::refuse(transaction, Refusal::NotDirectory)
             }
@@ -29,21 +31,20 @@ pub(crate) fn advance(
         (Step::LockSource, StepOutcome::Done | StepOutcome::DentryLocked(None)) => {
             rollback::refuse(transaction, Refusal::NotFound)
         }
-        (Step::Detach { .. }, StepOutcome::Refused(Refusal::Locked))
-            if waited_ms < DETACH_WAIT_MS =>
-        {
-            Advance::Stay
+        (Step::Detach { dir, leaving }, StepOutcome::Refused(refusal)) => {
+            detach::refused(store, transaction, (dir, leaving), refusal, context)?
         }
-        (Step::Detach { .. }, StepOutcome::Refused(refusal)) => {
-            rollback::refuse(transaction, refusal)
-        }
-        (Step::Detach { dir }, _) => {
+        (Step::Detach { dir, .. }, _) => {
             state::remove_parent(store, dir);
+            state::leave(store, entry.dir)?;
             transaction.outcome = Some(TransactionOutcome::Done);
             Advance::To(Step::SettleRemoved { dir })
         }
         (Step::SettleRemoved { .. }, _) => Advance::To(Step::ReleaseDeleted),
-        (Step::ReleaseDeleted, _) => Advance::Finish(rollback::decided(transaction)),
+        (Step::ReleaseDeleted, _) => {
+            state::left(store, entry.dir)?;
+            Advance::Finish(rollback::decided(transaction))
+        }
         (step, outcome) => rollback::advance(transaction, step, &outcome),
     })
 }

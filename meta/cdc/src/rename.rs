@@ -10,7 +10,7 @@ use eggs_proto::{InodeId, InodeKind, Refusal};
 
 use crate::loops::{Place, place};
 use crate::transaction::{Advance, RenameOf, Step, TargetLock, Transaction, lock_order};
-use crate::{DETACH_WAIT_MS, LOCK_WAIT_MS, StepOutcome, TransactionOutcome, rollback, state};
+use crate::{LOCK_WAIT_MS, StepOutcome, TransactionOutcome, detach, rollback, state};
 
 /// The first step.
 pub(crate) fn first(rename: RenameOf<'_>) -> Step {
@@ -52,20 +52,19 @@ pub(crate) fn advance(
                 None => Ok(Advance::To(Step::LockSource)),
             }
         }
-        (Step::Detach { .. }, StepOutcome::Refused(Refusal::Locked))
-            if waited_ms < DETACH_WAIT_MS =>
-        {
-            Ok(Advance::Stay)
+        (Step::Detach { dir, leaving }, StepOutcome::Refused(refusal)) => {
+            detach::refused(store, transaction, (dir, leaving), refusal, context)
         }
-        (Step::Detach { .. }, StepOutcome::Refused(refusal)) => {
-            Ok(rollback::refuse(transaction, refusal))
-        }
-        (Step::Detach { dir }, _) => {
+        (Step::Detach { dir, .. }, _) => {
             transaction.detached = Some(dir);
             match transaction.source {
                 Some(source) => commit(store, transaction, rename, source),
                 None => Ok(rollback::refuse(transaction, Refusal::Changed)), // never: it is locked
             }
+        }
+        (Step::ReleaseMoved, _) => {
+            state::left(store, rename.source.dir)?;
+            Ok(Advance::Finish(rollback::decided(transaction)))
         }
         (step, outcome) => Ok(forward(transaction, step, &outcome)),
     }
@@ -142,7 +141,7 @@ fn check(
         // An ancestor of the source is not empty; its shard could only say that a name in it is locked.
         (true, true) => Ok(match place(store, rename.source.dir, target)? {
             Place::Inside => rollback::refuse(transaction, Refusal::NotEmpty),
-            Place::Outside | Place::TooDeep => Advance::To(Step::Detach { dir: target }),
+            Place::Outside | Place::TooDeep => Advance::To(detach::step(store, target)?),
         }),
     }
 }
@@ -164,6 +163,7 @@ fn commit(
     if let Some(replaced) = transaction.detached {
         state::remove_parent(store, replaced);
     }
+    state::leave(store, rename.source.dir)?;
     transaction.outcome = Some(TransactionOutcome::Done);
     Ok(Advance::To(if source.is_directory() {
         Step::SettleMoved { dir: source }
@@ -196,13 +196,13 @@ fn forward(transaction: &mut Transaction, step: Step, outcome: &StepOutcome) -> 
             Advance::To(removed.unwrap_or(Step::ReleaseMoved))
         }
         Step::SettleRemoved { .. } => Advance::To(Step::ReleaseMoved),
-        Step::ReleaseMoved => Advance::Finish(rollback::decided(transaction)),
         Step::Create { .. }
         | Step::Link { .. }
         | Step::Abandon { .. }
         | Step::LockSource
         | Step::LockTarget { .. }
         | Step::Detach { .. }
+        | Step::ReleaseMoved
         | Step::ReleaseDeleted
         | Step::Reattach { .. }
         | Step::KeepTarget

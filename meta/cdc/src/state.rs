@@ -1,6 +1,6 @@
 //! Typed access to the tables.
 
-use eggs_machine::{Fault, Store, StoreRead};
+use eggs_machine::{Fault, Store, StoreRead, Table};
 use eggs_proto::{InodeId, InodeKind, ShardId, TransactionId};
 
 use crate::keys;
@@ -17,7 +17,11 @@ pub(crate) fn save(store: &mut dyn Store, id: TransactionId, transaction: &Trans
 }
 
 pub(crate) fn counter(store: &dyn StoreRead, name: &[u8]) -> Result<u64, Fault> {
-    let Some(bytes) = store.get(keys::COUNTERS, name)? else {
+    number(store, keys::COUNTERS, name)
+}
+
+fn number(store: &dyn StoreRead, table: Table, key: &[u8]) -> Result<u64, Fault> {
+    let Some(bytes) = store.get(table, key)? else {
         return Ok(0);
     };
     let bytes = <[u8; 8]>::try_from(bytes.as_slice())
@@ -47,6 +51,27 @@ pub(crate) fn set_parent(store: &mut dyn Store, dir: InodeId, parent: InodeId) {
 
 pub(crate) fn remove_parent(store: &mut dyn Store, dir: InodeId) {
     store.delete(keys::PARENTS, &keys::inode(dir));
+}
+
+/// Counts the decided transactions that have yet to remove a name from a directory.
+pub(crate) fn leaving(store: &dyn StoreRead, dir: InodeId) -> Result<u64, Fault> {
+    number(store, keys::LEAVING, &keys::inode(dir))
+}
+
+/// A transaction is decided that will remove a name from the directory.
+pub(crate) fn leave(store: &mut dyn Store, dir: InodeId) -> Result<(), Fault> {
+    let count = leaving(store, dir)?.saturating_add(1);
+    store.put(keys::LEAVING, &keys::inode(dir), &count.to_be_bytes());
+    Ok(())
+}
+
+/// It has removed the name.
+pub(crate) fn left(store: &mut dyn Store, dir: InodeId) -> Result<(), Fault> {
+    match leaving(store, dir)?.saturating_sub(1) {
+        0 => store.delete(keys::LEAVING, &keys::inode(dir)),
+        count => store.put(keys::LEAVING, &keys::inode(dir), &count.to_be_bytes()),
+    }
+    Ok(())
 }
 
 /// Names a new directory. Successive ones go to all shards in turn, in an order that does not begin with

@@ -51,8 +51,9 @@ pub(crate) enum Step {
     LockSource,
     /// Lock the name that is to come, guessing the kind of what is there.
     LockTarget { guess: InodeKind },
-    /// Bar a directory that is to go from getting entries.
-    Detach { dir: InodeId },
+    /// Bar a directory that is to go from getting entries. `leaving`: when the step was decided on, names in it
+    /// were about to be removed by others who had been decided before.
+    Detach { dir: InodeId, leaving: bool },
     // From here on it is decided.
     /// Let the target's name stand for the inode.
     SetTarget { inode: InodeId },

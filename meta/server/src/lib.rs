@@ -1,1 +1,34 @@
-//! Being written.
+//! The shells of the metadata: `eggsshard` hosts replicas of all shards, `eggscdc` one of the coordinator.
+//!
+//! Decisions are made in `eggs-shard` and `eggs-cdc`; here they are fetched, put into the log of a Raft group,
+//! and answered. [`start_shard`] and [`start_cdc`] are the whole programs but for their arguments.
+//!
+//! **Invariant:** whatever bytes arrive, there is an answer, and nothing else happens because of bytes that
+//! do not decode.
+//!
+//! **Invariant:** a refusal is given only for a change that is in the log, so that a retry is refused likewise.
+
+pub mod args;
+mod call;
+mod cdc;
+mod clock;
+mod config;
+mod fault;
+mod front;
+mod label;
+mod launch;
+mod metrics;
+mod shard;
+
+pub use config::ServerConfig;
+pub use launch::Running;
+
+/// Starts a process with a replica of every shard.
+pub async fn start_shard(config: ServerConfig) -> anyhow::Result<Running> {
+    shard::start(config).await
+}
+
+/// Starts a process with a replica of the coordinator.
+pub async fn start_cdc(config: ServerConfig) -> anyhow::Result<Running> {
+    cdc::start(config).await
+}

@@ -1,0 +1,52 @@
+//! From the errors of consensus to those of the wire.
+
+use bytes::Bytes;
+use eggs_proto::{CallError, CallResult, InvalidArgument, Refusal, encode};
+use eggs_raft::{ProposeError, ReadError};
+use eggs_rpc::Reply;
+use serde::Serialize;
+
+/// The frame of an answer.
+pub(crate) fn reply<T: Serialize>(answer: &CallResult<T>) -> Reply {
+    Reply {
+        body: Bytes::from(encode(answer)),
+        payload: Bytes::new(),
+    }
+}
+
+pub(crate) fn of_propose(error: ProposeError) -> CallError {
+    match error {
+        ProposeError::NotLeader { leader } => CallError::NotLeader { leader },
+        ProposeError::Overloaded => CallError::Overloaded,
+        ProposeError::Deadline => CallError::Deadline,
+        ProposeError::Stopped => stopped(),
+        ProposeError::TooLarge => CallError::Refused(Refusal::Invalid(InvalidArgument::Range)),
+    }
+}
+
+pub(crate) fn of_read(error: ReadError) -> CallError {
+    match error {
+        ReadError::NotLeader { leader } => CallError::NotLeader { leader },
+        ReadError::Deadline => CallError::Deadline,
+        ReadError::Stopped => stopped(),
+    }
+}
+
+fn stopped() -> CallError {
+    CallError::Unavailable("the replica is stopping".into())
+}
+
+/// What `metrics` call the outcome of a call.
+pub(crate) fn outcome<T>(answer: &CallResult<T>) -> &'static str {
+    match answer {
+        Ok(_) => "ok",
+        Err(CallError::Refused(_)) => "refused",
+        Err(CallError::NotLeader { .. }) => "not_leader",
+        Err(CallError::NotHosted) => "not_hosted",
+        Err(CallError::Overloaded) => "overloaded",
+        Err(CallError::Deadline) => "deadline",
+        Err(CallError::Unavailable(_)) => "unavailable",
+        Err(CallError::Malformed) => "malformed",
+        Err(CallError::Forbidden) => "forbidden",
+    }
+}

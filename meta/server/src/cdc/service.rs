@@ -1,0 +1,102 @@
+//! Requests to the coordinator.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use eggs_cdc::{CdcAnswer, CdcCommand};
+use eggs_machine::{Command, CommandHeader};
+use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest};
+use eggs_proto::{CallError, CallResult, GroupId, MessageKind, RequestId, decode};
+use eggs_raft::{Group, Node};
+use eggs_rpc::{Peer, Reply, Request};
+
+use super::driver::Driver;
+use crate::fault::FaultBox;
+use crate::front::Service;
+use crate::metrics::CdcMetrics;
+use crate::{call, clock};
+
+/// Serves the coordinator's group.
+pub(super) struct CdcService {
+    pub driver: Arc<Driver>,
+    pub metrics: CdcMetrics,
+    pub fault: FaultBox,
+}
+
+impl Service for CdcService {
+    const KIND: MessageKind = MessageKind::Cdc;
+
+    async fn serve(&self, node: &Arc<Node>, _peer: &Peer, request: Request) -> Reply {
+        let began = Instant::now();
+        let deadline = request.deadline.into_std();
+        let answer = self.answer(node, deadline, &request.body).await;
+        let seconds = began.elapsed().as_secs_f64();
+        self.metrics.request_seconds.observe(seconds);
+        self.metrics
+            .requests
+            .get_or_create(&[("outcome", call::outcome(&answer))])
+            .inc();
+        call::reply(&answer)
+    }
+}
+
+impl CdcService {
+    async fn answer(&self, node: &Node, deadline: Instant, body: &[u8]) -> CallResult<CdcReply> {
+        let request: CdcRequest = decode(body).map_err(|_| CallError::Malformed)?;
+        let group = node.group(GroupId::CDC).ok_or(CallError::NotHosted)?;
+        match request {
+            CdcRequest::Run { id, operation } => self.run(&group, deadline, id, operation).await,
+            CdcRequest::Status => {
+                group.ready_to_read(deadline).await.map_err(call::of_read)?;
+                let status = group
+                    .read_local(|store| eggs_cdc::status(store))
+                    .map_err(|fault| self.fault.report(&fault))?;
+                Ok(CdcReply::Status {
+                    running: status.running,
+                    finished: status.finished,
+                })
+            }
+        }
+    }
+
+    async fn run(
+        &self,
+        group: &Group,
+        deadline: Instant,
+        id: RequestId,
+        operation: CdcOperation,
+    ) -> CallResult<CdcReply> {
+        if !group.is_leader() {
+            let leader = group.leader();
+            return Err(CallError::NotLeader { leader });
+        }
+        let mut waiting = self.driver.waiters.join(id);
+        let command = Command {
+            // The machine itself knows requests by their ids, and for longer than a reply table could tell.
+            header: CommandHeader {
+                now: clock::now(),
+                request: None,
+            },
+            body: CdcCommand::Begin { id, operation }.encode(),
+        };
+        let reply = group
+            .propose(command, deadline)
+            .await
+            .map_err(call::of_propose)?;
+        match CdcAnswer::decode(&reply) {
+            Some(CdcAnswer::Running(transaction)) => self.driver.wake.start(transaction),
+            Some(CdcAnswer::Finished { outcome, .. }) => return outcome.into_answer(),
+            Some(CdcAnswer::Overloaded) => return Err(CallError::Overloaded),
+            Some(CdcAnswer::Ignored) | None => {
+                return Err(CallError::Unavailable("the log answered nonsense".into()));
+            }
+        }
+        match tokio::time::timeout_at(deadline.into(), waiting.outcome()).await {
+            Ok(Some(outcome)) => outcome.into_answer(),
+            Ok(None) => Err(CallError::NotLeader {
+                leader: group.leader(),
+            }),
+            Err(_) => Err(CallError::Deadline),
+        }
+    }
+}

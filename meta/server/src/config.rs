@@ -1,0 +1,30 @@
+//! What a process is told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use eggs_raft::Timing;
+use eggs_rpc::Credentials;
+
+/// What a process is told.
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Its number among the processes of its role.
+    pub id: u32,
+    /// Where it keeps everything.
+    pub dir: PathBuf,
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// All processes of its role, itself included, and where they are reached. They are the first members of
+    /// each group.
+    pub peers: BTreeMap<u32, SocketAddr>,
+    /// The processes of the registry in order of their numbers.
+    pub registry: Vec<SocketAddr>,
+    /// A server's credentials.
+    pub credentials: Credentials,
+    /// Where it shows metrics and health, if anywhere.
+    pub http: Option<SocketAddr>,
+    /// When leaders are suspected; the same in all processes of the role.
+    pub timing: Timing,
+}

@@ -1,0 +1,275 @@
+//! From a configuration to a running process, and to its end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use eggs_machine::TableSpec;
+use eggs_obs::{Health, Metrics, http};
+use eggs_proto::{GroupId, NodeId, ProcessRole};
+use eggs_raft::{GroupSpec, Node, NodeConfig, RpcTransport};
+use eggs_registry_client::{ClusterView, Condition, Member, RegistryClient, announce};
+use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::fault::FaultBox;
+use crate::front::{Front, Service};
+use crate::metrics::NodeMetrics;
+use crate::{ServerConfig, label};
+
+/// Longest time to hand over leadership and to flush when stopping.
+const SHUTDOWN: Duration = Duration::from_secs(4);
+/// Longest time for requests in flight after that, in milliseconds.
+const STOP_MS: u64 = 500;
+
+/// What is there before the node starts.
+pub(crate) struct Parts {
+    pub config: ServerConfig,
+    pub node: NodeId,
+    pub members: BTreeSet<NodeId>,
+    pub rpc: Client,
+    pub registry: RegistryClient,
+    pub metrics: Metrics,
+    pub health: Health,
+    pub fault: FaultBox,
+    pub stop: CancellationToken,
+}
+
+/// What a program brings along.
+pub(crate) struct Program<S> {
+    pub front: Arc<Front<S>>,
+    pub view: ClusterView,
+    pub groups: Vec<GroupSpec>,
+    pub tables: Vec<TableSpec>,
+}
+
+/// A process that runs; it goes on when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    http: Option<SocketAddr>,
+    stop: CancellationToken,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Running {
+    /// Where it serves.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it shows metrics and health.
+    pub const fn http_addr(&self) -> Option<SocketAddr> {
+        self.http
+    }
+
+    /// Cancelling it stops the process cleanly.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Waits for its end: `Ok` after a clean stop, else what ended it.
+    pub async fn finished(self) -> anyhow::Result<()> {
+        self.task.await.context("run the process")?
+    }
+}
+
+impl Parts {
+    pub fn new(
+        config: ServerConfig,
+        role: ProcessRole,
+        program: &'static str,
+    ) -> anyhow::Result<Self> {
+        let node = NodeId::new(role, config.id);
+        label::check(&config.dir, node)?;
+        let members = config.peers.keys().map(|id| NodeId::new(role, *id));
+        let rpc = Client::new(config.credentials.clone(), program, ClientLimits::default());
+        Ok(Self {
+            node,
+            members: members.collect(),
+            registry: RegistryClient::new(rpc.clone(), config.registry.clone()),
+            rpc,
+            metrics: Metrics::new(program),
+            health: Health::default(),
+            fault: FaultBox::default(),
+            stop: CancellationToken::new(),
+            config,
+        })
+    }
+
+    pub async fn launch<S: Service>(self, program: Program<S>) -> anyhow::Result<Running> {
+        let limits = ServerLimits {
+            stop_ms: STOP_MS,
+            ..ServerLimits::default()
+        };
+        let credentials = self.config.credentials.clone();
+        let front = program.front.clone();
+        let server = Server::bind(self.config.listen, credentials, limits, front)?;
+        let http = match self.config.http {
+            Some(address) => Some(http::HttpServer::bind(address).await?),
+            None => None,
+        };
+        let node = self.start_node(program.groups, program.tables).await?;
+        if program.front.node.set(node.clone()).is_err() {
+            return Err(anyhow!("a process has one node"));
+        }
+        let (address, http_address) = (server.local_addr(), http.as_ref().map(|h| h.local_addr()));
+        let stop = self.stop.clone();
+        let background = Background {
+            serving: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+        };
+        background.spawn(|stop| server.run(stop));
+        background.spawn(|stop| async move { program.view.run(stop).await });
+        if let Some(http) = http {
+            let routes = http::routes(self.metrics.clone(), self.health.clone());
+            background.spawn(|stop| async move {
+                if let Err(error) = http.run(routes, stop).await {
+                    tracing::error!(error = format!("{error:#}"), "no more metrics and health");
+                }
+            });
+        }
+        let announcing = self.announce(&node, address);
+        background.spawn(announcing);
+        tracing::info!(node = %self.node, %address, "serving");
+        let task = tokio::spawn(self.supervise(node, background));
+        Ok(Running {
+            address,
+            http: http_address,
+            stop,
+            task,
+        })
+    }
+
+    async fn start_node(
+        &self,
+        groups: Vec<GroupSpec>,
+        tables: Vec<TableSpec>,
+    ) -> anyhow::Result<Arc<Node>> {
+        let mut config = NodeConfig::new(self.node, self.config.dir.join("raft"), tables);
+        config.timing = self.config.timing;
+        let role = self.node.role();
+        let peers: BTreeMap<_, _> = self
+            .config
+            .peers
+            .iter()
+            .map(|(id, address)| (NodeId::new(role, *id), *address))
+            .collect();
+        let transport = RpcTransport::new(self.rpc.clone(), peers);
+        Node::start(config, groups, transport)
+            .await
+            .with_context(|| format!("start {} in {}", self.node, self.config.dir.display()))
+    }
+
+    /// Registers, reports which groups are led, and looks after health on the way.
+    fn announce(
+        &self,
+        node: &Arc<Node>,
+        bound: SocketAddr,
+    ) -> impl FnOnce(CancellationToken) -> BoxFuture + use<> {
+        let members: Vec<_> = self.members.iter().copied().collect();
+        let groups: Vec<_> = node.groups().map(|g| (g.id(), members.clone())).collect();
+        // What peers reach us by, which is not always what we listen on.
+        let address = self.config.peers.get(&self.config.id).unwrap_or(&bound);
+        let member = Member {
+            node: self.node,
+            address: address.to_string(),
+            groups,
+            services: Vec::new(),
+        };
+        let (registry, node) = (self.registry.clone(), node.clone());
+        let mut look = Look {
+            metrics: NodeMetrics::register(&self.metrics),
+            health: self.health.clone(),
+            node,
+        };
+        move |stop| {
+            Box::pin(async move {
+                announce(registry, member, move || look.condition(), stop).await;
+            })
+        }
+    }
+
+    async fn supervise(self, node: Arc<Node>, background: Background) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Ok(()),
+            reason = node.fatal() => Err(anyhow!(reason)),
+            reason = self.fault.met() => Err(anyhow!(reason)),
+        };
+        match &ended {
+            Ok(()) => {
+                self.health.set_not_ready("stopping");
+                // Still serving, so that peers can take over.
+                if tokio::time::timeout(SHUTDOWN, node.shutdown())
+                    .await
+                    .is_err()
+                {
+                    tracing::warn!("handing over took too long");
+                }
+            }
+            Err(error) => {
+                self.health.set_dead(error.to_string());
+                tracing::error!(%error, node = %self.node, "fault");
+            }
+        }
+        self.stop.cancel();
+        background.serving.cancel();
+        background.tasks.close();
+        background.tasks.wait().await;
+        ended
+    }
+}
+
+type BoxFuture = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Tasks that run until the node has stopped.
+struct Background {
+    serving: CancellationToken,
+    tasks: TaskTracker,
+}
+
+impl Background {
+    fn spawn<F>(&self, task: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.tasks.spawn(task(self.serving.clone()));
+    }
+}
+
+/// Looks at the groups once per heartbeat.
+struct Look {
+    metrics: NodeMetrics,
+    health: Health,
+    node: Arc<Node>,
+}
+
+impl Look {
+    fn condition(&mut self) -> Condition {
+        let leaderless = self.node.groups().filter(|g| g.leader().is_none()).count();
+        let leads: Vec<GroupId> = self
+            .node
+            .groups()
+            .filter(eggs_raft::Group::is_leader)
+            .map(|g| g.id())
+            .collect();
+        let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.metrics.led.set(gauge(leads.len()));
+        self.metrics.leaderless.set(gauge(leaderless));
+        match leaderless {
+            0 => self.health.set_ready(),
+            n => self
+                .health
+                .set_not_ready(format!("{n} groups have no leader")),
+        }
+        Condition {
+            leads,
+            services: Vec::new(),
+        }
+    }
+}

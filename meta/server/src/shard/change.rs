@@ -1,0 +1,72 @@
+//! A change: prepared by the leader, put into the log, finished on the way out.
+
+use eggs_machine::{Command, CommandHeader};
+use eggs_proto::hello::PeerRole;
+use eggs_proto::shard::{ShardChange, ShardReply};
+use eggs_proto::{CallError, CallResult, Refusal, RequestId, ShardId, Time, decode, encode};
+use eggs_raft::Group;
+use eggs_shard::{PrepareContext, ShardCommand};
+
+use super::service::{Asked, ShardService};
+use crate::{call, clock};
+
+impl ShardService {
+    pub(super) async fn change(
+        &self,
+        group: &Group,
+        shard: ShardId,
+        asked: Asked,
+        (id, change): (RequestId, ShardChange),
+    ) -> CallResult<ShardReply> {
+        if !group.is_leader() {
+            let leader = group.leader();
+            return Err(CallError::NotLeader { leader });
+        }
+        let view = self.view.current();
+        let keys = |service| view.keys.get(&service).cloned();
+        let now = clock::now();
+        let command = self.prepare(group, (shard, now), asked.origin, change)?;
+        let body = encode(&command);
+        let header = CommandHeader {
+            now,
+            request: Some(id),
+        };
+        let reply = group
+            .propose(Command { header, body }, asked.deadline)
+            .await
+            .map_err(call::of_propose)?;
+        let reply: Result<ShardReply, Refusal> = decode(&reply).map_err(|_| {
+            // Our own reply; it can only be that of a change of another format under the same id.
+            CallError::Unavailable("the remembered reply does not decode".into())
+        })?;
+        let mut reply = reply?;
+        eggs_shard::finish(&mut reply, &keys);
+        Ok(reply)
+    }
+
+    /// The leader's part.
+    fn prepare(
+        &self,
+        group: &Group,
+        (shard, now): (ShardId, Time),
+        origin: PeerRole,
+        change: ShardChange,
+    ) -> CallResult<ShardCommand> {
+        let mut entropy = [0; 32];
+        if getrandom::fill(&mut entropy).is_err() {
+            return Err(CallError::Unavailable("no entropy".into()));
+        }
+        let view = self.view.current();
+        let context = PrepareContext {
+            map: &view.map,
+            keys: &|service| view.keys.get(&service).cloned(),
+            entropy,
+            origin,
+            now,
+        };
+        group
+            .read_local(|store| eggs_shard::prepare(shard, store, &context, change))
+            .map_err(|fault| self.fault.report(&fault))?
+            .map_err(CallError::Refused)
+    }
+}

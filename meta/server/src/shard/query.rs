@@ -1,0 +1,34 @@
+//! A read: linearizable, answered from the state without the log.
+
+use eggs_proto::shard::{ShardQuery, ShardReply};
+use eggs_proto::{CallError, CallResult, ShardId};
+use eggs_raft::Group;
+use eggs_shard::QueryContext;
+
+use super::service::{Asked, ShardService};
+use crate::{call, clock};
+
+impl ShardService {
+    pub(super) async fn query(
+        &self,
+        group: &Group,
+        shard: ShardId,
+        asked: Asked,
+        query: ShardQuery,
+    ) -> CallResult<ShardReply> {
+        group
+            .ready_to_read(asked.deadline)
+            .await
+            .map_err(call::of_read)?;
+        let view = self.view.current();
+        let keys = |service| view.keys.get(&service).cloned();
+        let context = QueryContext {
+            keys: &keys,
+            origin: asked.origin,
+            now: clock::now(),
+        };
+        let read = group.read_local(|store| eggs_shard::query(shard, store, &context, &query));
+        read.map_err(|fault| self.fault.report(&fault))?
+            .map_err(CallError::Refused)
+    }
+}
