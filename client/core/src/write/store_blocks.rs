@@ -6,14 +6,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eggs_proto::block::{BlockReply, BlockRequest};
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::shard::{PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX, MacTag, Refusal};
 use futures::stream::{FuturesUnordered, StreamExt as _};
+use tokio::sync::Mutex;
 
 use super::encode::Encoded;
 use super::transient::Transient;
-use crate::deadline::Deadline;
+use crate::deadline::{Backoff, Deadline};
 use crate::error::ClientError;
 use crate::raw::block::nonsense;
 use crate::raw::shard::{done, unexpected};
@@ -35,11 +36,17 @@ pub(super) async fn store_blocks(
     let count = encoded.blocks.len();
     let scheme = encoded.layout.scheme;
     let mut proofs: Vec<Option<MacTag>> = vec![None; count];
+    let store = Store {
+        transient,
+        offset,
+        deadline,
+        replacing: Mutex::new(()),
+    };
     let mut writes: FuturesUnordered<_> = placed
         .into_iter()
         .filter_map(|place| {
             let block = encoded.blocks.get(usize::from(place.index))?.clone();
-            Some(store_block(transient, offset, place, block, deadline))
+            Some(store.block(place, block))
         })
         .collect();
     drop(encoded);
@@ -79,89 +86,104 @@ pub(super) async fn store_blocks(
     done(shard, &reply.await?)
 }
 
-/// Stores one block, if need be on another service than the one chosen first.
-async fn store_block(
-    transient: &Transient,
+/// The storing of one extent.
+struct Store<'a> {
+    transient: &'a Transient,
     offset: u64,
-    mut place: PlacedBlock,
-    block: Bytes,
     deadline: Deadline,
-) -> Result<(u8, MacTag), ClientError> {
-    let mut tried = Vec::new();
-    loop {
-        let error = match write(transient, &place, block.clone(), deadline).await {
-            Ok(proof) => return Ok((place.index, proof)),
-            Err(error) => error,
-        };
-        let service = place.facts.service;
-        let file = transient.file;
-        transient.client.inner.suspects.add(service, Fault::Failed);
-        tracing::info!(%service, %file, offset, %error, "a block goes to another service");
-        tried.push(service);
-        if tried.len() >= TRIES_MAX || deadline.remaining().is_none() {
-            return Err(error);
+    /// The shard refuses a replacement that was chosen while another one of the same extent was.
+    replacing: Mutex<()>,
+}
+
+impl Store<'_> {
+    /// Stores one block, if need be on another service than the one chosen first.
+    async fn block(
+        &self,
+        mut place: PlacedBlock,
+        block: Bytes,
+    ) -> Result<(u8, MacTag), ClientError> {
+        let mut tried = Vec::new();
+        loop {
+            let error = match self.write(&place, block.clone()).await {
+                Ok(proof) => return Ok((place.index, proof)),
+                Err(error) => error,
+            };
+            let service = place.facts.service;
+            let file = self.transient.file;
+            self.transient
+                .client
+                .inner
+                .suspects
+                .add(service, Fault::Failed);
+            tracing::info!(%service, %file, offset = self.offset, %error, "a block goes elsewhere");
+            tried.push(service);
+            if tried.len() >= TRIES_MAX || self.deadline.remaining().is_none() {
+                return Err(error);
+            }
+            place = self.replace(place.index, &tried).await?;
         }
-        place = replace(transient, offset, place.index, &tried, deadline).await?;
     }
-}
 
-async fn write(
-    transient: &Transient,
-    place: &PlacedBlock,
-    block: Bytes,
-    deadline: Deadline,
-) -> Result<MacTag, ClientError> {
-    let service = place.facts.service;
-    let patience = PATIENCE + Duration::from_secs((block.len() >> 20) as u64);
-    let timeout = deadline
-        .clip(patience)
-        .ok_or_else(|| ClientError::Deadline {
+    /// Writes to one service; waits a little where too much is waiting already.
+    async fn write(&self, place: &PlacedBlock, block: Bytes) -> Result<MacTag, ClientError> {
+        let service = place.facts.service;
+        let patience = PATIENCE + Duration::from_secs((block.len() >> 20) as u64);
+        let too_late = || ClientError::Deadline {
             what: format!("block service {service}"),
-        })?;
-    let request = BlockRequest::Write {
-        facts: place.facts,
-        expiry: place.expiry,
-        certificate: place.certificate,
-    };
-    let inner = &transient.client.inner;
-    let (reply, _) = inner.block(service, &request, block, timeout).await?;
-    let BlockReply::Written { proof } = reply else {
-        return Err(nonsense(service));
-    };
-    Ok(proof)
-}
+        };
+        let until = Deadline::after(self.deadline.clip(patience).ok_or_else(too_late)?);
+        let request = BlockRequest::Write {
+            facts: place.facts,
+            expiry: place.expiry,
+            certificate: place.certificate,
+        };
+        let inner = &self.transient.client.inner;
+        let mut backoff = Backoff::new();
+        loop {
+            let timeout = until.remaining().ok_or_else(too_late)?;
+            match inner.block(service, &request, block.clone(), timeout).await {
+                Ok((BlockReply::Written { proof }, _)) => return Ok(proof),
+                Ok(_other) => return Err(nonsense(service)),
+                Err(ClientError::Block {
+                    refusal: BlockRefusal::Overloaded,
+                    ..
+                }) if backoff.pause(until).await => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
 
-/// Asks for another place for one block.
-async fn replace(
-    transient: &Transient,
-    offset: u64,
-    index: u8,
-    tried: &[BlockServiceId],
-    deadline: Deadline,
-) -> Result<PlacedBlock, ClientError> {
-    let inner = &transient.client.inner;
-    let mut exclude = inner.suspects.failed();
-    exclude.extend_from_slice(tried);
-    exclude.sort_unstable();
-    exclude.dedup();
-    exclude.truncate(EXCLUDE_MAX);
-    let change = ShardChange::ReplaceBlocks {
-        file: transient.file,
-        cookie: transient.cookie,
-        offset,
-        indexes: vec![index],
-        exclude,
-    };
-    let shard = transient.file.shard();
-    let ShardReply::Placed(placed) = inner.change(shard, change, deadline).await? else {
-        return Err(unexpected(shard));
-    };
-    let new = placed.into_iter().find(|new| new.index == index);
-    new.ok_or_else(|| {
-        Refusal::NoSpace {
+    /// Asks for another place for one block.
+    async fn replace(
+        &self,
+        index: u8,
+        tried: &[BlockServiceId],
+    ) -> Result<PlacedBlock, ClientError> {
+        let _alone = self.replacing.lock().await;
+        let transient = self.transient;
+        let inner = &transient.client.inner;
+        let mut exclude = inner.suspects.failed();
+        exclude.extend_from_slice(tried);
+        exclude.sort_unstable();
+        exclude.dedup();
+        exclude.truncate(EXCLUDE_MAX);
+        let change = ShardChange::ReplaceBlocks {
+            file: transient.file,
+            cookie: transient.cookie,
+            offset: self.offset,
+            indexes: vec![index],
+            exclude,
+        };
+        let shard = transient.file.shard();
+        let reply = inner.change(shard, change, self.deadline).await?;
+        let ShardReply::Placed(placed) = reply else {
+            return Err(unexpected(shard));
+        };
+        let nowhere = Refusal::NoSpace {
             healthy: 0,
             needed: 1,
-        }
-        .into()
-    })
+        };
+        let new = placed.into_iter().find(|new| new.index == index);
+        new.ok_or_else(|| nowhere.into())
+    }
 }

@@ -1,0 +1,89 @@
+//! Slow disks.
+
+use std::time::{Duration, Instant};
+
+use eggs_proto::{BlockServiceId, ExtentBody, InodeId, StorageClass};
+
+use crate::cluster::{Cluster, get, noise, put, within};
+
+fn slow(cluster: &Cluster, services: &[BlockServiceId]) {
+    let mut delays = cluster.world.blocks.delays.lock().unwrap();
+    delays.clear();
+    let delay = Duration::from_secs(30);
+    delays.extend(services.iter().map(|service| (*service, delay)));
+}
+
+#[tokio::test]
+async fn a_read_does_not_wait_for_slow_services() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(10 << 20, 2);
+    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    let services: Vec<_> = blocks.iter().map(|block| block.service).collect();
+    slow(&cluster, &services[2..6]);
+    let began = Instant::now();
+    let reader = client.open(linked.inode).await.unwrap();
+    let read = within(10, reader.read_at(0, bytes.len())).await.unwrap();
+    assert!(read[..] == bytes[..]);
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        began.elapsed()
+    );
+    // They are remembered: the next read does not even wait for the race.
+    let again = Instant::now();
+    assert!(within(10, get(&client, linked.inode)).await == bytes);
+    assert!(
+        again.elapsed() < Duration::from_secs(4),
+        "{:?}",
+        again.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_block_that_cannot_be_written_in_time_goes_elsewhere() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let hdds: Vec<_> = {
+        let map = cluster.world.shards.map.lock().unwrap();
+        let hdds = map
+            .services
+            .iter()
+            .filter(|info| info.class == StorageClass::Hdd);
+        hdds.map(|info| info.service).take(2).collect()
+    };
+    slow(&cluster, &hdds);
+    let bytes = noise(8 << 20, 4);
+    let linked = within(28, put(&client, InodeId::ROOT, "f", &bytes)).await;
+    slow(&cluster, &[]);
+    let extents = client.extents(linked.inode).await.unwrap();
+    for extent in extents {
+        let ExtentBody::Blocks { blocks, .. } = extent.body else {
+            panic!("{:?}", extent.body);
+        };
+        assert!(blocks.iter().all(|block| !hdds.contains(&block.service)));
+    }
+    assert!(get(&client, linked.inode).await == bytes);
+}
+
+#[tokio::test]
+async fn with_fewer_domains_than_the_scheme_asks_for_a_write_is_degraded() {
+    let cluster = Cluster::with_domains(12);
+    let client = cluster.client().await;
+    let bytes = noise(8 << 20, 4);
+    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    let stored = |block: &&eggs_proto::ExtentBlock| block.state == eggs_proto::BlockState::Stored;
+    assert_eq!(
+        (blocks.len(), blocks.iter().filter(stored).count()),
+        (14, 12)
+    );
+    assert!(get(&client, linked.inode).await == bytes);
+}

@@ -1,0 +1,17 @@
+//! The library against a cluster in this process: real connections, real shard machines in memory, real disks in
+//! a temporary directory. Groups are not replicated: a leader is whoever the test says.
+
+#![allow(clippy::unwrap_used)] // a test: what cannot be had fails it
+
+mod blocks;
+mod cluster;
+mod coordinator;
+mod node;
+mod shards;
+
+mod content;
+mod failures;
+mod hedging;
+mod names;
+mod once;
+mod writers;

@@ -1,0 +1,174 @@
+//! The name space.
+
+use eggs_client::{ClientError, FollowLast, RenameEntry};
+use eggs_proto::cdc::EntryName;
+use eggs_proto::shard::Replace;
+use eggs_proto::{AttributeChange, InodeId, Policy, PolicyKind, Refusal, SnapshotPolicy};
+
+use crate::cluster::{Cluster, NEW, name, put};
+
+const ROOT: InodeId = InodeId::ROOT;
+
+#[tokio::test]
+async fn paths_lead_through_directories_and_symlinks() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let a = client.make_directory(ROOT, &name("a"), NEW).await.unwrap();
+    let b = client.make_directory(a, &name("b"), NEW).await.unwrap();
+    let file = put(&client, b, "f", b"x").await.inode;
+    client
+        .symlink(ROOT, &name("absolute"), b"/a/b", NEW)
+        .await
+        .unwrap();
+    let relative = client
+        .symlink(b, &name("relative"), b"../b/f", NEW)
+        .await
+        .unwrap();
+    client
+        .symlink(ROOT, &name("loop"), b"loop", NEW)
+        .await
+        .unwrap();
+    let yes = FollowLast::Yes;
+    for path in [
+        "/a/b/f",
+        "a//b/./f",
+        "/absolute/f",
+        "/absolute/relative",
+        "/a/../a/b/../b/f",
+    ] {
+        let found = client.resolve(path, yes).await.unwrap();
+        assert_eq!(
+            (found.inode, found.attributes.inode),
+            (file, file),
+            "{path}"
+        );
+    }
+    let link = client
+        .resolve("/a/b/relative", FollowLast::No)
+        .await
+        .unwrap();
+    assert_eq!(
+        (link.inode, link.parent, link.name),
+        (relative, b, Some(name("relative")))
+    );
+    let root = client.resolve("/", yes).await.unwrap();
+    assert_eq!((root.inode, root.parent, root.name), (ROOT, ROOT, None));
+    let errors = [
+        ("/loop/x", ClientError::TooManyLinks),
+        ("/a/b/f/", Refusal::NotDirectory.into()),
+        ("/a/b/f/x", Refusal::NotDirectory.into()),
+        ("/a/none/x", Refusal::NotFound.into()),
+    ];
+    for (path, error) in errors {
+        assert_eq!(
+            client.resolve(path, yes).await.unwrap_err(),
+            error,
+            "{path}"
+        );
+    }
+    let new = client.parent_of("/absolute/new/").await.unwrap();
+    assert_eq!(
+        (new.dir, new.name, new.must_be_directory),
+        (b, name("new"), true)
+    );
+    assert!(client.parent_of("/").await.is_err());
+}
+
+#[tokio::test]
+async fn renames_go_to_a_shard_or_to_the_coordinator() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let dir = client.make_directory(ROOT, &name("d"), NEW).await.unwrap();
+    let file = put(&client, ROOT, "f", b"x").await.inode;
+    let entry = |dir, text| EntryName {
+        dir,
+        name: name(text),
+    };
+    let moves = [
+        (entry(ROOT, "f"), entry(ROOT, "g")),
+        (entry(ROOT, "g"), entry(dir, "h")),
+    ];
+    for (source, target) in moves {
+        let (old, new) = (source.clone(), target.clone());
+        client
+            .rename(RenameEntry { source, target }, Replace::Files)
+            .await
+            .unwrap();
+        let gone = client.lookup(old.dir, &old.name).await.unwrap_err();
+        assert!(gone.is_not_found());
+        let dentry = client.lookup(new.dir, &new.name).await.unwrap();
+        assert_eq!(dentry.inode, file);
+        assert_eq!(
+            dentry.attributes.unwrap().size,
+            1,
+            "also of an inode of another shard"
+        );
+    }
+}
+
+#[tokio::test]
+async fn listings_come_in_pages_with_all_attributes() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    for i in 0..50 {
+        put(&client, ROOT, &format!("f{i}"), &vec![1; i]).await;
+        client
+            .make_directory(ROOT, &name(&format!("d{i}")), NEW)
+            .await
+            .unwrap();
+    }
+    let (mut after, mut names) = (None, Vec::new());
+    loop {
+        let page = client.list_with_attributes(ROOT, after, 7).await.unwrap();
+        after = page.cursor();
+        for entry in page.entries {
+            let attributes = entry.dentry.attributes.expect("always there");
+            assert_eq!(attributes.inode, entry.dentry.inode);
+            names.push(entry.name);
+        }
+        if !page.more {
+            break;
+        }
+    }
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), 100);
+    let statistics = client.statistics().await.unwrap();
+    assert_eq!((statistics.files, statistics.directories), (50, 51));
+    assert_eq!(statistics.classes.len(), 2);
+}
+
+#[tokio::test]
+async fn policies_are_inherited_and_attributes_change() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let a = client.make_directory(ROOT, &name("a"), NEW).await.unwrap();
+    let b = client.make_directory(a, &name("b"), NEW).await.unwrap();
+    let policy = SnapshotPolicy {
+        keep_ms: Some(5),
+        keep_versions: Some(2),
+    };
+    client
+        .set_policy(a, Policy::Snapshot(policy))
+        .await
+        .unwrap();
+    assert_eq!(client.policies(b).await.unwrap().snapshot, policy);
+    assert_ne!(client.policies(ROOT).await.unwrap().snapshot, policy);
+    client.clear_policy(a, PolicyKind::Snapshot).await.unwrap();
+    assert_ne!(client.policies(b).await.unwrap().snapshot, policy);
+    let change = AttributeChange {
+        mode: Some(0o700),
+        ..AttributeChange::default()
+    };
+    assert_eq!(client.set_attributes(b, change).await.unwrap().mode, 0o700);
+    assert_eq!(
+        client
+            .lookup(a, &name("b"))
+            .await
+            .unwrap()
+            .attributes
+            .unwrap()
+            .mode,
+        0o700
+    );
+}

@@ -1,0 +1,143 @@
+//! A process of the cluster: answers what its role answers.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use eggs_proto::cdc::CdcRequest;
+use eggs_proto::registry::{HealthFinding, RegistryReply, RegistryRequest, Severity};
+use eggs_proto::shard::{ShardCall, ShardRequest};
+use eggs_proto::{CallError, CallResult, MessageKind, NodeId, ProcessRole, decode, encode};
+use eggs_rpc::{Credentials, Handler, Peer, Reply, Request, Server, ServerLimits};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::blocks::Blocks;
+use crate::coordinator::Coordinator;
+use crate::shards::Shards;
+
+/// What all processes share.
+pub struct World {
+    pub shards: Shards,
+    pub coordinator: Coordinator,
+    pub blocks: Blocks,
+    /// Number of the shard process that leads every shard.
+    pub leader: AtomicUsize,
+    /// Every so many answers to changes one is lost after the change was made; 0 for none.
+    pub lose_one_in: AtomicU64,
+    pub changes: AtomicU64,
+    /// Shard processes swallow requests.
+    pub hang: AtomicBool,
+}
+
+#[derive(Clone)]
+pub struct Node {
+    pub node: NodeId,
+    pub world: Arc<World>,
+}
+
+pub struct Running {
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Node {
+    pub fn start(self, credentials: Credentials) -> Running {
+        let limits = ServerLimits {
+            stop_ms: 0,
+            ..ServerLimits::default()
+        };
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let server = Server::bind(any, credentials, limits, Arc::new(self)).unwrap();
+        let address = server.local_addr();
+        let stop = CancellationToken::new();
+        let task = tokio::spawn(server.run(stop.clone()));
+        Running {
+            address,
+            stop,
+            task,
+        }
+    }
+
+    async fn shard(&self, call: ShardCall) -> CallResult<eggs_proto::shard::ShardReply> {
+        let world = &self.world;
+        if world.hang.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_secs(60)).await;
+        }
+        let leader = world.leader.load(Ordering::SeqCst);
+        if self.node.index() as usize != leader {
+            let leader = Some(NodeId::new(ProcessRole::Shard, leader as u32));
+            return Err(CallError::NotLeader { leader });
+        }
+        match call.request {
+            ShardRequest::Query(query) => Ok(world.shards.query(call.shard, &query)?),
+            ShardRequest::Change { id, change } => {
+                let role = eggs_rpc::PeerRole::Client;
+                let answer = world.shards.change(call.shard, role, Some(id), change);
+                self.maybe_lose()?;
+                Ok(answer?)
+            }
+        }
+    }
+
+    fn maybe_lose(&self) -> Result<(), CallError> {
+        let count = self.world.changes.fetch_add(1, Ordering::Relaxed);
+        let one_in = self.world.lose_one_in.load(Ordering::Relaxed);
+        if one_in > 0 && count.is_multiple_of(one_in) {
+            return Err(CallError::Unavailable("the answer was lost".into()));
+        }
+        Ok(())
+    }
+
+    fn cdc(&self, request: CdcRequest) -> CallResult<eggs_proto::cdc::CdcReply> {
+        let answer = self.world.coordinator.answer(&self.world.shards, request);
+        self.maybe_lose()?;
+        Ok(answer?)
+    }
+
+    fn registry(&self, request: &RegistryRequest) -> CallResult<RegistryReply> {
+        let map = self.world.shards.map.lock().unwrap().clone();
+        match request {
+            RegistryRequest::Map { known } if *known == Some(map.epoch) => {
+                Ok(RegistryReply::Unchanged)
+            }
+            RegistryRequest::Map { .. } => Ok(RegistryReply::Map(map)),
+            RegistryRequest::Health => Ok(RegistryReply::Health {
+                severity: Severity::Ok,
+                findings: Vec::<HealthFinding>::new(),
+            }),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+impl Handler for Node {
+    async fn handle(&self, _peer: &Peer, request: Request) -> Reply {
+        let mut payload = Bytes::new();
+        let body = match request.kind {
+            MessageKind::Shard => encode(&self.shard(decode(&request.body).unwrap()).await),
+            MessageKind::Cdc => encode(&self.cdc(decode(&request.body).unwrap())),
+            MessageKind::Registry => encode(&self.registry(&decode(&request.body).unwrap())),
+            MessageKind::Block => {
+                let message = decode(&request.body).unwrap();
+                let (result, pages) = self.world.blocks.answer(message, request.payload).await;
+                payload = pages;
+                encode(&result)
+            }
+            other => panic!("{other:?}"),
+        };
+        let body = body.into();
+        Reply { body, payload }
+    }
+}
+
+impl Running {
+    /// Connections break and no new ones are accepted.
+    pub async fn kill(self) {
+        self.stop.cancel();
+        self.task.await.unwrap();
+    }
+}
