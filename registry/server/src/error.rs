@@ -19,14 +19,14 @@ pub enum RunError {
         peers: String,
     },
     /// A port cannot be had.
-    #[error("cannot listen on {address} ({option}): {}", advice(.source))]
+    #[error("cannot listen on {address} ({option}): {}", advice(.cause))]
     Listen {
         /// The option that names it.
         option: &'static str,
         /// The address.
         address: SocketAddr,
         /// What the system says.
-        source: io::Error,
+        cause: io::Error,
     },
     /// The directory is another's, or unusable.
     #[error(transparent)]
@@ -42,8 +42,8 @@ pub enum RunError {
     Http(#[source] io::Error),
 }
 
-fn advice(source: &io::Error) -> String {
-    match source.kind() {
+fn advice(cause: &io::Error) -> String {
+    match cause.kind() {
         io::ErrorKind::AddrInUse => {
             "another process uses this port; stop it or choose another port".into()
         }
@@ -51,6 +51,6 @@ fn advice(source: &io::Error) -> String {
             "not permitted; ports below 1024 need privileges, choose another port".into()
         }
         io::ErrorKind::AddrNotAvailable => "this machine does not have that address".into(),
-        _ => source.to_string(),
+        _ => cause.to_string(),
     }
 }

@@ -21,7 +21,6 @@ mod queries;
 mod replica;
 mod run;
 mod status;
-mod transport;
 
 pub use config::Config;
 pub use error::RunError;

@@ -13,7 +13,7 @@ fn main() -> ExitCode {
     match serve(args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("eggsshuckle: {error:#}");
+            eprintln!("eggsshuckle: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
@@ -32,4 +32,29 @@ fn serve(args: args::Args) -> anyhow::Result<()> {
         tracing::info!("stopped");
         Ok(())
     })
+}
+
+/// An error and its causes as one sentence; a cause that was mentioned already is not repeated.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |said, cause| {
+        let cause = cause.to_string();
+        match said.as_str() {
+            "" => cause,
+            _ if said.contains(&cause) => said,
+            _ => format!("{said}: {cause}"),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_said_once() {
+        let error = anyhow::anyhow!("disk full")
+            .context("write x: disk full")
+            .context("start");
+        assert_eq!(sentence(&error), "start: write x: disk full");
+    }
 }

@@ -5,10 +5,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::transport::RpcTransport;
 use eggs_obs::{Health, Metrics};
 use eggs_proto::{GroupId, NodeId};
-use eggs_raft::{GroupSpec, Node, NodeConfig};
+use eggs_raft::{GroupSpec, Node, NodeConfig, RpcTransport};
 use eggs_registry_client::{Condition, Member, RegistryClient, announce};
 use eggs_registry_state::{RegistryMachine, TABLES};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
@@ -58,9 +57,9 @@ pub async fn start(config: Config) -> Result<Registry, RunError> {
         limits,
         handler.clone(),
     );
-    let server = server.map_err(|source| listen_error("--listen", config.listen, source))?;
+    let server = server.map_err(|cause| listen_error("--listen", config.listen, cause))?;
     let http = HttpServer::bind(config.http).await;
-    let http = http.map_err(|source| listen_error("--http", config.http, source))?;
+    let http = http.map_err(|cause| listen_error("--http", config.http, cause))?;
     let rpc = Client::new(
         config.credentials.clone(),
         "eggsshuckle",
@@ -175,11 +174,11 @@ fn check_peers(config: &Config) -> Result<(), RunError> {
     })
 }
 
-fn listen_error(option: &'static str, address: SocketAddr, source: std::io::Error) -> RunError {
+fn listen_error(option: &'static str, address: SocketAddr, cause: std::io::Error) -> RunError {
     RunError::Listen {
         option,
         address,
-        source,
+        cause,
     }
 }
 
@@ -194,6 +193,6 @@ async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError
         machine: Arc::new(RegistryMachine),
         members: members.keys().copied().collect::<BTreeSet<NodeId>>(),
     };
-    let transport = Arc::new(RpcTransport::new(rpc.clone(), members));
+    let transport = RpcTransport::new(rpc.clone(), members);
     Ok(Node::start(node, vec![group], transport).await?)
 }

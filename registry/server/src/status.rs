@@ -164,17 +164,16 @@ impl TotalsJson {
     }
 }
 
-/// Health in one line.
+/// Health in one line: what a person notices first, the rest is below it.
 fn headline(health: &Health) -> String {
     let number = health.findings.len();
-    let first = health.findings.first().map_or("", |finding| &finding.what);
+    let first = health.findings.first();
+    let what = first.map_or("", |finding| &finding.what);
+    let effect = first.and_then(|finding| finding.affects.split(';').next());
     match (health.severity, number) {
-        (Severity::Ok, _) => "Everything works: all processes answer and nothing is missing".into(),
-        (Severity::Degraded, 1) => format!("Everything works, but {first}"),
+        (Severity::Ok, _) => "Everything works, and nothing is missing".into(),
+        (Severity::Degraded, 1) => format!("Everything works, but {what}"),
         (Severity::Degraded, _) => format!("Everything works, but {number} things need attention"),
-        (Severity::Down, 1) => format!("Something does not work: {first}"),
-        (Severity::Down, _) => {
-            format!("Something does not work: {first}; {number} things need attention")
-        }
+        (Severity::Down, _) => format!("Something does not work: {}", effect.unwrap_or(what)),
     }
 }

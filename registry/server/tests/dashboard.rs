@@ -121,7 +121,12 @@ async fn a_browser_shows_the_cluster() {
     assert!(page.contains("GROUP_WITHOUT_LEADER") && page.contains("BLOCK_SERVICE_STALE"));
     assert!(page.contains("eggsrun --dir DIR start blocks3"));
     assert_eq!(count(&page, "aria-label=\"shard-"), 256);
-    assert_eq!(count(&page, "at risk, led by shard"), 171);
+    assert_eq!(count(&page, "\" title=\"shard-"), 256);
+    assert_eq!(
+        count(&page, "at risk, led by shard"),
+        2 * 171,
+        "as label and as title"
+    );
     assert!(page.contains("aria-label=\"shard-017: at risk, led by shard2\""));
     assert!(page.contains("aria-label=\"shard-001: no leader"));
     assert_eq!(count(&page, "<tbody data-domain=\"fd"), 16);

@@ -12,8 +12,9 @@ function createRow() {
   const node = row(CELLS, "domain");
   node.cells_.blocks.classList.add("number");
   node.bar = element("div", { class: "bar", role: "img" }, element("span"));
-  node.figures = element("div", { class: "figures" });
-  node.cells_.fill.append(node.bar, node.figures);
+  node.used = element("span", { class: "used" });
+  node.free = element("span");
+  node.cells_.fill.append(node.bar, element("div", { class: "figures" }, node.used, node.free));
   return node;
 }
 
@@ -24,7 +25,8 @@ function showFill(node, disk) {
   setAttribute(node.bar, "data-fill", disk.fill);
   setAttribute(node.bar, "aria-label", `${percent.toFixed(0)} % of the disk is taken`);
   const known = disk.capacity_bytes > 0;
-  setText(node.figures, known ? `${bytes(disk.used_bytes)} in blocks · ${bytes(disk.available_bytes)} free of ${bytes(disk.capacity_bytes)}` : "no report yet");
+  setText(node.used, known ? `${bytes(disk.used_bytes)} in blocks · ` : "");
+  setText(node.free, known ? `${bytes(disk.available_bytes)} free of ${bytes(disk.capacity_bytes)}` : "no report yet");
 }
 
 function showState(cell, disk) {

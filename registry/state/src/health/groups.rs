@@ -4,7 +4,7 @@ use eggs_proto::registry::{HealthFinding, Severity};
 use eggs_proto::{GroupId, GroupInfo, NodeId, ProcessRole};
 
 use super::finding;
-use super::words::{count, list};
+use super::words::{NAMED_MAX, count, list};
 use crate::ClusterView;
 
 /// Fewer replicas than this cannot spare one, which is how the operator wanted it.
@@ -74,7 +74,7 @@ fn describe(
     groups: &[GroupId],
     absent: &[NodeId],
 ) -> Option<HealthFinding> {
-    let (names, silent) = (list(groups), list(absent));
+    let (names, silent) = (named(groups), list(absent));
     let number = count(groups.len(), "group", "groups");
     let start = start_command(absent, groups);
     let (severity, code, what, affects) = match trouble {
@@ -105,6 +105,29 @@ fn describe(
         ),
     };
     Some(finding(severity, code, [what, affects, start]))
+}
+
+/// Runs of neighbours if they are few, else the first groups.
+fn named(groups: &[GroupId]) -> String {
+    let runs = runs(groups);
+    if runs.len() <= NAMED_MAX {
+        list(&runs)
+    } else {
+        list(groups)
+    }
+}
+
+/// Neighbours put together: `shard-000 to shard-255, cdc`.
+fn runs(groups: &[GroupId]) -> Vec<String> {
+    let neighbours =
+        |a: &GroupId, b: &GroupId| a.0.checked_add(1) == Some(b.0) && b.shard().is_some();
+    groups
+        .chunk_by(neighbours)
+        .map(|run| match run {
+            [first, _, .., last] => format!("{first} to {last}"),
+            few => list(few),
+        })
+        .collect()
 }
 
 fn stuck(groups: &[GroupId]) -> String {
@@ -141,4 +164,23 @@ fn start_command(absent: &[NodeId], groups: &[GroupId]) -> String {
         Some(_) | None => ProcessRole::Registry,
     };
     format!("tail DIR/log/{}0.log", role.prefix())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_put_together() {
+        let text = |ids: &[u16]| {
+            let groups: Vec<GroupId> = ids.iter().copied().map(GroupId).collect();
+            runs(&groups).join(", ")
+        };
+        let all: Vec<u16> = (0..258).collect();
+        assert_eq!(text(&all), "shard-000 to shard-255, cdc, registry");
+        assert_eq!(
+            text(&[1, 3, 4, 9]),
+            "shard-001, shard-003, shard-004, shard-009"
+        );
+    }
 }

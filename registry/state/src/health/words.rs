@@ -3,7 +3,7 @@
 use std::fmt::Display;
 
 /// Most things that a finding names.
-const NAMED_MAX: usize = 6;
+pub(super) const NAMED_MAX: usize = 6;
 
 /// `a, b and 3 more`.
 pub(super) fn list<T: Display>(things: &[T]) -> String {
