@@ -1,0 +1,251 @@
+//! The operations.
+
+use std::collections::BTreeMap;
+
+use eggs_proto::shard::Replace;
+use eggs_proto::{ExtentProblem, InodeId, Name, Refusal};
+
+use crate::{Directory, File, OldVersion, Piece};
+
+/// A name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The directory.
+    pub dir: InodeId,
+    /// The name in it.
+    pub name: Name,
+}
+
+/// A whole file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Model {
+    /// All directories, removed ones included until they are collected.
+    pub directories: BTreeMap<InodeId, Directory>,
+    /// All files and symlinks.
+    pub files: BTreeMap<InodeId, File>,
+}
+
+impl Default for Model {
+    fn default() -> Self {
+        Self {
+            directories: BTreeMap::from([(InodeId::ROOT, Directory::default())]),
+            files: BTreeMap::new(),
+        }
+    }
+}
+
+impl Model {
+    /// A directory that is part of the tree.
+    pub fn attached(&mut self, dir: InodeId) -> Result<&mut Directory, Refusal> {
+        match self.directories.get_mut(&dir) {
+            Some(directory) if !directory.removed => Ok(directory),
+            Some(_) | None => Err(Refusal::NotFound),
+        }
+    }
+
+    fn named(&mut self, entry: &Entry) -> Result<InodeId, Refusal> {
+        let dir = self.attached(entry.dir)?;
+        dir.entries
+            .get(&entry.name)
+            .copied()
+            .ok_or(Refusal::NotFound)
+    }
+
+    /// A file is going to be written for a directory. `Ok` if it may; then tell its inode to [`Self::started`].
+    pub fn may_start(&mut self, dir: InodeId) -> Result<(), Refusal> {
+        self.attached(dir).map(|_| ())
+    }
+
+    /// A transient file exists.
+    pub fn started(&mut self, file: InodeId) {
+        let empty = File::Transient {
+            content: Vec::new(),
+            unproved: None,
+        };
+        self.files.insert(file, empty);
+    }
+
+    fn transient(&mut self, file: InodeId) -> Result<(&mut Vec<Piece>, &mut Option<u64>), Refusal> {
+        match self.files.get_mut(&file) {
+            Some(File::Transient { content, unproved }) => Ok((content, unproved)),
+            Some(File::Linked(_) | File::Symlink(_)) => Err(Refusal::NotTransient),
+            None => Err(Refusal::NotFound),
+        }
+    }
+
+    /// Appends to a transient file. Blocks are unproved at first; [`Self::prove`] them.
+    pub fn append(&mut self, file: InodeId, piece: Piece) -> Result<(), Refusal> {
+        let (content, unproved) = self.transient(file)?;
+        if piece.size() == 0 {
+            return Err(Refusal::BadExtent(ExtentProblem::Sizes));
+        }
+        match &piece {
+            Piece::Blocks { .. } => {
+                let end = content.iter().map(Piece::size).sum();
+                unproved.get_or_insert(end);
+            }
+            Piece::Bytes(_) | Piece::Zeros(_) => {}
+        }
+        content.push(piece);
+        Ok(())
+    }
+
+    /// All blocks of a transient file are written.
+    pub fn prove(&mut self, file: InodeId) -> Result<(), Refusal> {
+        *self.transient(file)?.1 = None;
+        Ok(())
+    }
+
+    /// Gives up a transient file.
+    pub fn scrap(&mut self, file: InodeId) -> Result<(), Refusal> {
+        self.transient(file)?;
+        self.files.remove(&file);
+        Ok(())
+    }
+
+    /// Makes a transient file visible.
+    pub fn link(&mut self, file: InodeId, at: &Entry, replace: Replace) -> Result<(), Refusal> {
+        let (content, unproved) = self.transient(file)?;
+        if unproved.is_some() {
+            return Err(Refusal::NotCertified);
+        }
+        let content = std::mem::take(content);
+        let linked = self.enter(at, file, replace);
+        let file_now = match linked {
+            Ok(()) => File::Linked(content),
+            Err(_) => File::Transient {
+                content,
+                unproved: None,
+            },
+        };
+        self.files.insert(file, file_now);
+        linked
+    }
+
+    /// Gives a name to a new file, symlink or directory; what a file replaces becomes an old version.
+    fn enter(&mut self, at: &Entry, inode: InodeId, replace: Replace) -> Result<(), Refusal> {
+        let dir = self.attached(at.dir)?;
+        if let Some(known) = dir.entries.get(&at.name).copied() {
+            match replace {
+                Replace::Never => return Err(Refusal::Exists),
+                Replace::Exchange => return Err(Refusal::Unsupported),
+                Replace::Files if known.is_directory() => return Err(Refusal::IsDirectory),
+                Replace::Files => dir.bury(&at.name, true),
+            }
+        }
+        dir.entries.insert(at.name.clone(), inode);
+        Ok(())
+    }
+
+    /// Whether a new file, symlink or directory may have a name.
+    pub fn may_enter(&self, at: &Entry, replace: Replace) -> Result<(), Refusal> {
+        self.clone().enter(at, InodeId::ROOT, replace)
+    }
+
+    /// A file or symlink was made in one step.
+    pub fn created(&mut self, at: &Entry, inode: InodeId, file: File, replace: Replace) {
+        self.enter(at, inode, replace)
+            .expect("`may_enter` was asked");
+        self.files.insert(inode, file);
+    }
+
+    /// A directory was made.
+    pub fn made_directory(&mut self, at: &Entry, dir: InodeId) {
+        self.enter(at, dir, Replace::Never)
+            .expect("`may_enter` was asked");
+        self.directories.insert(dir, Directory::default());
+    }
+
+    /// Removes an empty directory, which becomes an old version.
+    pub fn remove_directory(&mut self, at: &Entry) -> Result<(), Refusal> {
+        let inode = self.named(at)?;
+        if !inode.is_directory() {
+            return Err(Refusal::NotDirectory);
+        }
+        let removed = self.attached(inode)?;
+        if !removed.entries.is_empty() {
+            return Err(Refusal::NotEmpty);
+        }
+        removed.removed = true;
+        self.attached(at.dir)?.bury(&at.name, true);
+        Ok(())
+    }
+
+    /// Deletes a file or symlink, which becomes an old version.
+    pub fn unlink(&mut self, at: &Entry) -> Result<(), Refusal> {
+        if self.named(at)?.is_directory() {
+            return Err(Refusal::IsDirectory);
+        }
+        self.attached(at.dir)?.bury(&at.name, true);
+        Ok(())
+    }
+
+    /// Renames, within a directory or across two. Directories are moved within theirs only.
+    pub fn rename(
+        &mut self,
+        source: &Entry,
+        target: &Entry,
+        replace: Replace,
+    ) -> Result<(), Refusal> {
+        let moved = self.named(source)?;
+        if source == target {
+            return Ok(());
+        }
+        let target_dir = self.attached(target.dir)?;
+        let known = target_dir.entries.get(&target.name).copied();
+        match (replace, known) {
+            (Replace::Exchange, None) => return Err(Refusal::NotFound),
+            (Replace::Exchange, Some(other)) => {
+                target_dir.bury(&target.name, false);
+                let source_dir = self.attached(source.dir)?;
+                source_dir.bury(&source.name, false);
+                source_dir.entries.insert(source.name.clone(), other);
+            }
+            (Replace::Never, Some(_)) => return Err(Refusal::Exists),
+            (Replace::Files, Some(other)) => {
+                match (moved.is_directory(), other.is_directory()) {
+                    (false, false) => {}
+                    (true, true) => return Err(Refusal::NeedsCoordinator),
+                    (false, true) => return Err(Refusal::IsDirectory),
+                    (true, false) => return Err(Refusal::NotDirectory),
+                }
+                target_dir.bury(&target.name, true);
+                self.attached(source.dir)?.bury(&source.name, false);
+            }
+            (Replace::Never | Replace::Files, None) => {
+                self.attached(source.dir)?.bury(&source.name, false);
+            }
+        }
+        let target_dir = self.attached(target.dir)?;
+        target_dir.entries.insert(target.name.clone(), moved);
+        Ok(())
+    }
+
+    /// Collects the old version of a directory at an index, with what it owns.
+    pub fn collect(&mut self, dir: InodeId, index: usize) -> Result<(), Refusal> {
+        let directory = self.directories.get(&dir).ok_or(Refusal::NotFound)?;
+        let old = directory.old.get(index).ok_or(Refusal::NoSnapshot)?.clone();
+        if old.owned && old.inode.is_directory() {
+            let owned = self.directories.get(&old.inode);
+            if owned.is_some_and(|owned| !owned.old.is_empty()) {
+                return Err(Refusal::NotEmpty);
+            }
+            self.directories.remove(&old.inode);
+        } else if old.owned {
+            self.files.remove(&old.inode);
+        }
+        if let Some(directory) = self.directories.get_mut(&dir) {
+            directory.old.remove(index);
+        }
+        Ok(())
+    }
+}
+
+impl Directory {
+    fn bury(&mut self, name: &Name, owned: bool) {
+        if let Some(inode) = self.entries.remove(name) {
+            let name = name.clone();
+            self.old.push(OldVersion { name, inode, owned });
+        }
+    }
+}

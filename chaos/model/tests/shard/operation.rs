@@ -1,0 +1,142 @@
+//! What the random numbers stand for: operations in a small world, so that they often meet.
+
+use eggs_proto::Name;
+use eggs_proto::shard::Replace;
+
+/// Directories and transient files are chosen by index among those there are.
+#[derive(Clone, Debug)]
+pub enum Operation {
+    Start {
+        dir: usize,
+    },
+    Append {
+        file: usize,
+        kind: u8,
+    },
+    Prove {
+        file: usize,
+    },
+    Scrap {
+        file: usize,
+    },
+    Link {
+        file: usize,
+        dir: usize,
+        name: Name,
+        replace: Replace,
+    },
+    Create {
+        dir: usize,
+        name: Name,
+        replace: Replace,
+        bytes: usize,
+    },
+    Symlink {
+        dir: usize,
+        name: Name,
+    },
+    Unlink {
+        dir: usize,
+        name: Name,
+    },
+    Rename {
+        dir: usize,
+        source: Name,
+        target: Name,
+        replace: Replace,
+    },
+    MoveFile {
+        dirs: (usize, usize),
+        source: Name,
+        target: Name,
+    },
+    MakeDirectory {
+        dir: usize,
+        name: Name,
+    },
+    RemoveDirectory {
+        dir: usize,
+        name: Name,
+    },
+    Collect {
+        dir: usize,
+        index: usize,
+    },
+}
+
+pub const KINDS: usize = 13;
+
+fn name(number: u8) -> Name {
+    Name::new(vec![b'a' + number % 4]).unwrap()
+}
+
+fn replace(number: u8) -> Replace {
+    match number % 4 {
+        0 => Replace::Never,
+        1 | 2 => Replace::Files,
+        _ => Replace::Exchange,
+    }
+}
+
+impl Operation {
+    pub fn from_numbers((kind, a, b, c): (u8, u8, u8, u8)) -> Self {
+        let (dir, file) = (usize::from(a), usize::from(a));
+        let (source, target) = (name(b), name(c));
+        match usize::from(kind) % KINDS {
+            0 => Self::Start { dir },
+            1 => Self::Append { file, kind: b },
+            2 => Self::Prove { file },
+            3 if b % 2 == 0 => Self::Scrap { file },
+            3 | 4 => Self::Link {
+                file,
+                dir: usize::from(b),
+                name: target,
+                replace: replace(a),
+            },
+            5 => Self::Create {
+                dir,
+                name: source,
+                replace: replace(c),
+                bytes: usize::from(c) * usize::from(b) % 9000,
+            },
+            6 => Self::Symlink { dir, name: source },
+            7 => Self::Unlink { dir, name: source },
+            8 => Self::Rename {
+                dir,
+                source,
+                target,
+                replace: replace(a / 4),
+            },
+            9 => Self::MoveFile {
+                dirs: (dir, usize::from(b / 4)),
+                source,
+                target,
+            },
+            10 => Self::MakeDirectory { dir, name: source },
+            11 => Self::RemoveDirectory { dir, name: source },
+            _ => Self::Collect {
+                dir,
+                index: usize::from(b),
+            },
+        }
+    }
+
+    /// For counting.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Append { .. } => "append",
+            Self::Prove { .. } => "prove",
+            Self::Scrap { .. } => "scrap",
+            Self::Link { .. } => "link",
+            Self::Create { .. } => "create",
+            Self::Symlink { .. } => "symlink",
+            Self::Unlink { .. } => "unlink",
+            Self::Rename { .. } => "rename",
+            Self::MoveFile { .. } => "move",
+            Self::MakeDirectory { .. } => "mkdir",
+            Self::RemoveDirectory { .. } => "rmdir",
+            Self::Collect { .. } => "collect",
+        }
+    }
+}

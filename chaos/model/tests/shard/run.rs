@@ -1,0 +1,591 @@
+//! Runs operations on the shard and on the model.
+
+use std::collections::BTreeMap;
+
+use eggs_model::{Entry, File, Model, Piece};
+use eggs_proto::shard::{
+    AddExtent, DirectoryOutcome, ErasedBlock, LockPurpose, PlacedBlock, ReleaseAction, Replace,
+    ShardChange as C, ShardReply,
+};
+use eggs_proto::{
+    AttributeChange, Checksum, Cookie, ExtentLayout, InodeId, InodeKind, Name, NewAttributes,
+    Refusal, Scheme, Statement, StorageClass, TransactionId,
+};
+
+use crate::cluster::{Cluster, SHARD, key_of, proof_of};
+use crate::compare::{compare, snapshots};
+use crate::operation::Operation;
+
+const NEW: NewAttributes = NewAttributes {
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    mtime: None,
+    atime: None,
+};
+const SCHEME: Scheme = Scheme { data: 2, parity: 2 };
+
+type Outcome = Result<(), Refusal>;
+
+/// Both systems, side by side.
+pub struct Run {
+    cluster: Cluster,
+    model: Model,
+    cookies: BTreeMap<InodeId, Cookie>,
+    /// Blocks of extents that were not certified yet, by file and offset.
+    unproved: BTreeMap<(InodeId, u64), Vec<PlacedBlock>>,
+    /// Transactions so far; also numbers directories.
+    transactions: u64,
+    accepted: BTreeMap<&'static str, usize>,
+}
+
+impl Run {
+    pub fn new() -> Self {
+        Self {
+            cluster: Cluster::new(),
+            model: Model::default(),
+            cookies: BTreeMap::new(),
+            unproved: BTreeMap::new(),
+            transactions: 0,
+            accepted: BTreeMap::new(),
+        }
+    }
+
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    pub fn accepted(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.accepted.iter().map(|(label, times)| (*label, *times))
+    }
+
+    /// Does the same on both; panics where they differ.
+    pub fn perform(&mut self, operation: &Operation) {
+        let (real, expected) = self.both(operation);
+        assert_eq!(real, expected, "{operation:?}");
+        compare(&self.cluster, &self.model);
+        if real.is_ok() {
+            *self.accepted.entry(operation.label()).or_default() += 1;
+        } else {
+            self.accepted.entry(operation.label()).or_default();
+        }
+    }
+
+    fn dir(&self, index: usize) -> InodeId {
+        let dirs: Vec<_> = self.model.directories.keys().collect();
+        *dirs[index % dirs.len()]
+    }
+
+    fn entry(&self, dir: usize, name: &Name) -> Entry {
+        Entry {
+            dir: self.dir(dir),
+            name: name.clone(),
+        }
+    }
+
+    /// Any file that was ever started.
+    fn file(&self, index: usize) -> (InodeId, Cookie) {
+        let missing = InodeId::new(InodeKind::File, SHARD, 1 << 40);
+        let recent: Vec<_> = self.cookies.iter().rev().take(4).collect();
+        match recent.get(index % recent.len().max(1)) {
+            Some((file, cookie)) => (**file, **cookie),
+            None => (missing, Cookie(0)),
+        }
+    }
+
+    fn both(&mut self, operation: &Operation) -> (Outcome, Outcome) {
+        match operation {
+            Operation::Start { dir } => self.start(self.dir(*dir)),
+            Operation::Append { file, kind } => self.append(self.file(*file), *kind),
+            Operation::Prove { file } => self.prove(self.file(*file)),
+            Operation::Scrap { file } => self.scrap(self.file(*file)),
+            Operation::Link {
+                file,
+                dir,
+                name,
+                replace,
+            } => self.link(self.file(*file), self.entry(*dir, name), *replace),
+            Operation::Create {
+                dir,
+                name,
+                replace,
+                bytes,
+            } => self.create(self.entry(*dir, name), *replace, vec![7; *bytes]),
+            Operation::Symlink { dir, name } => self.symlink(self.entry(*dir, name)),
+            Operation::Unlink { dir, name } => self.unlink(self.entry(*dir, name)),
+            Operation::Rename {
+                dir,
+                source,
+                target,
+                replace,
+            } => self.rename(self.entry(*dir, source), self.entry(*dir, target), *replace),
+            Operation::MoveFile {
+                dirs,
+                source,
+                target,
+            } => self.move_file(self.entry(dirs.0, source), self.entry(dirs.1, target)),
+            Operation::MakeDirectory { dir, name } => self.make_directory(self.entry(*dir, name)),
+            Operation::RemoveDirectory { dir, name } => {
+                self.remove_directory(self.entry(*dir, name))
+            }
+            Operation::Collect { dir, index } => self.collect(self.dir(*dir), *index),
+        }
+    }
+
+    fn change(&mut self, change: C) -> Outcome {
+        self.cluster.change(change).map(|_| ())
+    }
+
+    fn start(&mut self, dir: InodeId) -> (Outcome, Outcome) {
+        let expected = self.model.may_start(dir);
+        let real = self.cluster.change(C::CreateTransient {
+            dir,
+            attributes: NEW,
+            note: String::new(),
+        });
+        let real = real.map(|reply| match reply {
+            ShardReply::Transient { file, cookie } => {
+                self.model.started(file);
+                self.cookies.insert(file, cookie);
+            }
+            other => panic!("{other:?}"),
+        });
+        (real, expected)
+    }
+
+    fn append(&mut self, (file, cookie): (InodeId, Cookie), kind: u8) -> (Outcome, Outcome) {
+        let offset = self.model.files.get(&file).map_or(0, File::size);
+        let bytes = u64::from(kind) * 100;
+        let (piece, change) = match kind % 3 {
+            0 => {
+                let content = vec![kind; bytes as usize % 16384];
+                let piece = Piece::Bytes(content.clone());
+                let change = C::AddInline {
+                    file,
+                    cookie,
+                    offset,
+                    content,
+                };
+                (piece, change)
+            }
+            1 => {
+                let size = bytes;
+                let change = C::AddHole {
+                    file,
+                    cookie,
+                    offset,
+                    size,
+                };
+                (Piece::Zeros(size), change)
+            }
+            _ => {
+                let checksums: Vec<_> = (0..4).map(|n| Checksum(bytes + n)).collect();
+                let change = C::AddExtent(AddExtent {
+                    file,
+                    cookie,
+                    offset,
+                    size: bytes,
+                    class: StorageClass::Hdd,
+                    layout: ExtentLayout::for_size(bytes, SCHEME, 4096),
+                    checksums: checksums.clone(),
+                    exclude: Vec::new(),
+                    certify: None,
+                });
+                let size = bytes;
+                (Piece::Blocks { size, checksums }, change)
+            }
+        };
+        let expected = self.model.append(file, piece);
+        let real = self.cluster.change(change).map(|reply| {
+            if let ShardReply::Placed(blocks) = reply {
+                self.unproved.insert((file, offset), blocks);
+            }
+        });
+        (real, expected)
+    }
+
+    /// Writes the blocks of a file, replacing one first, and certifies its extents; one in three lacks a block.
+    fn prove(&mut self, (file, cookie): (InodeId, Cookie)) -> (Outcome, Outcome) {
+        let expected = self.model.prove(file);
+        let range = (file, 0)..=(file, u64::MAX);
+        let pending: Vec<_> = self.unproved.range(range).map(|(at, _)| at.1).collect();
+        let mut real = self.change(C::KeepAlive { file, cookie });
+        for offset in pending {
+            let mut blocks = self.unproved.remove(&(file, offset)).unwrap();
+            let replaced = self.cluster.change(C::ReplaceBlocks {
+                file,
+                cookie,
+                offset,
+                indexes: vec![1],
+                exclude: Vec::new(),
+            });
+            if let Ok(ShardReply::Placed(new)) = &replaced {
+                blocks[1] = new[0];
+            }
+            let mut proofs: Vec<_> = blocks.iter().map(|block| Some(proof_of(block))).collect();
+            if offset % 3 == 0 {
+                proofs[2] = None;
+            }
+            let certified = self.change(C::CertifyExtent {
+                file,
+                cookie,
+                offset,
+                proofs,
+            });
+            real = real.and(replaced.map(|_| ())).and(certified);
+        }
+        (real, expected)
+    }
+
+    fn scrap(&mut self, (file, cookie): (InodeId, Cookie)) -> (Outcome, Outcome) {
+        let expected = self.model.scrap(file);
+        let real = self.change(C::Scrap { file, cookie });
+        if real.is_ok() {
+            self.unproved.retain(|at, _| at.0 != file);
+            self.destroy(file);
+        }
+        (real, expected)
+    }
+
+    /// Destroys an expired file.
+    fn destroy(&mut self, file: InodeId) {
+        loop {
+            match self.cluster.change(C::DestroyTransient { file }) {
+                Ok(ShardReply::Progress { finished: true }) => return,
+                Ok(ShardReply::Progress { finished: false }) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    fn link(
+        &mut self,
+        (file, cookie): (InodeId, Cookie),
+        at: Entry,
+        replace: Replace,
+    ) -> (Outcome, Outcome) {
+        let expected = self.model.link(file, &at, replace);
+        let real = self.change(C::Link {
+            file,
+            cookie,
+            dir: at.dir,
+            name: at.name,
+            replace,
+            attributes: AttributeChange::default(),
+        });
+        (real, expected)
+    }
+
+    fn linked(&mut self, change: C) -> Result<InodeId, Refusal> {
+        match self.cluster.change(change)? {
+            ShardReply::Linked { inode, .. } => Ok(inode),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn create(&mut self, at: Entry, replace: Replace, content: Vec<u8>) -> (Outcome, Outcome) {
+        let expected = self.model.may_enter(&at, replace);
+        let pieces = match content.as_slice() {
+            [] => Vec::new(),
+            bytes => vec![Piece::Bytes(bytes.to_vec())],
+        };
+        let made = self.linked(C::CreateFile {
+            dir: at.dir,
+            name: at.name.clone(),
+            replace,
+            attributes: NEW,
+            content,
+        });
+        let file = File::Linked(pieces);
+        let real = made.map(|inode| self.model.created(&at, inode, file, replace));
+        (real, expected)
+    }
+
+    fn symlink(&mut self, at: Entry) -> (Outcome, Outcome) {
+        let expected = self.model.may_enter(&at, Replace::Never);
+        let target = b"target".to_vec();
+        let made = self.linked(C::Symlink {
+            dir: at.dir,
+            name: at.name.clone(),
+            target: target.clone(),
+            attributes: NEW,
+        });
+        let file = File::Symlink(target);
+        let real = made.map(|inode| self.model.created(&at, inode, file, Replace::Never));
+        (real, expected)
+    }
+
+    fn unlink(&mut self, at: Entry) -> (Outcome, Outcome) {
+        let expected = self.model.unlink(&at);
+        let real = self.change(C::Unlink {
+            dir: at.dir,
+            name: at.name,
+            expected: None,
+        });
+        (real, expected)
+    }
+
+    fn rename(&mut self, source: Entry, target: Entry, replace: Replace) -> (Outcome, Outcome) {
+        let expected = self.model.rename(&source, &target, replace);
+        let real = self.change(C::Rename {
+            dir: source.dir,
+            source: source.name,
+            target: target.name,
+            replace,
+        });
+        (real, expected)
+    }
+
+    fn transaction(&mut self) -> TransactionId {
+        self.transactions += 1;
+        TransactionId(self.transactions)
+    }
+
+    fn lock(&mut self, at: &Entry, purpose: LockPurpose) -> Result<Option<InodeId>, Refusal> {
+        let transaction = TransactionId(self.transactions);
+        let lock = C::LockDentry {
+            dir: at.dir,
+            name: at.name.clone(),
+            purpose,
+            transaction,
+        };
+        match self.cluster.change(lock)? {
+            ShardReply::DentryLocked { inode } => Ok(inode),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Twice: a repeat must be fine.
+    fn release(&mut self, at: &Entry, action: ReleaseAction) {
+        for _ in 0..2 {
+            let release = C::ReleaseDentry {
+                dir: at.dir,
+                name: at.name.clone(),
+                action,
+                transaction: TransactionId(self.transactions),
+            };
+            assert_eq!(self.change(release), Ok(()));
+        }
+    }
+
+    /// As the coordinator moves a file, both directories being on this shard.
+    fn move_file(&mut self, source: Entry, target: Entry) -> (Outcome, Outcome) {
+        if source == target {
+            return (Ok(()), Ok(()));
+        }
+        self.transaction();
+        let moved = match self.lock(&source, LockPurpose::Source { expected: None }) {
+            Ok(moved) => moved.unwrap(),
+            Err(refusal) => {
+                let expected = self.model.rename(&source, &target, Replace::Files);
+                return (Err(refusal), expected);
+            }
+        };
+        let purpose = LockPurpose::Target {
+            replace: Replace::Files,
+            kind: moved.kind(),
+        };
+        let locked = self.lock(&target, purpose);
+        let replaced = match &locked {
+            Ok(replaced) => *replaced,
+            Err(_) => None,
+        };
+        // Moving directories needs the coordinator's parent map: given up here, as is what the model refuses.
+        if moved.is_directory() || replaced.is_some_and(InodeId::is_directory) {
+            if locked.is_ok() {
+                self.release(&target, ReleaseAction::Keep);
+            }
+            self.release(&source, ReleaseAction::Keep);
+            return (Ok(()), Ok(()));
+        }
+        let expected = self.model.rename(&source, &target, Replace::Files);
+        match locked {
+            Err(refusal) => {
+                self.release(&source, ReleaseAction::Keep);
+                (Err(refusal), expected)
+            }
+            Ok(_) => {
+                self.release(&target, ReleaseAction::Set { inode: moved });
+                self.release(&source, ReleaseAction::RemoveMoved);
+                (Ok(()), expected)
+            }
+        }
+    }
+
+    /// As the coordinator makes a directory.
+    fn make_directory(&mut self, at: Entry) -> (Outcome, Outcome) {
+        let expected = self.model.may_enter(&at, Replace::Never);
+        let transaction = self.transaction();
+        let dir = InodeId::new(InodeKind::Directory, SHARD, self.transactions);
+        let create = C::CreateDirectory {
+            dir,
+            parent: at.dir,
+            attributes: NEW,
+            transaction,
+        };
+        assert_eq!(self.change(create.clone()), Ok(()));
+        assert_eq!(self.change(create), Ok(()));
+        let linked = self.change(C::LinkDirectory {
+            parent: at.dir,
+            name: at.name.clone(),
+            dir,
+            transaction,
+        });
+        match &linked {
+            Ok(()) => self.model.made_directory(&at, dir),
+            Err(_) => {
+                let abandon = C::AbandonDirectory { dir, transaction };
+                assert_eq!(self.change(abandon), Ok(()));
+            }
+        }
+        (linked, expected)
+    }
+
+    /// As the coordinator removes a directory.
+    fn remove_directory(&mut self, at: Entry) -> (Outcome, Outcome) {
+        let expected = self.model.remove_directory(&at);
+        let transaction = self.transaction();
+        let dir = match self.lock(&at, LockPurpose::Source { expected: None }) {
+            Ok(inode) => inode.unwrap(),
+            Err(refusal) => return (Err(refusal), expected),
+        };
+        let detached = if dir.is_directory() {
+            self.change(C::DetachDirectory { dir, transaction })
+        } else {
+            Err(Refusal::NotDirectory)
+        };
+        match &detached {
+            Ok(()) => {
+                let outcome = DirectoryOutcome::Removed;
+                let settle = C::SettleDirectory {
+                    dir,
+                    outcome,
+                    transaction,
+                };
+                assert_eq!(self.change(settle), Ok(()));
+                self.release(&at, ReleaseAction::RemoveDeleted);
+            }
+            Err(_) => self.release(&at, ReleaseAction::Keep),
+        }
+        (detached, expected)
+    }
+
+    /// As the collector collects.
+    fn collect(&mut self, dir: InodeId, index: usize) -> (Outcome, Outcome) {
+        let old = &self.model.directories[&dir].old;
+        if old.is_empty() {
+            return (Err(Refusal::NoSnapshot), self.model.collect(dir, index));
+        }
+        let index = index % old.len();
+        let wanted = old[index].clone();
+        // The model keeps them by age; of several alike take the oldest, as it does.
+        let alike = old[..index]
+            .iter()
+            .filter(|other| **other == wanted)
+            .count();
+        let found = snapshots(&self.cluster, dir).unwrap();
+        let mut found = found.into_iter().filter(|snapshot| {
+            snapshot.key.name == wanted.name
+                && snapshot.inode == wanted.inode
+                && snapshot.owned == wanted.owned
+        });
+        let snapshot = found.nth(alike).unwrap();
+        let expected = self.model.collect(dir, index);
+        if snapshot.owned && snapshot.inode.is_directory() {
+            let removed = self.change(C::RemoveDirectory {
+                dir: snapshot.inode,
+            });
+            if let Err(refusal) = removed {
+                return (Err(refusal), expected);
+            }
+        }
+        let real = self.change(C::CollectSnapshot {
+            dir,
+            key: snapshot.key,
+            inode: snapshot.inode,
+        });
+        if real.is_ok() && snapshot.owned && !snapshot.inode.is_directory() {
+            self.destroy(snapshot.inode);
+        }
+        (real, expected)
+    }
+
+    /// Removes, collects and erases everything; nothing may be left.
+    pub fn delete_everything(&mut self) {
+        while let Some((file, cookie)) = self.any_transient() {
+            let (real, expected) = self.scrap((file, cookie));
+            assert_eq!((real, expected), (Ok(()), Ok(())));
+        }
+        while self.remove_one() {}
+        while let Some((dir, index)) = self.any_collectable() {
+            let (real, expected) = self.collect(dir, index);
+            assert_eq!((real, expected), (Ok(()), Ok(())));
+        }
+        compare(&self.cluster, &self.model);
+        let erased = self.cluster.garbage().into_iter().map(|block| {
+            let key = key_of(block.facts.service).unwrap();
+            let certificate = block.certificate.unwrap();
+            let may_erase = Statement::MayErase(block.write_expiry);
+            assert!(key.verify(may_erase, &block.facts, &certificate));
+            ErasedBlock {
+                block: block.facts.block,
+                proof: key.sign(Statement::Erased, &block.facts),
+            }
+        });
+        let erased: Vec<_> = erased.collect();
+        assert_eq!(self.change(C::GarbageErased { erased }), Ok(()));
+        let usage = self.cluster.usage();
+        assert_eq!(
+            (usage.files, usage.directories, usage.transients),
+            (0, 1, 0)
+        );
+        assert_eq!((usage.bytes, usage.physical_bytes), (0, 0));
+        assert_eq!(usage.garbage_blocks, 0);
+    }
+
+    fn any_transient(&self) -> Option<(InodeId, Cookie)> {
+        let transient = |(id, file): (&InodeId, &File)| match file {
+            File::Transient { .. } => Some(*id),
+            File::Linked(_) | File::Symlink(_) => None,
+        };
+        let file = self.model.files.iter().find_map(transient)?;
+        Some((file, self.cookies[&file]))
+    }
+
+    /// Removes one name, if one can be removed.
+    fn remove_one(&mut self) -> bool {
+        let entries = self.model.directories.iter().flat_map(|(dir, directory)| {
+            let entry = |(name, inode): (&Name, &InodeId)| {
+                let name = name.clone();
+                (Entry { dir: *dir, name }, *inode)
+            };
+            directory.entries.iter().map(entry)
+        });
+        let entries: Vec<_> = entries.collect();
+        for (at, inode) in entries {
+            let (real, expected) = if inode.is_directory() {
+                self.remove_directory(at)
+            } else {
+                self.unlink(at)
+            };
+            assert_eq!(real, expected);
+            if real.is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// An old version that does not own a directory with old versions in it.
+    fn any_collectable(&self) -> Option<(InodeId, usize)> {
+        let mut all = self.model.directories.iter().flat_map(|(dir, directory)| {
+            let old = directory.old.iter().enumerate();
+            old.map(move |(index, version)| (*dir, index, version))
+        });
+        all.find(|(_, _, version)| {
+            let owned = self.model.directories.get(&version.inode);
+            !version.owned || owned.is_none_or(|directory| directory.old.is_empty())
+        })
+        .map(|(dir, index, _)| (dir, index))
+    }
+}
