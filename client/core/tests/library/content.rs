@@ -45,7 +45,10 @@ async fn any_range_can_be_read_and_reads_end_at_the_end() {
     let reader = client.open(linked.inode).await.unwrap();
     let mut at = 1u64;
     for step in 0..200u64 {
-        at = (at * 6_364_136_223_846_793_005 + step) % (bytes.len() as u64 + 5000);
+        at = at
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(step)
+            % (bytes.len() as u64 + 5000);
         let len = 1 + (at * 31 % 400_000) as usize;
         let part = reader.read_at(at, len).await.unwrap();
         let from = (at as usize).min(bytes.len());
