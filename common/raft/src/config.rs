@@ -47,12 +47,14 @@ pub struct Timing {
     pub election_ms_max: u64,
 }
 
+/// After a leader dies its followers wait for its lease, `election_ms_max`, and then for a random election time-out: a
+/// new one leads after at most 2.4 s.
 impl Default for Timing {
     fn default() -> Self {
         Self {
             heartbeat_ms: 250,
-            election_ms_min: 750,
-            election_ms_max: 1500,
+            election_ms_min: 700,
+            election_ms_max: 1100,
         }
     }
 }

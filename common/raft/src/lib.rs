@@ -19,9 +19,12 @@ mod memory_transport;
 mod net;
 mod node;
 mod proposer;
+mod pulse;
 mod rocks;
 mod rpc_transport;
 mod state;
+#[cfg(test)]
+mod storage_tests;
 mod transport;
 mod types;
 

@@ -18,7 +18,7 @@ use crate::proposer::Proposer;
 use crate::rocks::SharedMemory;
 use crate::state::{GroupMachine, StateDb};
 use crate::types::Raft;
-use crate::{Group, GroupSpec, Limits, NodeConfig, StartError, Timing, Transport, keeper};
+use crate::{Group, GroupSpec, Limits, NodeConfig, StartError, Timing, Transport, keeper, pulse};
 
 /// How long a shutdown waits for other nodes to take over.
 const HANDOVER: Duration = Duration::from_millis(1500);
@@ -223,9 +223,11 @@ impl Builder {
         });
         let elections = tokio::spawn(elections(begun, silence_end, self.config.timing));
         let keeper = tokio::spawn(keeper::run(Arc::downgrade(&shared)));
+        let period = Duration::from_millis(self.config.timing.heartbeat_ms);
+        let pulse = tokio::spawn(pulse::run(Arc::downgrade(&shared), period));
         Ok(Arc::new(Node {
             shared,
-            tasks: vec![elections.abort_handle(), keeper.abort_handle()],
+            tasks: [elections, keeper, pulse].map(|t| t.abort_handle()).into(),
         }))
     }
 
@@ -309,11 +311,13 @@ fn open_stores(
 fn raft_config(timing: &Timing, limits: &Limits) -> Result<openraft::Config, StartError> {
     let config = openraft::Config {
         cluster_name: "eggsfs".into(),
-        heartbeat_interval: timing.heartbeat_ms,
+        // Heartbeats are the pulse's business; this only says how often the election timer is looked at (13/64 of
+        // it), and how long a heartbeat may take.
+        heartbeat_interval: timing.election_ms_min.saturating_sub(1),
+        enable_heartbeat: false,
         election_timeout_min: timing.election_ms_min,
         election_timeout_max: timing.election_ms_max,
-        // Replication that was acknowledged a moment ago says as much as a heartbeat.
-        heartbeat_min_interval: Some(timing.heartbeat_ms / 2),
+        heartbeat_min_interval: Some(0),
         max_payload_entries: 64,
         max_append_entries: Some(64),
         // The keeper decides when; openraft purges afterwards.

@@ -14,6 +14,8 @@ mod mark;
 mod recover;
 mod store;
 mod tail;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub(crate) use db::LogDb;

@@ -68,7 +68,8 @@ fn check_record(
     value: &[u8],
     log: &mut RecoveredLog,
 ) -> Result<(), StartError> {
-    let expected = log.last.map_or(0, |last| last.index() + 1);
+    // Where a log begins is secured by the hash: that of a later record depends on the first.
+    let expected = log.last.map_or(index, |last| last.index() + 1);
     if index != expected {
         let cause = format!("expected entry {expected}, found {index}");
         return Err(damage(group, index, &cause));

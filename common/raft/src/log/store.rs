@@ -90,7 +90,7 @@ impl GroupLog {
         let (mut records, mut bytes) = (Vec::new(), 0);
         for entry in entries {
             let index = entry.log_id.index();
-            let expected = ends.last.map_or(0, |last| last.index() + 1);
+            let expected = ends.last.map_or(index, |last| last.index() + 1);
             if index != expected {
                 return Err(io::Error::other(format!(
                     "{}: entry {index} appended where {expected} comes next",

@@ -148,7 +148,7 @@ impl StateDb {
     }
 
     /// Adds a machine's changes to a batch.
-    pub(super) fn put_changes(
+    pub(crate) fn put_changes(
         &self,
         batch: &mut WriteBatch,
         group: GroupId,
@@ -168,7 +168,7 @@ impl StateDb {
     }
 
     /// Writes a batch, atomically but not durably.
-    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), Fault> {
+    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Fault> {
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         self.db.write_opt(batch, &options).map_err(store_fault)

@@ -1,0 +1,139 @@
+//! Both stores under openraft's own suite and under the store conformance suite.
+
+use std::sync::Arc;
+
+use eggs_machine::{
+    ApplyContext, Changes, Fault, Outcome, Scan, StateMachine, Store, StoreRead, Table, TableSpec,
+    Visit,
+};
+use eggs_proto::GroupId;
+use openraft::StorageError;
+use openraft::testing::log::{StoreBuilder, Suite};
+use rocksdb::WriteBatch;
+
+use crate::Limits;
+use crate::fatal::Fatal;
+use crate::log::{GroupLog, LogDb};
+use crate::rocks::SharedMemory;
+use crate::state::{GroupMachine, GroupView, StateDb};
+use crate::types::TypeConfig;
+
+const TABLES: [TableSpec; 2] = [
+    TableSpec {
+        table: Table(16),
+        name: "one",
+    },
+    TableSpec {
+        table: Table(200),
+        name: "two",
+    },
+];
+
+struct Silent;
+
+impl StateMachine for Silent {
+    fn apply(
+        &self,
+        _store: &mut dyn Store,
+        _context: ApplyContext,
+        _command: &[u8],
+    ) -> Result<Outcome, Fault> {
+        Ok(Outcome::Accepted(Vec::new()))
+    }
+}
+
+struct Builder;
+
+impl StoreBuilder<TypeConfig, GroupLog, GroupMachine, tempfile::TempDir> for Builder {
+    async fn build(
+        &self,
+    ) -> Result<(tempfile::TempDir, GroupLog, GroupMachine), StorageError<TypeConfig>> {
+        let dir = tempfile::tempdir().unwrap();
+        let (limits, fatal) = (Limits::default(), Fatal::new());
+        let memory = SharedMemory::new(&limits);
+        let log = LogDb::open(dir.path(), &limits, &memory, &fatal).unwrap();
+        let state = StateDb::open(dir.path(), &TABLES, &limits, &memory).unwrap();
+        let machine = GroupMachine::open(GroupId(3), state, Arc::new(Silent), fatal).unwrap();
+        Ok((dir, log.group(GroupId(3)), machine))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn openraft_suite() {
+    Suite::test_all(Builder).await.unwrap();
+}
+
+/// One group of the state store, written through at once.
+struct Direct {
+    state: Arc<StateDb>,
+    group: GroupId,
+}
+
+impl StoreRead for Direct {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        GroupView::moment(&self.state, self.group).get(table, key)
+    }
+
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        GroupView::newest(&self.state, self.group).scan(scan, visit)
+    }
+}
+
+impl Direct {
+    fn set(&self, table: Table, key: &[u8], value: Option<&[u8]>) {
+        let mut changes = Changes::default();
+        changes.set(table, key, value);
+        let mut batch = WriteBatch::default();
+        self.state
+            .put_changes(&mut batch, self.group, &changes)
+            .unwrap();
+        self.state.write(batch).unwrap();
+    }
+}
+
+impl Store for Direct {
+    fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
+        self.set(table, key, Some(value));
+    }
+
+    fn delete(&mut self, table: Table, key: &[u8]) {
+        self.set(table, key, None);
+    }
+}
+
+fn open_state(dir: &std::path::Path) -> Arc<StateDb> {
+    let limits = Limits::default();
+    StateDb::open(dir, &TABLES, &limits, &SharedMemory::new(&limits)).unwrap()
+}
+
+#[test]
+fn the_state_store_is_a_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = open_state(dir.path());
+    // Neighbours whose keys must never be seen.
+    for group in [6, 8] {
+        let neighbour = Direct {
+            state: Arc::clone(&state),
+            group: GroupId(group),
+        };
+        for table in TABLES {
+            neighbour.set(table.table, b"", Some(b"neighbour"));
+            neighbour.set(table.table, b"\xff\xff\xff", Some(b"neighbour"));
+        }
+    }
+    let mut store = Direct {
+        state,
+        group: GroupId(7),
+    };
+    let tables = TABLES.map(|spec| spec.table);
+    eggs_machine::conformance::check_store(&mut store, tables);
+}
+
+#[test]
+fn tables_declared_twice_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let limits = Limits::default();
+    let twice = [TABLES[0], TABLES[0]];
+    let opened = StateDb::open(dir.path(), &twice, &limits, &SharedMemory::new(&limits));
+    assert!(matches!(opened, Err(crate::StartError::Config(_))));
+}
