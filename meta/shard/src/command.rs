@@ -33,7 +33,7 @@ pub enum Prepared {
         /// One for each block; `None` where no failure domain was left.
         services: Vec<Option<BlockServiceId>>,
         /// For `AddExtent::certify`: see [`Prepared::Proved`].
-        certified: Option<Vec<Option<BlockFacts>>>,
+        certified: Option<Vec<CheckedProof>>,
     },
     /// Services for blocks that replace others.
     Replaced {
@@ -42,8 +42,30 @@ pub enum Prepared {
         /// One for each index asked for.
         services: Vec<Option<BlockServiceId>>,
     },
-    /// The facts whose proofs were genuine, one for each block.
-    Proved(Vec<Option<BlockFacts>>),
+    /// What the leader found, one for each block of the extent; empty if it knew no such extent.
+    Proved(Vec<CheckedProof>),
     /// The facts whose erasure was proved.
     Erased(Vec<BlockFacts>),
+}
+
+/// What the leader found about a block of an extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckedProof {
+    /// The block as the leader knew it.
+    pub facts: BlockFacts,
+    /// Whether it is proved to be written.
+    pub verdict: Verdict,
+}
+
+/// Of a proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// None was given.
+    Absent,
+    /// It proves the facts.
+    Genuine,
+    /// It does not.
+    Forged,
+    /// The leader does not know the key of the service (yet).
+    NoKey,
 }

@@ -17,7 +17,7 @@ use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
 use crate::random::Random;
 use crate::testing::{Bench, NEW, extent_request, key_of, name};
-use crate::{Prepared, ShardCommand, ShardMachine};
+use crate::{CheckedProof, Prepared, ShardCommand, ShardMachine, Verdict};
 
 /// Draws changes from a small world, so that they often meet.
 struct Dice {
@@ -397,12 +397,15 @@ impl Dice {
                 services,
             },
             _ => Prepared::Proved(vec![
-                Some(BlockFacts {
-                    service: BlockServiceId(1),
-                    block: BlockId(1),
-                    size: 1,
-                    checksum: Checksum(1),
-                });
+                CheckedProof {
+                    facts: BlockFacts {
+                        service: BlockServiceId(1),
+                        block: BlockId(1),
+                        size: 1,
+                        checksum: Checksum(1),
+                    },
+                    verdict: Verdict::Genuine,
+                };
                 6
             ]),
         }

@@ -30,7 +30,7 @@ mod state;
 mod step;
 mod value;
 
-pub use command::{Prepared, ShardCommand};
+pub use command::{CheckedProof, Prepared, ShardCommand, Verdict};
 pub use finish::finish;
 pub use keys::TABLES;
 pub use machine::ShardMachine;

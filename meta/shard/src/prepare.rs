@@ -2,6 +2,9 @@
 //!
 //! **Invariant:** what depends on the state or on the cluster map is never refused here but through the log
 //! ([`Prepared::Refused`]), because only the reply table knows whether the change has happened before.
+//!
+//! The state may be older than the log, on a leader that has just been elected: what it lacks is left for `apply`
+//! to decide, which answers `Locked` (ask again) where the leader had seen less than there is.
 
 use std::collections::BTreeSet;
 
@@ -9,9 +12,9 @@ use eggs_machine::{Fault, StoreRead};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{AddExtent, ErasedBlock, ShardChange as C};
 use eggs_proto::{
-    BlockFacts, BlockServiceId, BlockState, ClusterMap, Cookie, EXCLUDE_MAX, ExtentBody,
-    FailureDomainId, InodeId, InvalidArgument, LIST_ENTRIES_MAX, MacTag, Refusal, ServiceKey,
-    ShardId, Statement, Time,
+    BlockFacts, BlockServiceId, BlockState, ClusterMap, Cookie, EXCLUDE_MAX, ExtentBlock,
+    ExtentBody, FailureDomainId, InodeId, InvalidArgument, LIST_ENTRIES_MAX, MacTag, Refusal,
+    ServiceKey, ShardId, Statement, Time,
 };
 
 use crate::apply::check_origin;
@@ -19,7 +22,7 @@ use crate::placement::{Demand, place_extent, place_some};
 use crate::random::Random;
 use crate::state::{Reader, block_facts};
 use crate::step::{Step, Stop, split};
-use crate::{Prepared, ShardCommand};
+use crate::{CheckedProof, Prepared, ShardCommand, Verdict};
 
 /// How many extents of a file are looked at to keep it on few services.
 const STICKY_EXTENTS: usize = 4;
@@ -215,14 +218,14 @@ fn replace(
     })
 }
 
-/// The facts of an extent's blocks whose proofs are genuine. A proof that is not, is refused.
+/// The blocks of an extent and what their proofs are worth.
 fn verify(
     read: Reader<'_>,
     context: &PrepareContext<'_>,
     file: InodeId,
     offset: u64,
     proofs: &[Option<MacTag>],
-) -> Step<Vec<Option<BlockFacts>>> {
+) -> Step<Vec<CheckedProof>> {
     let Some(record) = read.extent(file, offset)? else {
         return Ok(Vec::new()); // for apply to refuse
     };
@@ -232,25 +235,19 @@ fn verify(
     if proofs.len() != blocks.len() {
         return Err(eggs_proto::ExtentProblem::Sizes.into());
     }
-    let mut proved = Vec::with_capacity(blocks.len());
-    for (index, (block, proof)) in (0u8..).zip(blocks.iter().zip(proofs)) {
+    let check = |(block, proof): (&ExtentBlock, &Option<MacTag>)| {
         let facts = block_facts(&layout, block);
-        proved.push(match proof {
-            None => None,
-            Some(tag) if is_genuine(context, Statement::Written, &facts, tag) => Some(facts),
-            Some(_) => return Err(Refusal::BadProof { index }.into()),
-        });
-    }
-    Ok(proved)
-}
-
-fn is_genuine(
-    context: &PrepareContext<'_>,
-    statement: Statement,
-    facts: &BlockFacts,
-    tag: &MacTag,
-) -> bool {
-    (context.keys)(facts.service).is_some_and(|key| key.verify(statement, facts, tag))
+        let verdict = match (proof, (context.keys)(facts.service)) {
+            (None, _) => Verdict::Absent,
+            (Some(_), None) => Verdict::NoKey,
+            (Some(tag), Some(key)) if key.verify(Statement::Written, &facts, tag) => {
+                Verdict::Genuine
+            }
+            (Some(_), Some(_)) => Verdict::Forged,
+        };
+        CheckedProof { facts, verdict }
+    };
+    Ok(blocks.iter().zip(proofs).map(check).collect())
 }
 
 /// The facts of garbage whose erasure is proved. What is unknown has been reported before.
@@ -267,7 +264,8 @@ fn verify_erased(
         let Some(record) = read.garbage(*block)? else {
             continue;
         };
-        if !is_genuine(context, Statement::Erased, &record.facts, proof) {
+        let key = (context.keys)(record.facts.service);
+        if !key.is_some_and(|key| key.verify(Statement::Erased, &record.facts, proof)) {
             let index = u8::try_from(at).unwrap_or(u8::MAX);
             return Err(Refusal::BadProof { index }.into());
         }

@@ -7,11 +7,12 @@ use std::collections::BTreeSet;
 
 use eggs_proto::shard::{AddExtent, PlacedBlock, ShardReply};
 use eggs_proto::{
-    BlockFacts, BlockServiceId, BlockState, CERTIFICATE_MS, Checksum, EXCLUDE_MAX, Extent,
-    ExtentBlock, ExtentBody, ExtentLayout, ExtentProblem, InvalidArgument, MacTag, StorageClass,
+    BlockServiceId, BlockState, CERTIFICATE_MS, Checksum, EXCLUDE_MAX, Extent, ExtentBlock,
+    ExtentBody, ExtentLayout, ExtentProblem, InvalidArgument, MacTag, StorageClass,
 };
 
 use super::certify_extent::certify;
+use crate::CheckedProof;
 use crate::state::{OpenTransient, State, block_facts};
 use crate::step::{Reply, Step};
 
@@ -20,8 +21,8 @@ pub(crate) struct Placement {
     pub(crate) class: StorageClass,
     /// One for each block.
     pub(crate) services: Vec<Option<BlockServiceId>>,
-    /// What it verified about the extent to be certified at the same time.
-    pub(crate) certified: Option<Vec<Option<BlockFacts>>>,
+    /// What it found about the extent to be certified at the same time.
+    pub(crate) certified: Option<Vec<CheckedProof>>,
 }
 
 pub(crate) fn apply(state: &mut State<'_>, request: AddExtent, placement: &Placement) -> Reply {

@@ -1,36 +1,38 @@
-//! Shows that the blocks of an extent are stored. The leader verified the proofs and named the facts they
-//! prove; here they are compared with the state.
+//! Shows that the blocks of an extent are stored. The leader checked the proofs against the blocks as it knew
+//! them; here its findings are compared with the state.
+//!
+//! A leader that has just been elected may not have caught up with the log or the keys; then the answer is to ask again.
 //!
 //! Blocks without a proof become `Missing` and go to the garbage, because they may have been written.
 
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{
-    BlockFacts, BlockState, Cookie, ExtentBlock, ExtentBody, ExtentLayout, ExtentProblem, InodeId,
-    Refusal,
+    BlockState, Cookie, ExtentBlock, ExtentBody, ExtentLayout, ExtentProblem, InodeId, Refusal,
 };
 
 use crate::state::{OpenTransient, State, block_facts};
 use crate::step::{Reply, Step};
+use crate::{CheckedProof, Verdict};
 
 pub(crate) fn apply(
     state: &mut State<'_>,
     id: InodeId,
     cookie: Cookie,
     offset: u64,
-    proved: &[Option<BlockFacts>],
+    proofs: &[CheckedProof],
 ) -> Reply {
     let mut file = OpenTransient::open(state, id, cookie)?;
-    certify(state, &mut file, offset, proved)?;
+    certify(state, &mut file, offset, proofs)?;
     file.close(state)?;
     Ok(ShardReply::Done)
 }
 
-/// Certifies one extent of an open file. Fine if it is certified by the same facts already.
+/// Certifies one extent of an open file. Fine if it is certified by the same proofs already.
 pub(crate) fn certify(
     state: &mut State<'_>,
     file: &mut OpenTransient,
     offset: u64,
-    proved: &[Option<BlockFacts>],
+    proofs: &[CheckedProof],
 ) -> Step<()> {
     let mut record = state
         .read()
@@ -41,17 +43,14 @@ pub(crate) fn certify(
     let ExtentBody::Blocks { layout, blocks, .. } = &mut record.extent.body else {
         return Err(ExtentProblem::State.into());
     };
-    if proved.len() != blocks.len() {
-        return Err(ExtentProblem::Sizes.into());
-    }
-    check_facts(layout, blocks, proved)?;
+    check(layout, blocks, proofs)?;
     if was_certified {
         return Ok(());
     }
-    for (block, proof) in blocks.iter_mut().zip(proved) {
-        match (block.state, proof) {
-            (BlockState::Pending, Some(_)) => block.state = BlockState::Stored,
-            (BlockState::Pending, None) => {
+    for (block, proof) in blocks.iter_mut().zip(proofs) {
+        match (block.state, proof.verdict) {
+            (BlockState::Pending, Verdict::Genuine) => block.state = BlockState::Stored,
+            (BlockState::Pending, Verdict::Absent | Verdict::Forged | Verdict::NoKey) => {
                 state.discard(block_facts(layout, block), record.write_expiry)?;
                 block.state = BlockState::Missing;
             }
@@ -70,20 +69,24 @@ pub(crate) fn certify(
     Ok(state.put_extent(file.id, &record)?)
 }
 
-fn check_facts(
-    layout: &ExtentLayout,
-    blocks: &[ExtentBlock],
-    proved: &[Option<BlockFacts>],
-) -> Step<()> {
-    for (index, (block, proof)) in (0u8..).zip(blocks.iter().zip(proved)) {
-        let Some(facts) = proof else {
-            continue;
-        };
-        if *facts != block_facts(layout, block) {
-            return Err(Refusal::BadProof { index }.into());
-        }
-        if block.state == BlockState::Missing {
-            return Err(ExtentProblem::State.into()); // it is in the garbage already
+fn check(layout: &ExtentLayout, blocks: &[ExtentBlock], proofs: &[CheckedProof]) -> Step<()> {
+    let current = blocks.iter().map(|block| block_facts(layout, block));
+    if !current.eq(proofs.iter().map(|proof| proof.facts)) {
+        return Err(Refusal::Locked.into());
+    }
+    for (index, (block, proof)) in (0u8..).zip(blocks.iter().zip(proofs)) {
+        match (proof.verdict, block.state) {
+            (Verdict::Absent, _) => {}
+            (Verdict::Genuine | Verdict::Forged | Verdict::NoKey, BlockState::Missing) => {
+                return Err(ExtentProblem::State.into()); // it is in the garbage already
+            }
+            (Verdict::Genuine, BlockState::Pending | BlockState::Stored) => {}
+            (Verdict::Forged, BlockState::Pending | BlockState::Stored) => {
+                return Err(Refusal::BadProof { index }.into());
+            }
+            (Verdict::NoKey, BlockState::Pending | BlockState::Stored) => {
+                return Err(Refusal::Locked.into());
+            }
         }
     }
     Ok(())
@@ -92,6 +95,8 @@ fn check_facts(
 #[cfg(test)]
 mod tests {
     use eggs_proto::MacTag;
+    use eggs_proto::hello::PeerRole;
+    use eggs_proto::shard::ShardChange;
 
     use super::*;
     use crate::testing::{Bench, EXTENT_SIZE, proofs};
@@ -124,6 +129,40 @@ mod tests {
         let more = bench.certify(file, 0, proofs(&placed, 6));
         assert_eq!(more, Err(Refusal::BadExtent(ExtentProblem::State)));
         bench.link(file, "a").unwrap();
+    }
+
+    /// As prepared by a leader that knows no keys.
+    fn no_keys(bench: &Bench, change: &ShardChange) -> crate::ShardCommand {
+        let mut command = bench.prepare(PeerRole::Client, change.clone()).unwrap();
+        if let crate::Prepared::Proved(proofs) = &mut command.prepared {
+            for proof in proofs {
+                proof.verdict = Verdict::NoKey;
+            }
+        }
+        command
+    }
+
+    #[test]
+    fn a_leader_that_has_not_caught_up_says_to_ask_again() {
+        let mut bench = Bench::new();
+        let file = bench.create_transient();
+        let before = bench.store.clone();
+        let placed = bench.add_extent(file, 0).unwrap();
+        let change = ShardChange::CertifyExtent {
+            file: file.0,
+            cookie: file.1,
+            offset: 0,
+            proofs: proofs(&placed, 6),
+        };
+        let now = std::mem::replace(&mut bench.store, before);
+        let command = bench.prepare(PeerRole::Client, change.clone()).unwrap();
+        bench.store = now;
+        assert_eq!(bench.apply(&command, 900), Err(Refusal::Locked));
+        assert_eq!(
+            bench.apply(&no_keys(&bench, &change), 901),
+            Err(Refusal::Locked)
+        );
+        assert_eq!(bench.change(change), Ok(ShardReply::Done));
     }
 
     #[test]

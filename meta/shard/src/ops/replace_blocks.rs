@@ -108,7 +108,7 @@ fn check(blocks: &[ExtentBlock], replacement: &Replacement) -> Step<()> {
         return Err(ExtentProblem::State.into());
     }
     if !blocks.iter().map(|block| &block.block).eq(seen) {
-        return Err(ExtentProblem::State.into());
+        return Err(Refusal::Locked.into()); // ask again: the choice was made for others
     }
     let kept = (0u8..)
         .zip(blocks)
@@ -201,13 +201,13 @@ mod tests {
     }
 
     #[test]
-    fn a_choice_made_for_other_blocks_is_refused() {
+    fn a_choice_made_for_other_blocks_is_to_be_made_again() {
         let mut bench = Bench::new();
         let file = bench.create_transient();
         bench.add_extent(file, 0).unwrap();
         let late = bench.prepare(PeerRole::Client, replace_change(file, &[1], &[]));
         bench.change(replace_change(file, &[1], &[])).unwrap();
         let refused = bench.apply(&late.unwrap(), 999);
-        assert_eq!(refused, Err(Refusal::BadExtent(ExtentProblem::State)));
+        assert_eq!(refused, Err(Refusal::Locked));
     }
 }
