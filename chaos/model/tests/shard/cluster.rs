@@ -116,13 +116,19 @@ impl Cluster {
     }
 
     pub fn garbage(&self) -> Vec<GarbageBlock> {
-        let query = ShardQuery::VisitGarbage {
-            after: None,
-            limit: 4096,
-        };
-        match self.query(&query) {
-            Ok(ShardReply::Garbage { blocks, .. }) => blocks,
-            other => panic!("{other:?}"),
+        let mut garbage = Vec::new();
+        loop {
+            let after = garbage.last().map(|block: &GarbageBlock| block.facts.block);
+            let limit = 4096;
+            match self.query(&ShardQuery::VisitGarbage { after, limit }) {
+                Ok(ShardReply::Garbage { mut blocks, more }) => {
+                    garbage.append(&mut blocks);
+                    if !more {
+                        return garbage;
+                    }
+                }
+                other => panic!("{other:?}"),
+            }
         }
     }
 }

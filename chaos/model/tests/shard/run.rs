@@ -1,6 +1,6 @@
 //! Runs operations on the shard and on the model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_model::{Entry, File, Model, Piece};
 use eggs_proto::shard::{
@@ -8,8 +8,8 @@ use eggs_proto::shard::{
     ShardChange as C, ShardReply,
 };
 use eggs_proto::{
-    AttributeChange, Checksum, Cookie, ExtentLayout, InodeId, InodeKind, Name, NewAttributes,
-    Refusal, Scheme, Statement, StorageClass, TransactionId,
+    AttributeChange, BlockId, Checksum, Cookie, ExtentLayout, InodeId, InodeKind, Name,
+    NewAttributes, Refusal, Scheme, Statement, StorageClass, TransactionId,
 };
 
 use crate::cluster::{Cluster, SHARD, key_of, proof_of};
@@ -34,6 +34,8 @@ pub struct Run {
     cookies: BTreeMap<InodeId, Cookie>,
     /// Blocks of extents that were not certified yet, by file and offset.
     unproved: BTreeMap<(InodeId, u64), Vec<PlacedBlock>>,
+    /// Every block that was ever named; all must be erased in the end.
+    placed: BTreeSet<BlockId>,
     /// Transactions so far; also numbers directories.
     transactions: u64,
     accepted: BTreeMap<&'static str, usize>,
@@ -46,6 +48,7 @@ impl Run {
             model: Model::default(),
             cookies: BTreeMap::new(),
             unproved: BTreeMap::new(),
+            placed: BTreeSet::new(),
             transactions: 0,
             accepted: BTreeMap::new(),
         }
@@ -198,6 +201,8 @@ impl Run {
         let expected = self.model.append(file, piece);
         let real = self.cluster.change(change).map(|reply| {
             if let ShardReply::Placed(blocks) = reply {
+                self.placed
+                    .extend(blocks.iter().map(|block| block.facts.block));
                 self.unproved.insert((file, offset), blocks);
             }
         });
@@ -220,6 +225,7 @@ impl Run {
                 exclude: Vec::new(),
             });
             if let Ok(ShardReply::Placed(new)) = &replaced {
+                self.placed.insert(new[0].facts.block);
                 blocks[1] = new[0];
             }
             let mut proofs: Vec<_> = blocks.iter().map(|block| Some(proof_of(block))).collect();
@@ -533,6 +539,8 @@ impl Run {
             }
         });
         let erased: Vec<_> = erased.collect();
+        let blocks: BTreeSet<_> = erased.iter().map(|block| block.block).collect();
+        assert_eq!(blocks, self.placed, "blocks leaked");
         assert_eq!(self.change(C::GarbageErased { erased }), Ok(()));
         let usage = self.cluster.usage();
         assert_eq!(

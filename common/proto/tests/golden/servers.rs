@@ -1,0 +1,257 @@
+//! Messages of the other servers.
+
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
+use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
+use eggs_proto::registry::{
+    HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
+};
+use eggs_proto::shard::Replace;
+use eggs_proto::*;
+use expect_test::expect;
+
+use crate::values::{BLOCK, DIR, FACTS, ID, NEW, SERVICE, TAG, TRANSACTION, name};
+use crate::{bytes_of, hex};
+
+#[test]
+fn cdc() {
+    let entry = || EntryName {
+        dir: DIR,
+        name: name(),
+    };
+    let operation = CdcOperation::RemoveDirectory { entry: entry() };
+    pin!(
+        CdcRequest[Run, Status],
+        [CdcRequest::Run { id: ID, operation }, CdcRequest::Status],
+        expect![[r#"
+            Run 00060701818480808080808020016e
+            Status 01
+        "#]]
+    );
+    pin!(
+        CdcOperation[MakeDirectory, RemoveDirectory, Rename],
+        [
+            CdcOperation::MakeDirectory { entry: entry(), attributes: NEW },
+            CdcOperation::RemoveDirectory { entry: entry() },
+            CdcOperation::Rename { source: entry(), target: entry(), replace: Replace::Never },
+        ],
+        expect![[r#"
+            MakeDirectory 00818480808080808020016ea4030c0d011b00
+            RemoveDirectory 01818480808080808020016e
+            Rename 02818480808080808020016e818480808080808020016e00
+        "#]]
+    );
+    pin!(
+        CdcReply[Done, Made, Status],
+        [
+            CdcReply::Done,
+            CdcReply::Made { dir: DIR },
+            CdcReply::Status { running: vec![TRANSACTION], finished: 1 },
+        ],
+        expect![[r#"
+            Done 00
+            Made 01818480808080808020
+            Status 02010501
+        "#]]
+    );
+}
+
+#[test]
+fn blocks() {
+    let (service, block) = (SERVICE, BLOCK);
+    pin!(
+        BlockRequest[Write, Read, Erase, Check, List],
+        [
+            BlockRequest::Write { facts: FACTS, expiry: Time(1), certificate: TAG },
+            BlockRequest::Read { service, block, page: 1, pages: 2 },
+            BlockRequest::Erase { facts: FACTS, write_expiry: Time(1), certificate: TAG },
+            BlockRequest::Check { service, block },
+            BlockRequest::List { service, after: Some(BLOCK), limit: 1 },
+        ],
+        expect![[r#"
+            Write 00090a80200b0108080808080808080808080808080808
+            Read 01090a0102
+            Erase 02090a80200b0108080808080808080808080808080808
+            Check 03090a
+            List 0409010a01
+        "#]]
+    );
+    pin!(
+        BlockReply[Written, Pages, Erased, Checked, Blocks],
+        [
+            BlockReply::Written { proof: TAG },
+            BlockReply::Pages { checksums: vec![Checksum(1)] },
+            BlockReply::Erased { proof: TAG },
+            BlockReply::Checked { checksum: Checksum(1), size: 2 },
+            BlockReply::Blocks { blocks: vec![(BLOCK, 1)], more: true },
+        ],
+        expect![[r#"
+            Written 0008080808080808080808080808080808
+            Pages 010101
+            Erased 0208080808080808080808080808080808
+            Checked 030102
+            Blocks 04010a0101
+        "#]]
+    );
+    pin!(
+        BlockRefusal[
+            NotFound, WrongService, BadCertificate, Expired, BadPayload, WasErased, BadRange,
+            NoSpace, DiskFailed, Damaged, Overloaded, Forbidden, Malformed,
+        ],
+        [
+            BlockRefusal::NotFound,
+            BlockRefusal::WrongService,
+            BlockRefusal::BadCertificate,
+            BlockRefusal::Expired,
+            BlockRefusal::BadPayload,
+            BlockRefusal::WasErased,
+            BlockRefusal::BadRange,
+            BlockRefusal::NoSpace,
+            BlockRefusal::DiskFailed("x".into()),
+            BlockRefusal::Damaged,
+            BlockRefusal::Overloaded,
+            BlockRefusal::Forbidden,
+            BlockRefusal::Malformed,
+        ],
+        expect![[r#"
+            NotFound 00
+            WrongService 01
+            BadCertificate 02
+            Expired 03
+            BadPayload 04
+            WasErased 05
+            BadRange 06
+            NoSpace 07
+            DiskFailed 080178
+            Damaged 09
+            Overloaded 0a
+            Forbidden 0b
+            Malformed 0c
+        "#]]
+    );
+}
+
+#[test]
+fn registry() {
+    let node = NodeId::new(ProcessRole::Blocks, 1);
+    let registration = ServiceRegistration {
+        service: SERVICE,
+        key: ServiceKey::new([1; 32]),
+        domain: FailureDomainId(2),
+        class: StorageClass::Flash,
+    };
+    let report = ServiceReport {
+        service: SERVICE,
+        capacity_bytes: 1,
+        available_bytes: 2,
+        used_bytes: 3,
+        blocks: 4,
+        io_errors: 5,
+        fenced: true,
+    };
+    let (address, state) = ("a:1".to_string(), ServiceState::Stale);
+    let groups = vec![(GroupId(1), vec![node])];
+    pin!(
+        RegistryRequest[Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health],
+        [
+            RegistryRequest::Map { known: Some(Epoch(1)) },
+            RegistryRequest::Keys,
+            RegistryRequest::RegisterNode {
+                id: ID, node, address: address.clone(), groups, services: vec![registration],
+            },
+            RegistryRequest::Heartbeat {
+                node, leads: vec![GroupId(1)], services: vec![report],
+            },
+            RegistryRequest::SetServiceState { id: ID, service: SERVICE, state },
+            RegistryRequest::Health,
+        ],
+        expect![[r#"
+            Map 000101
+            Keys 01
+            RegisterNode 020607818080803003613a310101018180808030010901010101010101010101010101010101010101010101010101010101010101010201
+            Heartbeat 03818080803001010109010203040501
+            SetServiceState 0406070903
+            Health 05
+        "#]]
+    );
+    let info = BlockServiceInfo {
+        service: SERVICE,
+        node,
+        domain: FailureDomainId(1),
+        class: StorageClass::Hdd,
+        state,
+        capacity_bytes: 2,
+        available_bytes: 3,
+        used_bytes: 4,
+        blocks: 5,
+        last_seen: Time(6),
+    };
+    let (last_seen, started) = (Time(1), Time(2));
+    let map = ClusterMap {
+        epoch: Epoch(1),
+        time: Time(2),
+        nodes: vec![NodeInfo {
+            node,
+            address,
+            last_seen,
+            started,
+        }],
+        services: vec![info],
+        groups: vec![GroupInfo {
+            replicas: vec![node],
+            leader: None,
+        }],
+    };
+    let severity = Severity::Degraded;
+    let text = || "x".to_string();
+    let finding = HealthFinding {
+        code: text(),
+        severity,
+        what: text(),
+        affects: text(),
+        remedy: text(),
+    };
+    let keys = vec![(SERVICE, ServiceKey::new([1; 32]))];
+    pin!(
+        RegistryReply[Done, Unchanged, Map, Keys, Health],
+        [
+            RegistryReply::Done,
+            RegistryReply::Unchanged,
+            RegistryReply::Map(map),
+            RegistryReply::Keys(keys),
+            RegistryReply::Health { severity, findings: vec![finding] },
+        ],
+        expect![[r#"
+            Done 00
+            Unchanged 01
+            Map 02010201818080803003613a3101020109818080803001000302030405060101818080803000
+            Keys 0301090101010101010101010101010101010101010101010101010101010101010101
+            Health 040101017801017801780178
+        "#]]
+    );
+    pin!(
+        Severity[Ok, Degraded, Down],
+        [Severity::Ok, Severity::Degraded, Severity::Down],
+        expect![[r#"
+            Ok 00
+            Degraded 01
+            Down 02
+        "#]]
+    );
+    pin!(
+        ServiceState[Active, NoRead, NoWrite, Stale, Decommissioned],
+        [
+            ServiceState::Active,
+            ServiceState::NoRead,
+            ServiceState::NoWrite,
+            ServiceState::Stale,
+            ServiceState::Decommissioned,
+        ],
+        expect![[r#"
+            Active 00
+            NoRead 01
+            NoWrite 02
+            Stale 03
+            Decommissioned 04
+        "#]]
+    );
+}
