@@ -1,7 +1,7 @@
 //! Messages: what is asked of each server and what it answers.
 //!
 //! The position of a variant in its enum is its number on the wire and in the log: append only, retired ones
-//! stay. `tests/golden.rs` pins the bytes.
+//! stay. `tests/golden/` pins the bytes.
 
 pub mod block;
 pub mod cdc;

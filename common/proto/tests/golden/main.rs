@@ -33,6 +33,7 @@ mod shard_replies;
 mod shard_requests;
 mod values;
 
+/// Two digits a byte.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

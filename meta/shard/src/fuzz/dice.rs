@@ -1,26 +1,21 @@
-//! Nonsense: whatever is asked, in whatever order, nothing panics and every invariant holds.
+//! Draws nonsense from a small world.
 
-use std::collections::BTreeMap;
-
-use eggs_machine::{ApplyContext, Fault, MemoryStore, StateMachine};
-use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
-    DirectoryCursor, DirectoryOutcome, ErasedBlock, LockPurpose, ReleaseAction, Replace,
-    ShardChange as C, ShardQuery as Q, ShardReply, SnapshotKey,
+    DirectoryOutcome, ErasedBlock, LockPurpose, ReleaseAction, Replace, ShardChange as C,
+    SnapshotKey,
 };
 use eggs_proto::{
     AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, FileTime, InodeId,
     InodeKind, MacTag, Name, NameHash, NewAttributes, NewTime, Policy, PolicyKind, ShardId,
-    StorageClass, StripePolicy, Time, TransactionId, decode, encode,
+    StorageClass, StripePolicy, Time, TransactionId,
 };
-use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
 use crate::random::Random;
 use crate::testing::{Bench, NEW, extent_request, key_of, name};
-use crate::{CheckedProof, Prepared, ShardCommand, ShardMachine, Verdict};
+use crate::{CheckedProof, Prepared, Verdict};
 
 /// Draws changes from a small world, so that they often meet.
-struct Dice {
+pub(super) struct Dice {
     random: Random,
     /// Transient files seen, and guesses.
     files: Vec<(InodeId, Cookie)>,
@@ -29,7 +24,7 @@ struct Dice {
 }
 
 impl Dice {
-    fn new(seed: u64, bench: &Bench, files: &[(InodeId, Cookie)]) -> Self {
+    pub(super) fn new(seed: u64, bench: &Bench, files: &[(InodeId, Cookie)]) -> Self {
         let mut entropy = [0; 32];
         entropy[..8].copy_from_slice(&seed.to_le_bytes());
         let mut snapshots = Vec::new();
@@ -48,16 +43,16 @@ impl Dice {
         }
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.random.below(u128::from(end)) as u64
     }
 
-    fn of<T: Clone>(&mut self, list: &[T]) -> Option<T> {
+    pub(super) fn of<T: Clone>(&mut self, list: &[T]) -> Option<T> {
         let end = list.len().max(1) as u64;
         list.get(self.below(end) as usize).cloned()
     }
 
-    fn number(&mut self) -> u64 {
+    pub(super) fn number(&mut self) -> u64 {
         let numbers = [0, 1, 4096, 100_000, 1 << 60, u64::MAX];
         let any = self.below(200_000);
         self.of(&numbers)
@@ -65,12 +60,12 @@ impl Dice {
             .unwrap_or(any)
     }
 
-    fn name(&mut self) -> Name {
+    pub(super) fn name(&mut self) -> Name {
         let text = ["a", "b", "c"][self.below(3) as usize];
         name(text)
     }
 
-    fn dir(&mut self) -> InodeId {
+    pub(super) fn dir(&mut self) -> InodeId {
         match self.below(8) {
             0..=3 => InodeId::ROOT,
             4..=6 => dir_of(self.below(3)),
@@ -78,14 +73,14 @@ impl Dice {
         }
     }
 
-    fn inode(&mut self) -> InodeId {
+    pub(super) fn inode(&mut self) -> InodeId {
         let kinds = [InodeKind::Directory, InodeKind::File, InodeKind::Symlink];
         let kind = kinds[self.below(3) as usize];
         let shard = ShardId(u8::from(self.below(5) == 0));
         InodeId::new(kind, shard, self.below(8))
     }
 
-    fn file(&mut self) -> (InodeId, Cookie) {
+    pub(super) fn file(&mut self) -> (InodeId, Cookie) {
         let guess = (self.inode(), Cookie(self.below(3)));
         let known = self.files.clone();
         let recent = known[known.len().saturating_sub(2)..].to_vec();
@@ -96,15 +91,15 @@ impl Dice {
         }
     }
 
-    fn transaction(&mut self) -> TransactionId {
+    pub(super) fn transaction(&mut self) -> TransactionId {
         TransactionId(self.below(2))
     }
 
-    fn replace(&mut self) -> Replace {
+    pub(super) fn replace(&mut self) -> Replace {
         [Replace::Never, Replace::Files, Replace::Exchange][self.below(3) as usize]
     }
 
-    fn attributes(&mut self) -> NewAttributes {
+    pub(super) fn attributes(&mut self) -> NewAttributes {
         NewAttributes {
             mode: self.below(0o20000) as u32,
             mtime: Some(FileTime(-1)).filter(|_| self.below(2) == 0),
@@ -112,7 +107,7 @@ impl Dice {
         }
     }
 
-    fn attribute_change(&mut self) -> AttributeChange {
+    pub(super) fn attribute_change(&mut self) -> AttributeChange {
         AttributeChange {
             mode: Some(0o600).filter(|_| self.below(2) == 0),
             mtime: Some(NewTime::At(FileTime(i64::MIN))).filter(|_| self.below(2) == 0),
@@ -121,11 +116,11 @@ impl Dice {
         }
     }
 
-    fn content(&mut self) -> Vec<u8> {
+    pub(super) fn content(&mut self) -> Vec<u8> {
         vec![1; [0, 1, 100, 16 << 10, (16 << 10) + 1][self.below(5) as usize]]
     }
 
-    fn snapshot(&mut self) -> (InodeId, SnapshotKey, InodeId) {
+    pub(super) fn snapshot(&mut self) -> (InodeId, SnapshotKey, InodeId) {
         let known = self.snapshots.clone();
         let guess = SnapshotKey {
             hash: NameHash(self.number()),
@@ -137,7 +132,12 @@ impl Dice {
     }
 
     /// Proofs of the blocks of an extent, mostly genuine.
-    fn proofs(&mut self, bench: &Bench, file: InodeId, offset: u64) -> Vec<Option<MacTag>> {
+    pub(super) fn proofs(
+        &mut self,
+        bench: &Bench,
+        file: InodeId,
+        offset: u64,
+    ) -> Vec<Option<MacTag>> {
         let none = vec![None; self.below(8) as usize];
         let Ok(stat) = bench.stat(file) else {
             return none;
@@ -162,7 +162,7 @@ impl Dice {
         proofs
     }
 
-    fn offset(&mut self, bench: &Bench, file: InodeId) -> u64 {
+    pub(super) fn offset(&mut self, bench: &Bench, file: InodeId) -> u64 {
         let end = bench.stat(file).map_or(0, |stat| stat.size);
         let begin = 100_000 * self.below(3);
         match self.below(12) {
@@ -172,7 +172,7 @@ impl Dice {
         }
     }
 
-    fn change(&mut self, bench: &Bench) -> C {
+    pub(super) fn change(&mut self, bench: &Bench) -> C {
         match self.below(6) {
             0..=1 => self.content_change(bench),
             2..=3 => self.name_change(),
@@ -181,7 +181,7 @@ impl Dice {
         }
     }
 
-    fn content_change(&mut self, bench: &Bench) -> C {
+    pub(super) fn content_change(&mut self, bench: &Bench) -> C {
         let (file, cookie) = self.file();
         let offset = self.offset(bench, file);
         match self.below(10) {
@@ -230,7 +230,7 @@ impl Dice {
         }
     }
 
-    fn name_change(&mut self) -> C {
+    pub(super) fn name_change(&mut self) -> C {
         let (file, cookie) = self.file();
         let (dir, name) = (self.dir(), self.name());
         match self.below(9) {
@@ -283,7 +283,7 @@ impl Dice {
         }
     }
 
-    fn step(&mut self) -> C {
+    pub(super) fn step(&mut self) -> C {
         let (dir, name, transaction) = (self.dir(), self.name(), self.transaction());
         match self.below(8) {
             0 => C::CreateDirectory {
@@ -324,7 +324,7 @@ impl Dice {
         }
     }
 
-    fn purpose(&mut self) -> LockPurpose {
+    pub(super) fn purpose(&mut self) -> LockPurpose {
         match self.below(2) {
             0 => LockPurpose::Source { expected: None },
             _ => LockPurpose::Target {
@@ -334,7 +334,7 @@ impl Dice {
         }
     }
 
-    fn action(&mut self) -> ReleaseAction {
+    pub(super) fn action(&mut self) -> ReleaseAction {
         match self.below(5) {
             0 => ReleaseAction::Keep,
             1..=2 => ReleaseAction::Set {
@@ -345,7 +345,7 @@ impl Dice {
         }
     }
 
-    fn collection(&mut self) -> C {
+    pub(super) fn collection(&mut self) -> C {
         let (dir, key, inode) = self.snapshot();
         match self.below(8) {
             0 => C::Scrap {
@@ -365,7 +365,7 @@ impl Dice {
         }
     }
 
-    fn erased(&mut self) -> Vec<ErasedBlock> {
+    pub(super) fn erased(&mut self) -> Vec<ErasedBlock> {
         let known = self.garbage.clone();
         let Some(facts) = self.of(&known) else {
             return vec![ErasedBlock {
@@ -381,7 +381,7 @@ impl Dice {
     }
 
     /// What no honest leader would prepare.
-    fn prepared(&mut self) -> Prepared {
+    pub(super) fn prepared(&mut self) -> Prepared {
         let service = |n: u64| Some(BlockServiceId(n % 20)).filter(|_| !n.is_multiple_of(7));
         let services: Vec<_> = (0..self.below(8)).map(|_| service(self.number())).collect();
         match self.below(5) {
@@ -412,162 +412,6 @@ impl Dice {
     }
 }
 
-fn dir_of(counter: u64) -> InodeId {
+pub(super) fn dir_of(counter: u64) -> InodeId {
     InodeId::new(InodeKind::Directory, ShardId(0), counter)
-}
-
-fn ask_everything(bench: &Bench, dice: &mut Dice) {
-    let (inode, dir, limit) = (dice.inode(), dice.dir(), dice.number() as u32);
-    let (hash, name) = (NameHash(dice.number()), Some(dice.name()));
-    let queries = [
-        Q::Lookup {
-            dir,
-            name: dice.name(),
-        },
-        Q::Stat { inode },
-        Q::List {
-            dir,
-            after: Some(DirectoryCursor { hash, name }),
-            limit,
-        },
-        Q::ReadLink { inode },
-        Q::Extents {
-            file: inode,
-            offset: dice.number(),
-            limit,
-            cookie: Some(Cookie(0)),
-        },
-        Q::Directory { dir },
-        Q::Snapshots {
-            dir,
-            after: Some(dice.snapshot().1),
-            limit,
-        },
-        Q::VisitTransients {
-            after: Some((Time(dice.number()), inode)),
-            limit,
-        },
-        Q::VisitDirectories {
-            after: Some(inode),
-            limit,
-        },
-        Q::VisitFiles {
-            after: Some(inode),
-            limit,
-        },
-        Q::VisitGarbage {
-            after: Some(BlockId(dice.number())),
-            limit,
-        },
-        Q::FilesOnService {
-            service: BlockServiceId(dice.number()),
-            after: Some(inode),
-            limit,
-        },
-        Q::Usage,
-    ];
-    for query in queries {
-        let _ = bench.query_as(PeerRole::Server, &query);
-    }
-}
-
-/// Runs the changes that the seeds stand for; [`Bench`] checks the state after each.
-fn run(seeds: &[u64]) -> (Bench, BTreeMap<String, usize>) {
-    let mut bench = Bench::new();
-    bench.allow_dangling_directories();
-    let mut files = Vec::new();
-    let mut accepted = BTreeMap::new();
-    for counter in 1..3 {
-        bench.create_directory(&format!("d{counter}"), counter);
-    }
-    for (at, seed) in seeds.iter().enumerate() {
-        let mut dice = Dice::new(*seed, &bench, &files);
-        if dice.below(40) == 0 {
-            bench.wait_ms(dice.below(2) * eggs_proto::TRANSIENT_MS);
-        }
-        let change = dice.change(&bench);
-        let kind = kind_of(&change);
-        let answer = if dice.below(10) == 0 {
-            let command = ShardCommand {
-                change,
-                origin: PeerRole::Server,
-                prepared: dice.prepared(),
-            };
-            bench.apply(&command, 1_000_000 + at as u64)
-        } else {
-            bench.serve(change)
-        };
-        if answer.is_ok() {
-            *accepted.entry(kind).or_insert(0) += 1;
-        }
-        if let Ok(ShardReply::Transient { file, cookie }) = answer {
-            files.push((file, cookie));
-        }
-        ask_everything(&bench, &mut dice);
-    }
-    (bench, accepted)
-}
-
-fn kind_of(change: &C) -> String {
-    let text = format!("{change:?}");
-    text.chars().take_while(|c| c.is_alphabetic()).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(100))]
-
-    #[test]
-    fn no_sequence_of_changes_breaks_an_invariant(seeds in prop::collection::vec(any::<u64>(), 1..150)) {
-        run(&seeds);
-    }
-
-    #[test]
-    fn bytes_that_are_no_command_are_a_fault_and_not_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let machine = ShardMachine { shard: ShardId(0) };
-        let mut store = MemoryStore::default();
-        let applied = machine.apply(&mut store, ApplyContext { now: Time(1) }, &bytes);
-        if decode::<ShardCommand>(&bytes).is_err() {
-            assert!(matches!(applied, Err(Fault::Entry(_))));
-        }
-    }
-
-    #[test]
-    fn damaged_state_is_a_fault_and_not_a_panic(seeds in prop::collection::vec(any::<u64>(), 20..40), place: u16, byte: u8) {
-        let (bench, _) = run(&seeds);
-        let entries: Vec<_> = bench
-            .store
-            .iter()
-            .map(|(table, key, value)| (table, key.to_vec(), value.to_vec()))
-            .collect();
-        let (table, key, mut value) = entries[usize::from(place) % entries.len()].clone();
-        if let Some(first) = value.get_mut(usize::from(byte) % 8) {
-            *first ^= byte | 1;
-        }
-        let mut store = bench.store.clone();
-        eggs_machine::Store::put(&mut store, table, &key, &value);
-        let _ = crate::invariants::check(ShardId(0), &store);
-        let machine = ShardMachine { shard: ShardId(0) };
-        for seed in &seeds {
-            let mut dice = Dice::new(*seed, &bench, &[]);
-            let command = ShardCommand {
-                change: dice.change(&bench),
-                origin: PeerRole::Server,
-                prepared: dice.prepared(),
-            };
-            let _ = machine.apply(&mut store, ApplyContext { now: Time(1) }, &encode(&command));
-        }
-    }
-}
-
-/// The fuzz is worth something only if every kind of change succeeds somewhere.
-#[test]
-fn nonsense_often_makes_sense() {
-    let seeds: Vec<u64> = (0..9000).collect();
-    let mut accepted = BTreeMap::new();
-    for part in seeds.chunks(150) {
-        for (kind, times) in run(part).1 {
-            *accepted.entry(kind).or_insert(0) += times;
-        }
-    }
-    assert_eq!(accepted.len(), 29, "{accepted:?}");
 }
