@@ -28,6 +28,7 @@ pub(crate) const NEW: NewAttributes = NewAttributes {
 
 pub(crate) type Answer = Result<ShardReply, Refusal>;
 
+#[derive(Clone)]
 pub(crate) struct Bench {
     machine: ShardMachine,
     pub(crate) store: MemoryStore,

@@ -174,6 +174,22 @@ mod tests {
     }
 
     #[test]
+    fn excluded_services_are_not_chosen() {
+        let mut bench = Bench::new();
+        bench.map = map_of(8);
+        let file = bench.create_transient();
+        let old = bench.add_extent(file, 0).unwrap();
+        let held: Vec<_> = old.iter().map(|block| block.facts.service).collect();
+        let free = |service: &BlockServiceId| !held.contains(service);
+        let free: Vec<_> = (1..=8).map(BlockServiceId).filter(free).collect();
+        for (excluded, left) in [(free[0], free[1]), (free[1], free[0])] {
+            let mut bench = bench.clone();
+            let new = bench.change(replace_change(file, &[0], &[excluded]));
+            assert_eq!(placed(new)[0].facts.service, left);
+        }
+    }
+
+    #[test]
     fn bad_lists_are_refused() {
         let mut bench = Bench::new();
         let file = bench.create_transient();
