@@ -106,11 +106,24 @@ where
     match run(args, start) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "stopped");
-            eprintln!("{program}: {error:#}");
+            eprintln!("{program}: {}", sentence(&error));
             ExitCode::FAILURE
         }
     }
+}
+
+/// All causes; those that an outer one already tells are not told twice.
+fn sentence(error: &anyhow::Error) -> String {
+    error.chain().fold(String::new(), |told, cause| {
+        let cause = cause.to_string();
+        if told.is_empty() {
+            cause
+        } else if told.contains(&cause) {
+            told
+        } else {
+            format!("{told}: {cause}")
+        }
+    })
 }
 
 fn run<F>(args: Args, start: impl FnOnce(ServerConfig) -> F) -> anyhow::Result<()>
@@ -190,5 +203,12 @@ mod tests {
             let error = parse(&[peers]).unwrap().into_config().unwrap_err();
             assert!(error.to_string().contains(sentence), "{error}");
         }
+    }
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let cause = anyhow::anyhow!("no such file");
+        let error = cause.context("read secret: no such file").context("start");
+        assert_eq!(super::sentence(&error), "start: read secret: no such file");
     }
 }

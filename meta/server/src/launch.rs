@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use eggs_machine::TableSpec;
 use eggs_obs::{Health, Metrics, http};
-use eggs_proto::{GroupId, NodeId, ProcessRole};
-use eggs_raft::{GroupSpec, Node, NodeConfig, RpcTransport};
+use eggs_proto::{NodeId, ProcessRole};
+use eggs_raft::{Group, GroupSpec, Node, NodeConfig, RpcTransport};
 use eggs_registry_client::{ClusterView, Condition, Member, RegistryClient, announce};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio::task::JoinHandle;
@@ -18,6 +18,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::fault::FaultBox;
 use crate::front::{Front, Service};
+use crate::look::Look;
 use crate::metrics::NodeMetrics;
 use crate::{ServerConfig, label};
 
@@ -108,9 +109,14 @@ impl Parts {
         };
         let credentials = self.config.credentials.clone();
         let front = program.front.clone();
-        let server = Server::bind(self.config.listen, credentials, limits, front)?;
+        let server = Server::bind(self.config.listen, credentials, limits, front)
+            .context("choose another address with --listen, or stop what uses this one")?;
         let http = match self.config.http {
-            Some(address) => Some(http::HttpServer::bind(address).await?),
+            Some(address) => Some(
+                http::HttpServer::bind(address)
+                    .await
+                    .context("choose another address with --http, or stop what uses this one")?,
+            ),
             None => None,
         };
         let node = self.start_node(program.groups, program.tables).await?;
@@ -133,6 +139,15 @@ impl Parts {
                 }
             });
         }
+        let look = Look {
+            metrics: NodeMetrics::register(&self.metrics),
+            health: self.health.clone(),
+            node: node.clone(),
+        };
+        let stopping = self.stop.clone();
+        background.spawn(|_| async move {
+            let _ = stopping.run_until_cancelled(look.run()).await;
+        });
         let announcing = self.announce(&node, address);
         background.spawn(announcing);
         tracing::info!(node = %self.node, %address, "serving");
@@ -165,7 +180,7 @@ impl Parts {
             .with_context(|| format!("start {} in {}", self.node, self.config.dir.display()))
     }
 
-    /// Registers, reports which groups are led, and looks after health on the way.
+    /// Registers and reports which groups are led.
     fn announce(
         &self,
         node: &Arc<Node>,
@@ -182,16 +197,15 @@ impl Parts {
             services: Vec::new(),
         };
         let (registry, node) = (self.registry.clone(), node.clone());
-        let mut look = Look {
-            metrics: NodeMetrics::register(&self.metrics),
-            health: self.health.clone(),
-            node,
+        let condition = move || Condition {
+            leads: node
+                .groups()
+                .filter(Group::is_leader)
+                .map(|g| g.id())
+                .collect(),
+            services: Vec::new(),
         };
-        move |stop| {
-            Box::pin(async move {
-                announce(registry, member, move || look.condition(), stop).await;
-            })
-        }
+        |stop| Box::pin(announce(registry, member, condition, stop))
     }
 
     async fn supervise(self, node: Arc<Node>, background: Background) -> anyhow::Result<()> {
@@ -239,37 +253,5 @@ impl Background {
         F: Future<Output = ()> + Send + 'static,
     {
         self.tasks.spawn(task(self.serving.clone()));
-    }
-}
-
-/// Looks at the groups once per heartbeat.
-struct Look {
-    metrics: NodeMetrics,
-    health: Health,
-    node: Arc<Node>,
-}
-
-impl Look {
-    fn condition(&mut self) -> Condition {
-        let leaderless = self.node.groups().filter(|g| g.leader().is_none()).count();
-        let leads: Vec<GroupId> = self
-            .node
-            .groups()
-            .filter(eggs_raft::Group::is_leader)
-            .map(|g| g.id())
-            .collect();
-        let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
-        self.metrics.led.set(gauge(leads.len()));
-        self.metrics.leaderless.set(gauge(leaderless));
-        match leaderless {
-            0 => self.health.set_ready(),
-            n => self
-                .health
-                .set_not_ready(format!("{n} groups have no leader")),
-        }
-        Condition {
-            leads,
-            services: Vec::new(),
-        }
     }
 }

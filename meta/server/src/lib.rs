@@ -17,6 +17,7 @@ mod fault;
 mod front;
 mod label;
 mod launch;
+mod look;
 mod metrics;
 mod shard;
 
