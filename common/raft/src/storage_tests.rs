@@ -15,8 +15,8 @@ use crate::Limits;
 use crate::fatal::Fatal;
 use crate::log::{GroupLog, LogDb};
 use crate::rocks::SharedMemory;
-use crate::state::{GroupMachine, GroupView, StateDb};
-use crate::types::TypeConfig;
+use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, StateDb};
+use crate::types::{LogId, TypeConfig};
 
 const TABLES: [TableSpec; 2] = [
     TableSpec {
@@ -136,4 +136,45 @@ fn tables_declared_twice_are_refused() {
     let twice = [TABLES[0], TABLES[0]];
     let opened = StateDb::open(dir.path(), &twice, &limits, &SharedMemory::new(&limits));
     assert!(matches!(opened, Err(crate::StartError::Config(_))));
+}
+
+#[test]
+fn an_interrupted_installation_is_finished_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let group = GroupId(7);
+    let applied = Applied {
+        last: Some(LogId::new_term_index(3, 44)),
+        ..Applied::default()
+    };
+    let direct = |state| Direct { state, group };
+    {
+        let state = open_state(dir.path());
+        direct(Arc::clone(&state)).set(TABLES[0].table, b"old", Some(b"1"));
+        let neighbour = Direct {
+            state: Arc::clone(&state),
+            group: GroupId(8),
+        };
+        neighbour.set(TABLES[0].table, b"old", Some(b"2"));
+        let mut chunk = Chunk::default();
+        chunk.push(TABLES[1].table.0, b"new", b"3");
+        let mut writer = ChunkWriter::create(state.staging.join("7")).unwrap();
+        writer.push(&chunk.take()).unwrap();
+        let staged = writer.finish().unwrap();
+        std::fs::write(state.staging.join("9"), b"abandoned").unwrap();
+        state.note(group, &staged, &applied).unwrap();
+        // The process dies here.
+    }
+    let state = open_state(dir.path());
+    assert_eq!(state.applied(group).unwrap().last, None);
+    state.finish_installs().unwrap();
+    assert_eq!(state.applied(group).unwrap().last, applied.last);
+    let get = |group, table: usize, key| {
+        let view = GroupView::moment(&state, group);
+        view.get(TABLES[table].table, key).unwrap()
+    };
+    assert_eq!(get(group, 0, b"old"), None);
+    assert_eq!(get(group, 1, b"new"), Some(b"3".to_vec()));
+    assert_eq!(get(GroupId(8), 0, b"old"), Some(b"2".to_vec()));
+    assert_eq!(std::fs::read_dir(&state.staging).unwrap().count(), 0);
+    state.finish_installs().unwrap(); // nothing is left to do
 }

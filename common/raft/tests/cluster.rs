@@ -259,3 +259,34 @@ async fn limits_are_kept_and_nonsense_is_answered() {
     drop(node);
     cluster.shutdown().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_replays_what_the_state_had_not_flushed() {
+    let limits = Limits {
+        checkpoint_entries: 50,
+        kept_entries: 10,
+        ..Limits::default()
+    };
+    let mut cluster = Cluster::start_with(1, 3, limits, TIMING).await;
+    for expected in 1..=200 {
+        assert_eq!(cluster.add(0, "a").await, expected);
+        assert_eq!(cluster.add(1, "b").await, expected);
+    }
+    eventually("a purge", async || {
+        cluster.group(0, 0).status().purged.filter(|p| *p > 50)
+    })
+    .await;
+    for expected in 201..=220 {
+        assert_eq!(cluster.add(0, "a").await, expected);
+    }
+    // What `kill -9` would leave, while the process still holds newer state in memory.
+    let image = cluster.dir.path().join("image");
+    common::copy(&cluster.path(0), &image);
+    cluster.crash(0).await;
+    std::fs::remove_dir_all(cluster.path(0)).unwrap();
+    std::fs::rename(image, cluster.path(0)).unwrap();
+    cluster.start_node(0).await;
+    assert_eq!(cluster.add(0, "a").await, 221);
+    assert_eq!(cluster.add(1, "b").await, 201);
+    cluster.shutdown().await;
+}

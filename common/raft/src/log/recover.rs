@@ -18,6 +18,8 @@ pub(crate) struct RecoveredLog {
     /// Hash after the last purged record.
     pub(crate) purged_hash: Option<u64>,
     pub(crate) last: Option<LogId>,
+    /// Index of the first entry that is there, or would be.
+    pub(crate) first: u64,
     /// Hash after the last record; `None` before the first.
     pub(crate) hash: Option<u64>,
     /// Bytes of all its records.
@@ -85,6 +87,9 @@ fn check_record(
     if entry.log_id.index() != index {
         return Err(damage(group, index, "it says that it is another entry"));
     }
+    if log.last.is_none() {
+        log.first = index;
+    }
     log.last = Some(entry.log_id);
     log.hash = Some(hash);
     log.bytes += value.len() as u64;
@@ -114,6 +119,7 @@ fn read_facts(db: &DB) -> Result<Recovered, StartError> {
                 let (hash, id) = keys::split_hash(&value)
                     .ok_or_else(|| damage(group, 0, "the purge fact is too short"))?;
                 let purged = codec::decode_log_id(id).map_err(bad)?;
+                log.first = purged.index() + 1;
                 log.purged = Some(purged);
                 log.purged_hash = Some(hash);
                 log.last = Some(purged);

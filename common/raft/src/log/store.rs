@@ -190,7 +190,7 @@ impl GroupLog {
     /// Splits a range into what must be read from disk and what is in memory.
     fn read_recent(&self, start: u64, end: u64) -> (u64, u64, Vec<Recent>) {
         let ends = self.tail.lock();
-        let start = start.max(ends.purged.map_or(0, |id| id.index() + 1));
+        let start = start.max(ends.first);
         let end = end.min(ends.last.map_or(0, |id| id.index() + 1));
         let Some(from) = ends.recent_from() else {
             return (start, end, Vec::new());
@@ -338,6 +338,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             let mut ends = self.tail.lock();
             ends.drop_upto(index);
             ends.purged = Some(log_id);
+            ends.first = index + 1;
             ends.purged_hash = hash;
             if beyond {
                 ends.last = Some(log_id);

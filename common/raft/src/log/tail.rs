@@ -29,6 +29,8 @@ pub(crate) struct Ends {
     /// Hash after the last purged record.
     pub(crate) purged_hash: u64,
     pub(crate) last: Option<LogId>,
+    /// Index of the first entry that is in the log, or would be.
+    pub(crate) first: u64,
     /// Hash after the last record.
     pub(crate) hash: u64,
     /// The newest entries, without a gap up to the last.
@@ -52,6 +54,7 @@ impl Tail {
                 purged: log.purged,
                 purged_hash: log.purged_hash.unwrap_or(first),
                 last: log.last,
+                first: log.first,
                 hash: log.hash.unwrap_or(first),
                 recent: VecDeque::new(),
                 recent_bytes: 0,
@@ -75,6 +78,9 @@ impl Tail {
 
 impl Ends {
     pub(crate) fn push(&mut self, recent: Recent) {
+        if self.last.is_none() {
+            self.first = recent.entry.log_id.index();
+        }
         self.last = Some(recent.entry.log_id);
         self.hash = recent.hash;
         self.recent_bytes += recent.bytes;

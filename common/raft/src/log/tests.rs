@@ -286,3 +286,38 @@ async fn what_waits_together_is_synced_together() {
     let (batches, _) = keys::split_hash(&batch).unwrap();
     assert!(batches < 32, "{batches} batches for 64 writes");
 }
+
+#[tokio::test]
+async fn after_a_failed_write_nothing_is_tried_again() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(open(dir.path()));
+    let path = dir.path().join("log");
+    let families = ["default", keys::ENTRIES, keys::FACTS];
+    let options = rocksdb::Options::default();
+    let db = rocksdb::DB::open_cf_for_read_only(&options, &path, families, false).unwrap();
+    let fatal = Fatal::new();
+    let mark = super::mark::Mark::default();
+    let marker =
+        super::mark::Marker::start(&dir.path().join("log.mark"), mark, fatal.clone()).unwrap();
+    let writer = super::writer::Writer {
+        db: Arc::new(db),
+        last: mark,
+        marker: Arc::new(marker),
+        fatal: fatal.clone(),
+    };
+    let (sender, receiver) = tokio::sync::mpsc::channel(8);
+    let thread = std::thread::spawn(move || writer.run(receiver));
+    for _ in 0..2 {
+        let (done, told) = tokio::sync::oneshot::channel();
+        let job = super::batch::Job {
+            group: GROUP,
+            change: super::batch::Change::Vote(vec![1]),
+            done: super::batch::Done::Waiting(done),
+        };
+        assert!(sender.send(job).await.is_ok());
+        assert!(told.await.unwrap().is_err());
+    }
+    assert!(fatal.wait().await.contains("log failed"));
+    drop(sender);
+    thread.join().unwrap();
+}

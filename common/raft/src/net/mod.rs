@@ -7,6 +7,8 @@ mod answer;
 mod checkpoint;
 mod link;
 mod network;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub(crate) use answer::{Answerer, Silence};

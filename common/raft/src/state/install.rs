@@ -1,7 +1,11 @@
 //! Replacing a group's state by a checkpoint, so that a crash in the middle is only a delay.
 //!
-//! 1. The complete checkpoint is a synced file. 2. A note naming it is written and flushed. 3. The group's range is
-//! cleared and filled. 4. The applied index is written, the note removed, and all is flushed. 5. The file goes.
+//! 1. The complete checkpoint is a synced file.
+//! 2. A note naming it is written and flushed.
+//! 3. The group's range is cleared and filled.
+//! 4. The applied index is written, the note removed, and all is flushed.
+//! 5. The file goes.
+//!
 //! A node that starts and finds the note begins again at 3.
 
 use std::fs;
@@ -32,6 +36,17 @@ impl StateDb {
         staged: &Staged,
         applied: &Applied,
     ) -> Result<(), Fault> {
+        self.note(group, staged, applied)?;
+        self.replace(group, staged, applied)
+    }
+
+    /// Notes durably that an installation has begun.
+    pub(crate) fn note(
+        &self,
+        group: GroupId,
+        staged: &Staged,
+        applied: &Applied,
+    ) -> Result<(), Fault> {
         let Some(last) = &applied.last else {
             return Err(Fault::Damaged("a checkpoint of nothing".into()));
         };
@@ -45,8 +60,7 @@ impl StateDb {
         let mut batch = WriteBatch::default();
         batch.put_cf(self.raft()?, group_key(group, INSTALLING), note);
         self.write(batch)?;
-        self.flush_blocking()?;
-        self.replace(group, staged, applied)
+        self.flush_blocking()
     }
 
     /// Finishes what a crash interrupted, and removes what nobody needs; blocks.

@@ -11,7 +11,11 @@ mod install;
 mod machine;
 mod view;
 
+#[cfg(test)]
+pub(crate) use checkpoint::Chunk;
 pub(crate) use checkpoint::{Checkpoint, ChunkWriter};
+#[cfg(test)]
+pub(crate) use db::Applied;
 pub(crate) use db::StateDb;
 pub(crate) use machine::GroupMachine;
 pub(crate) use view::GroupView;

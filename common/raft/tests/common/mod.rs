@@ -1,5 +1,5 @@
 //! A cluster in one process, and a machine to run on it.
-#![allow(dead_code, missing_docs)] // each test uses a part of it
+#![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test uses a part of it
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
