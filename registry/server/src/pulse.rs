@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 use eggs_machine::Fault;
 use eggs_proto::CallError;
 use eggs_registry_state::{Observation, RegistryCommand, map_version};
-use tokio_util::sync::CancellationToken;
 
 use crate::replica::Replica;
 
@@ -21,17 +20,15 @@ struct Last {
     at: Instant,
 }
 
-/// Runs until `stop`.
-pub(crate) async fn run(replica: &Replica, health: &eggs_obs::Health, stop: CancellationToken) {
+/// Runs until dropped, at any moment.
+pub(crate) async fn run(replica: &Replica, health: &eggs_obs::Health) {
     let mut last = None;
     loop {
         tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
             () = tokio::time::sleep(replica.observe_every) => {}
             () = replica.beats.news() => tokio::time::sleep(GATHER).await,
         }
-        report_readiness(replica, health);
+        note_freshness(replica, health);
         if replica.group.is_leader() {
             last = observe(replica, last).await;
         } else {
@@ -41,12 +38,8 @@ pub(crate) async fn run(replica: &Replica, health: &eggs_obs::Health, stop: Canc
     }
 }
 
-/// Whether requests find a leader, and how old the state is.
-fn report_readiness(replica: &Replica, health: &eggs_obs::Health) {
-    match replica.group.leader() {
-        Some(_) => health.set_ready(),
-        None => health.set_not_ready("the registry has no leader"),
-    }
+/// How old the state is, noted also while nobody looks.
+fn note_freshness(replica: &Replica, health: &eggs_obs::Health) {
     let time = replica
         .group
         .read_local(|store| map_version(store).map(|(_, time)| time));

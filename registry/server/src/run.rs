@@ -124,7 +124,12 @@ impl Registry {
         };
         let announcing = tokio::spawn(announce(registry, announcement, leads, working.clone()));
         let (replica, health, stop) = (self.replica.clone(), self.health.clone(), working.clone());
-        let pulse = tokio::spawn(async move { pulse::run(&replica, &health, stop).await });
+        let pulse = tokio::spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = pulse::run(&replica, &health) => {}
+            }
+        });
         let server = tokio::spawn(self.server.run(serving.clone()));
         let http = self.http.run(self.web);
         tracing::info!(node = %self.replica.node, listen = %self.config.listen, http = %self.config.http, "serving");
@@ -134,8 +139,11 @@ impl Registry {
             fault = self.node.fatal() => Err(RunError::Fault(fault)),
             error = http => Err(RunError::Http(error)),
         };
-        // Peers must still be answered while leadership is handed over.
+        // Peers must still be answered while leadership is handed over, but nothing new is proposed.
         working.cancel();
+        for task in [announcing, pulse] {
+            ended(task.await);
+        }
         if tokio::time::timeout(SHUTDOWN, self.node.shutdown())
             .await
             .is_err()
@@ -143,11 +151,7 @@ impl Registry {
             tracing::warn!("the replica did not stop in time");
         }
         serving.cancel();
-        for task in [announcing, pulse, server] {
-            if let Err(error) = task.await {
-                tracing::error!(%error, "a task ended in panic");
-            }
-        }
+        ended(server.await);
         outcome
     }
 
@@ -160,6 +164,12 @@ impl Registry {
             groups: vec![(GroupId::REGISTRY, members)],
             services: Vec::new(),
         }
+    }
+}
+
+fn ended(task: Result<(), tokio::task::JoinError>) {
+    if let Err(error) = task {
+        tracing::error!(%error, "a task ended in panic");
     }
 }
 

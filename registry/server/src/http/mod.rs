@@ -101,11 +101,11 @@ async fn show_metrics(State(web): State<Arc<Web>>) -> Response {
 }
 
 async fn live(State(web): State<Arc<Web>>) -> Response {
-    state_of_process(web.health.live())
+    state_of_process(web.live())
 }
 
 async fn ready(State(web): State<Arc<Web>>) -> Response {
-    state_of_process(web.health.ready())
+    state_of_process(web.ready())
 }
 
 fn state_of_process(state: Result<(), String>) -> Response {

@@ -16,7 +16,7 @@ pub(crate) struct Web {
     replica: Arc<Replica>,
     metrics: Metrics,
     table: RegistryMetrics,
-    pub(super) health: Health,
+    health: Health,
 }
 
 impl Web {
@@ -42,6 +42,20 @@ impl Web {
             age: self.replica.freshness.note(view.map.time, Instant::now()),
             view,
         })
+    }
+
+    /// `Err` with the reason if the process should be restarted.
+    pub(super) fn live(&self) -> Result<(), String> {
+        self.health.live()
+    }
+
+    /// `Err` with the reason if requests do not find a leader by way of this replica.
+    pub(super) fn ready(&self) -> Result<(), String> {
+        self.live()?;
+        match self.replica.group.leader() {
+            Some(_) => Ok(()),
+            None => Err("the registry has no leader".into()),
+        }
     }
 
     /// The OpenMetrics text, with gauges as of now.
