@@ -1,6 +1,9 @@
 //! Who closes a file, how it is dying, and who else has the file open: read from `/proc` while the closer waits
 //! in our FLUSH, so that nothing of it changes under our eyes.
 //!
+//! The closer may be inside of `execve`, which closes descriptors while it holds a lock that `/proc/PID/stat` waits for:
+//! reading that would be a deadlock. So it is read only of a process without memory, which is past any `execve`.
+//!
 //! A descriptor is recognised by the inode number in `fdinfo`, never by following `/proc/PID/fd/N`, which would
 //! ask this very mount. The number of a file being written is unique in the cluster, so it needs no device number
 //! and works across mount namespaces.
@@ -37,10 +40,7 @@ pub struct Suspects {
 /// What a FLUSH by `suspects.closer` means for the file `inode`.
 pub fn verdict(suspects: &Suspects, inode: InodeId) -> Verdict {
     let proc = Proc::default();
-    if proc
-        .stat(suspects.closer)
-        .is_some_and(|stat| stat.killed_by_signal())
-    {
+    if proc.is_killed(suspects.closer) {
         return Verdict::Killed;
     }
     if proc.family(suspects).any(|pid| proc.holds(pid, inode)) {
@@ -67,21 +67,20 @@ impl Default for Proc {
     }
 }
 
+/// See proc_pid_stat(5). Only read of processes that are exiting.
 #[derive(Debug, PartialEq, Eq)]
 struct Stat {
-    parent: u32,
     flags: u64,
     exit_code: u64,
 }
 
 impl Stat {
-    /// See proc_pid_stat(5); the command in parentheses may hold anything, so fields count from its end.
+    /// The command in parentheses may hold anything, so fields count from its end.
     fn parse(text: &str) -> Option<Self> {
         let (_, rest) = text.rsplit_once(')')?;
         let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
         let field = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
         Some(Self {
-            parent: u32::try_from(field(4)?).ok()?,
             flags: field(9)?,
             exit_code: field(52)?,
         })
@@ -92,13 +91,51 @@ impl Stat {
     }
 }
 
+/// See proc_pid_status(5).
+#[derive(Debug, PartialEq, Eq)]
+struct Status {
+    parent: u32,
+    /// A process that exits gives up its memory before its descriptors.
+    memory: Memory,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Memory {
+    Present,
+    Gone,
+}
+
+impl Status {
+    fn parse(text: &str) -> Option<Self> {
+        let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key));
+        let memory = match value("VmSize:") {
+            Some(_) => Memory::Present,
+            None => Memory::Gone,
+        };
+        Some(Self {
+            parent: value("PPid:")?.trim().parse().ok()?,
+            memory,
+        })
+    }
+}
+
 impl Proc {
     fn of(&self, pid: u32) -> PathBuf {
         self.root.join(pid.to_string())
     }
 
-    fn stat(&self, pid: u32) -> Option<Stat> {
-        Stat::parse(&fs::read_to_string(self.of(pid).join("stat")).ok()?)
+    fn status(&self, pid: u32) -> Option<Status> {
+        // The name of the process is in it and may not be UTF-8.
+        let text = fs::read(self.of(pid).join("status")).ok()?;
+        Status::parse(&String::from_utf8_lossy(&text))
+    }
+
+    fn is_killed(&self, pid: u32) -> bool {
+        if self.status(pid).map(|status| status.memory) != Some(Memory::Gone) {
+            return false;
+        }
+        let text = fs::read(self.of(pid).join("stat")).unwrap_or_default();
+        Stat::parse(&String::from_utf8_lossy(&text)).is_some_and(|stat| stat.killed_by_signal())
     }
 
     /// Each process once, the likely holders first.
@@ -118,8 +155,8 @@ impl Proc {
         }
         let mut ancestor = suspects.closer;
         for _ in 0..ANCESTORS_MAX {
-            match self.stat(ancestor) {
-                Some(stat) if stat.parent > 1 => ancestor = stat.parent,
+            match self.status(ancestor) {
+                Some(status) if status.parent > 1 => ancestor = status.parent,
                 Some(_) | None => break,
             }
             add(ancestor);
@@ -191,7 +228,6 @@ mod tests {
     fn the_command_may_hold_anything() {
         let stat = Stat::parse(&stat_line("a) R 1 (b", 0x40_0004, 9)).unwrap();
         let expected = Stat {
-            parent: 16,
             flags: 0x40_0004,
             exit_code: 9,
         };
@@ -214,9 +250,13 @@ mod tests {
 
     #[test]
     fn our_own_line_parses() {
-        let stat = Proc::default().stat(std::process::id()).unwrap();
-        assert_eq!(stat.parent, std::os::unix::process::parent_id());
-        assert!(!stat.killed_by_signal());
+        let proc = Proc::default();
+        let expected = Status {
+            parent: std::os::unix::process::parent_id(),
+            memory: Memory::Present,
+        };
+        assert_eq!(proc.status(std::process::id()), Some(expected));
+        assert!(!proc.is_killed(std::process::id()));
     }
 
     #[test]
@@ -231,7 +271,7 @@ mod tests {
     #[test]
     fn our_own_descriptors_are_found() {
         use std::os::unix::fs::MetadataExt;
-        let file = tempfile::NamedTemporaryFile::new().unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
         let number = file.as_file().metadata().unwrap().ino();
         let inode = |n| InodeId::try_from(n);
         // Inode numbers of ordinary file systems are not ours, so compare at the level below.

@@ -86,7 +86,7 @@ fn descriptors_kept_by_the_shell() {
     for shell in SHELLS {
         let f = format!("f-{shell}");
         let script = format!(
-            "exec 3>{f}; echo a >&3; /bin/echo b >&3; cat {f} 2>/dev/null && exit 9; exec 3>&-; cat {f}"
+            "exec 3>{f}; echo a >&3; /bin/echo b >&3; cat {f} 3>&- 2>/dev/null && exit 9; exec 3>&-; cat {f}"
         );
         assert_eq!(m.run(shell, &script), "a\nb\n");
         m.run(shell, &format!("exec 3>g-{shell}; echo a >&3")); // closed by the exit

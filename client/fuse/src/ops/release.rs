@@ -1,14 +1,18 @@
 //! Closing: FLUSH and RELEASE. See [`crate::publication`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::errno::Outcome;
 use crate::file_system::{Caller, FileSystem};
 use crate::gates::Gate;
 use crate::handles::Handle;
-use crate::process;
-use crate::publication::{OnFlush, OnRelease};
+use crate::process::{self, Suspects};
+use crate::publication::{OnFlush, OnRelease, Verdict};
 use crate::write_file::WriteFile;
+
+/// How long `/proc` may take to answer.
+const VERDICT_MAX: Duration = Duration::from_secs(2);
 
 /// What is left to be done for a RELEASE, apart from the thread that reads requests.
 pub struct Ending {
@@ -26,12 +30,25 @@ impl FileSystem {
         let Some(suspects) = file.suspects(who.pid) else {
             return Ok(());
         };
-        let verdict = process::verdict(&suspects, file.node);
+        let verdict = self.verdict(suspects, &file).await;
         tracing::trace!(file = %file.node, pid = who.pid, ?verdict, "flush");
         match file.flushed(verdict) {
             OnFlush::Nothing => Ok(()),
             OnFlush::Fail(errno) => Err(errno),
             OnFlush::Publish => self.publish(&file).await,
+        }
+    }
+
+    /// Asks `/proc`, and never waits long for it: then RELEASE decides.
+    async fn verdict(&self, suspects: Suspects, file: &WriteFile) -> Verdict {
+        let node = file.node;
+        let search = tokio::task::spawn_blocking(move || process::verdict(&suspects, node));
+        match tokio::time::timeout(VERDICT_MAX, search).await {
+            Ok(Ok(verdict)) => verdict,
+            Ok(Err(_)) | Err(_) => {
+                tracing::warn!(file = %node, "cannot tell who has a file open");
+                Verdict::HeldElsewhere
+            }
         }
     }
 
