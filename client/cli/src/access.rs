@@ -9,21 +9,30 @@ use eggs_rpc::{Credentials, PeerRole};
 
 use crate::args::Args;
 use crate::failure::{Exit, Failure};
+use crate::known_registry::KnownRegistry;
 
 /// How long to look whether anything listens at all.
 const PROBE: Duration = Duration::from_secs(2);
 
 /// Connects as the command line says.
 pub(crate) async fn connect(args: &Args) -> Result<Client, Failure> {
-    let registry = addresses(&args.registry)?;
+    let mut registry = addresses(&args.registry)?;
     let credentials = credentials(args, &registry)?;
+    let known = KnownRegistry::of(registry[0]);
+    for address in known.read() {
+        if !registry.contains(&address) {
+            registry.push(address);
+        }
+    }
     let mut config = ClientConfig::new(registry, credentials, "eggscli");
     config.timeout = Duration::from_secs(args.timeout);
     config.connect_timeout = config.connect_timeout.min(config.timeout);
     let connected = Client::connect(config).await;
-    connected.map_err(|error| {
+    let client = connected.map_err(|error| {
         Failure::remote("reach", format!("the cluster at {}", args.registry), &error)
-    })
+    })?;
+    known.write(&client.map());
+    Ok(client)
 }
 
 fn addresses(text: &str) -> Result<Vec<SocketAddr>, Failure> {

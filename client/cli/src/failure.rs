@@ -85,7 +85,7 @@ fn advice(error: &ClientError) -> &'static str {
             Refusal::NotFound => "; see what is there with `eggscli ls`",
             Refusal::Exists => "; choose another name or remove it first",
             Refusal::NotEmpty => "; `eggscli rm -r` removes what is in it as well",
-            Refusal::IsDirectory => "; give the path of a file, or use `rm -r` to remove it",
+            Refusal::IsDirectory => "; give the path of a file (`rm -r` removes directories)",
             Refusal::NotDirectory => "; give the path of a directory",
             Refusal::NoSpace { .. } => "; `eggscli status` shows the disks",
             Refusal::Locked => "; try again in a moment",

@@ -10,6 +10,7 @@ mod access;
 pub mod args;
 mod context;
 mod failure;
+mod known_registry;
 mod output;
 mod progress;
 mod text;

@@ -6,7 +6,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eggs_proto::{CallError, CallResult, GroupId, MessageKind, Refusal, decode};
+use eggs_proto::{
+    CallError, CallResult, ClusterMap, GroupId, MessageKind, NodeId, Refusal, decode,
+};
 use eggs_rpc::RpcError;
 use serde::de::DeserializeOwned;
 
@@ -47,11 +49,14 @@ impl Inner {
         let mut route = Route::new(rand::random::<u16>().into());
         let mut backoff = Backoff::new();
         let mut last: Option<Failure> = None;
+        let mut strangers = 0;
         loop {
             let Some(timeout) = deadline.clip(call.attempt) else {
                 return Err(too_late(call, last));
             };
-            let Some(target) = self.choose(call.group, &mut route) else {
+            let targets = self.targets(call.group);
+            let leader = self.leader(call.group);
+            let Some(target) = route.choose(&targets, leader) else {
                 self.refresh_soon();
                 if !backoff.pause(deadline).await {
                     return Err(too_late(call, last));
@@ -66,6 +71,11 @@ impl Inner {
                 Err(failure) => failure,
             };
             let next = match &failure {
+                // Perhaps another cluster's process has taken an address of ours.
+                Failure::Rpc(error) if !error.is_retryable() && strangers + 1 < targets.len() => {
+                    strangers += 1;
+                    Next::ElsewhereWithNewMap
+                }
                 Failure::Rpc(error) => routing::after_rpc_error(error),
                 Failure::Call(error) => routing::after_call_error(error, target.node),
                 Failure::Nonsense => Next::GiveUp,
@@ -91,14 +101,16 @@ impl Inner {
         }
     }
 
-    fn choose(&self, group: GroupId, route: &mut Route) -> Option<Target> {
-        let map = self.map.current();
-        let hint = map.groups.get(usize::from(group.0)).and_then(|g| g.leader);
-        let leader = self.leaders.get(group).or(hint);
-        route.choose(
-            &routing::targets(&map, group, &self.config.registry),
-            leader,
-        )
+    fn targets(&self, group: GroupId) -> Vec<Target> {
+        routing::targets(&self.map.current(), group, &self.config.registry)
+    }
+
+    /// Who led the group when it last answered, or who the map says does.
+    fn leader(&self, group: GroupId) -> Option<NodeId> {
+        let hint = |map: &ClusterMap| map.groups.get(usize::from(group.0))?.leader;
+        self.leaders
+            .get(group)
+            .or_else(|| hint(&self.map.current()))
     }
 
     async fn attempt<T: DeserializeOwned>(

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use eggs_proto::block::{BlockReply, BlockRequest, BlockResult};
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::{BlockServiceId, MessageKind, decode, encode};
 use eggs_rpc::RpcError;
 
@@ -58,7 +58,12 @@ impl Inner {
         };
         match decode::<BlockResult>(&reply.body) {
             Ok(Ok(answer)) => Ok((answer, reply.payload)),
-            Ok(Err(refusal)) => Err(ClientError::Block { service, refusal }),
+            Ok(Err(refusal)) => {
+                if refusal == BlockRefusal::WrongService {
+                    self.refresh_soon();
+                }
+                Err(ClientError::Block { service, refusal })
+            }
             Err(_) => Err(nonsense(service)),
         }
     }

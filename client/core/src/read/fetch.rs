@@ -175,10 +175,27 @@ fn land(inner: &Inner, part: Part<'_>, race: &mut Race, landed: Landed) -> bool 
             tracing::debug!(%service, block = %name, %error, "a block cannot be read");
             race.failed(fetch);
             match &error {
-                ClientError::Block { refusal, .. } => *refusal == BlockRefusal::Overloaded,
+                ClientError::Block { refusal, .. } => may_pass(refusal),
                 _transport => true,
             }
         }
+    }
+}
+
+/// Whether a block service may answer otherwise later, or another process in its place.
+const fn may_pass(refusal: &BlockRefusal) -> bool {
+    match refusal {
+        BlockRefusal::Overloaded | BlockRefusal::WrongService | BlockRefusal::DiskFailed(_) => true,
+        BlockRefusal::NotFound
+        | BlockRefusal::BadCertificate
+        | BlockRefusal::Expired
+        | BlockRefusal::BadPayload
+        | BlockRefusal::WasErased
+        | BlockRefusal::BadRange
+        | BlockRefusal::NoSpace
+        | BlockRefusal::Damaged
+        | BlockRefusal::Forbidden
+        | BlockRefusal::Malformed => false,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::time::Duration;
 
-use eggs_client::{Client, ClientConfig, Linked};
+use eggs_client::{Client, ClientConfig, ClientError, Linked};
 use eggs_proto::hello::Secret;
 use eggs_proto::shard::Replace;
 use eggs_proto::{
@@ -146,11 +146,18 @@ impl Cluster {
     }
 
     pub async fn client_with(&self, adjust: impl FnOnce(&mut ClientConfig)) -> Client {
+        self.try_client_with(adjust).await.unwrap()
+    }
+
+    pub async fn try_client_with(
+        &self,
+        adjust: impl FnOnce(&mut ClientConfig),
+    ) -> Result<Client, ClientError> {
         let registry = self.running[&NodeId::new(ProcessRole::Registry, 0)].address;
         let credentials = Credentials::client(self.secret.derive_client());
         let mut config = ClientConfig::new(vec![registry], credentials, "test");
         adjust(&mut config);
-        Client::connect(config).await.unwrap()
+        Client::connect(config).await
     }
 }
 

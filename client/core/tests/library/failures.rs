@@ -4,10 +4,13 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use eggs_client::{Client, ClientError};
-use eggs_proto::{ExtentBlock, ExtentBody, InodeId, ProcessRole};
+use eggs_client::{Client, ClientConfig, ClientError};
+use eggs_proto::hello::Secret;
+use eggs_proto::{ExtentBlock, ExtentBody, InodeId, NodeId, ProcessRole};
+use eggs_rpc::Credentials;
 
 use crate::cluster::{Cluster, get, name, noise, put, within};
+use crate::node::Node;
 
 const MIB: usize = 1 << 20;
 
@@ -160,10 +163,32 @@ async fn a_process_that_comes_back_elsewhere_is_found() {
         cluster.kill(ProcessRole::Blocks, domain).await;
     }
     for index in 0..3 {
-        cluster.start_node(eggs_proto::NodeId::new(ProcessRole::Shard, index));
+        cluster.start_node(NodeId::new(ProcessRole::Shard, index));
     }
     for domain in 0..16 {
-        cluster.start_node(eggs_proto::NodeId::new(ProcessRole::Blocks, domain));
+        cluster.start_node(NodeId::new(ProcessRole::Blocks, domain));
     }
     assert!(within(20, get(&client, linked.inode)).await == bytes);
+}
+
+#[tokio::test]
+async fn a_stranger_at_a_registry_address_is_passed_over() {
+    let cluster = Cluster::start();
+    let node = Node {
+        node: NodeId::new(ProcessRole::Registry, 9),
+        world: cluster.world.clone(),
+    };
+    let stranger = node.start(Credentials::server(Secret::new([1; 32])));
+    for _ in 0..5 {
+        let client = cluster
+            .client_with(|config| config.registry.push(stranger.address))
+            .await;
+        assert_eq!(
+            client.stat(InodeId::ROOT).await.unwrap().inode,
+            InodeId::ROOT
+        );
+        let alone = |config: &mut ClientConfig| config.registry = vec![stranger.address];
+        let error = cluster.try_client_with(alone).await.err().unwrap();
+        assert!(matches!(error, ClientError::Unauthorized { .. }), "{error}");
+    }
 }
