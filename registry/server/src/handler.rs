@@ -14,6 +14,7 @@ use eggs_registry_state::{
 };
 use eggs_rpc::{Handler, Peer, PeerRole, Reply, Request};
 
+use crate::forward::Forward;
 use crate::queries;
 use crate::replica::Replica;
 
@@ -26,13 +27,18 @@ pub(crate) struct RegistryHandler {
 struct Started {
     node: Arc<Node>,
     replica: Arc<Replica>,
+    forward: Forward,
 }
 
 impl RegistryHandler {
     /// From now on there is something to answer with.
-    pub(crate) fn start(&self, node: Arc<Node>, replica: Arc<Replica>) {
+    pub(crate) fn start(&self, node: Arc<Node>, replica: Arc<Replica>, forward: Forward) {
         // Only the first call counts, and there is only one.
-        let _ = self.started.set(Started { node, replica });
+        let _ = self.started.set(Started {
+            node,
+            replica,
+            forward,
+        });
     }
 }
 
@@ -45,6 +51,9 @@ impl Handler for RegistryHandler {
             MessageKind::Registry => {
                 let deadline = request.deadline.into_std();
                 let outcome = answer(&started.replica, peer.role, &request.body, deadline).await;
+                if let Some(reply) = started.forward.ask_leader(peer, &outcome, &request).await {
+                    return reply;
+                }
                 Reply {
                     body: encode(&outcome).into(),
                     payload: Bytes::new(),

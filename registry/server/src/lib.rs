@@ -12,6 +12,7 @@ mod beats;
 mod clock;
 mod config;
 mod error;
+mod forward;
 mod freshness;
 mod handler;
 mod http;

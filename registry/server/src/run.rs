@@ -14,6 +14,7 @@ use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio_util::sync::CancellationToken;
 
 use crate::beats::Beats;
+use crate::forward::Forward;
 use crate::freshness::Freshness;
 use crate::handler::RegistryHandler;
 use crate::http::{HttpServer, Web};
@@ -78,7 +79,11 @@ pub async fn start(config: Config) -> Result<Registry, RunError> {
         stale_ms: config.stale_ms,
         observe_every: config.observe_every,
     });
-    handler.start(node.clone(), replica.clone());
+    // Not the connections of Raft: a request that waits for the leader must not hold up an append.
+    let connect =
+        |program: &str| Client::new(config.credentials.clone(), program, ClientLimits::default());
+    let forward = Forward::new(connect, config.members());
+    handler.start(node.clone(), replica.clone(), forward);
     let health = Health::default();
     let metrics = Metrics::new("eggsshuckle");
     let web = Arc::new(Web::new(replica.clone(), metrics, health.clone()));
