@@ -210,7 +210,7 @@ impl Content {
             return Ok(());
         }
         if matches!(self.body, Body::Stream(_)) {
-            self.to_spool().await?;
+            self.move_to_spool().await?;
         }
         self.dir = dir;
         if let Some(mut writer) = self.reserved.take() {
@@ -237,9 +237,11 @@ impl Content {
         let appending = offset >= self.size;
         match &self.body {
             Body::Memory { .. } if end <= MEMORY_BYTES_MAX as u64 => Ok(()),
-            Body::Memory { sequential, .. } if *sequential && appending => self.to_stream().await,
-            Body::Memory { .. } => self.to_spool().await,
-            Body::Stream(_) if !appending => self.to_spool().await,
+            Body::Memory { sequential, .. } if *sequential && appending => {
+                self.move_to_stream().await
+            }
+            Body::Memory { .. } => self.move_to_spool().await,
+            Body::Stream(_) if !appending => self.move_to_spool().await,
             Body::Stream(_) | Body::Spool(_) | Body::Published(..) | Body::Broken(_) => Ok(()),
         }
     }
@@ -248,8 +250,8 @@ impl Content {
     async fn prepare_to_truncate(&mut self, size: u64) -> Outcome<()> {
         self.make_local().await?;
         match &self.body {
-            Body::Memory { .. } if size > MEMORY_BYTES_MAX as u64 => self.to_spool().await,
-            Body::Stream(_) if size < self.size => self.to_spool().await,
+            Body::Memory { .. } if size > MEMORY_BYTES_MAX as u64 => self.move_to_spool().await,
+            Body::Stream(_) if size < self.size => self.move_to_spool().await,
             Body::Memory { .. }
             | Body::Stream(_)
             | Body::Spool(_)
@@ -271,11 +273,11 @@ impl Content {
             self.body = Body::Memory { bytes, sequential };
             return Ok(());
         }
-        self.to_spool().await
+        self.move_to_spool().await
     }
 
     /// From memory to the transient file.
-    async fn to_stream(&mut self) -> Outcome<()> {
+    async fn move_to_stream(&mut self) -> Outcome<()> {
         let mut writer = self.transient().await?;
         let Body::Memory { bytes, .. } = &mut self.body else {
             return Ok(());
@@ -291,7 +293,7 @@ impl Content {
     }
 
     /// From anywhere to a local file.
-    async fn to_spool(&mut self) -> Outcome<()> {
+    async fn move_to_spool(&mut self) -> Outcome<()> {
         if matches!(self.body, Body::Spool(_) | Body::Broken(_)) {
             return Ok(());
         }

@@ -19,7 +19,11 @@
 //! - While a file is being replaced (`O_TRUNC`), everybody sees the old one until the new one is published. Inside, the
 //!   open is answered with `ESTALE` once, see [`writes`]; thus the new content has an inode of its own from
 //!   the beginning, and no page, size or mapping of the old one is touched.
-//! - An existing file that is not empty cannot be opened for writing without `O_TRUNC`: EROFS.
+//! - An existing file that is not empty cannot be opened for writing without `O_TRUNC`: EROFS. That goes for programs that
+//!   append to what exists (`>>`, reflogs of git) and for those that open first and truncate later (`truncate -s 0`,
+//!   `sort -o` onto its input); `truncate(2)` to nothing replaces the file.
+//! - A descriptor that a child inherited counts as open for writing until the child is known to be somebody else's, so
+//!   `{ sleep 9 & } > f` makes `f` appear after 9 seconds, not before something may still be written.
 //! - A write error (say ENOSPC) makes the last close fail too, and the file does not appear.
 //! - Two clients that create the same name with `O_EXCL` may both succeed; the second one to close gets EEXIST.
 //! - A file whose last writer was killed by a signal does not appear.

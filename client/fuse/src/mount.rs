@@ -240,7 +240,7 @@ fn mounted_at(point: &Path) -> Option<Found> {
 fn find_mount(table: &[u8], point: &Path) -> Option<Found> {
     let text = |field: &[u8]| String::from_utf8_lossy(field).into_owned();
     let lines = table.split(|byte| *byte == b'\n');
-    let matching = lines.filter_map(|line| {
+    let mut matching = lines.filter_map(|line| {
         let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
         let dash = fields.iter().position(|field| *field == b"-")?;
         let at = unescape(fields.get(4)?);
@@ -249,7 +249,7 @@ fn find_mount(table: &[u8], point: &Path) -> Option<Found> {
             kind: text(fields.get(dash + 1)?),
         })
     });
-    matching.last()
+    matching.next_back()
 }
 
 /// Space, tab, newline and backslash are written as `\ooo`.

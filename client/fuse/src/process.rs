@@ -1,8 +1,9 @@
 //! Who closes a file, how it is dying, and who else has the file open: read from `/proc` while the closer waits
 //! in our FLUSH, so that nothing of it changes under our eyes.
 //!
-//! The closer may be inside of `execve`, which closes descriptors while it holds a lock that `/proc/PID/stat` waits for:
-//! reading that would be a deadlock. So it is read only of a process without memory, which is past any `execve`.
+//! The closer may be inside of `execve`, which closes descriptors while it holds a lock for which `/proc/PID/stat` and
+//! the links in `/proc/PID/fd` wait: reading them would be a deadlock. So the links are never read, and `stat`
+//! only of a process without memory, which is past any `execve`.
 //!
 //! A descriptor is recognised by the inode number in `fdinfo`, never by following `/proc/PID/fd/N`, which would
 //! ask this very mount. The number of a file being written is unique in the cluster, so it needs no device number
@@ -197,11 +198,8 @@ impl Proc {
         };
         let wanted = inode.get().to_string();
         descriptors.flatten().any(|entry| {
-            let target = fs::read_link(entry.path());
-            let is_file = target.is_ok_and(|path| path.is_absolute() && !path.starts_with("/dev"));
-            is_file
-                && fs::read_to_string(directory.join("fdinfo").join(entry.file_name()))
-                    .is_ok_and(|info| is_writable(&info, &wanted))
+            fs::read_to_string(directory.join("fdinfo").join(entry.file_name()))
+                .is_ok_and(|info| is_writable(&info, &wanted))
         })
     }
 }

@@ -1,5 +1,7 @@
 //! When a file appears: real processes on a real mount of a cluster in memory.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs::File;

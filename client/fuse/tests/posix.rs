@@ -1,5 +1,7 @@
 //! System calls, on a real mount of a cluster in memory.
 
+#![allow(clippy::unwrap_used)]
+
 mod common;
 
 use std::fs::{self, File, OpenOptions};

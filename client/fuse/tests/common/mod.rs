@@ -1,6 +1,6 @@
 //! A cluster in memory, and a mount of it.
 
-#![allow(dead_code)] // each test program uses a part
+#![allow(dead_code, unused_imports)] // each test program uses a part
 
 mod fake;
 mod mounted;
