@@ -71,7 +71,7 @@ impl Copy {
         let temporary = target.with_file_name(hidden);
         let file = File::create_new(&temporary);
         Ok(Self {
-            file: file.map_err(|error| Failure::local("write", temporary.display(), &error))?,
+            file: file.map_err(|error| Failure::local("write", target.display(), &error))?,
             temporary,
             target: target.to_owned(),
             finished: false,
