@@ -13,6 +13,7 @@ use crate::gates::Gates;
 use crate::handles::Handles;
 use crate::lock::lock;
 use crate::names::Names;
+use crate::recent::Recent;
 use crate::write_file::Published;
 use crate::writes::Writes;
 
@@ -36,6 +37,7 @@ pub struct FileSystem {
     pub(crate) writes: Writes,
     pub(crate) handles: Handles,
     pub(crate) gates: Gates,
+    pub(crate) recent: Recent,
     /// Published files of which the kernel may hold pages from before.
     unclean: Mutex<HashSet<InodeId>>,
     notifier: OnceLock<Notifier>,
@@ -62,6 +64,7 @@ impl FileSystem {
             writes: Writes::default(),
             handles: Handles::default(),
             gates: Gates::default(),
+            recent: Recent::default(),
             unclean: Mutex::default(),
             notifier: OnceLock::new(),
         })

@@ -44,6 +44,7 @@ mod ops;
 pub mod place;
 pub mod process;
 pub mod publication;
+mod recent;
 pub mod skin;
 pub mod spool;
 pub mod write_file;

@@ -67,6 +67,12 @@ impl Skin {
         };
         self.tasks.spawn_on(task, &self.runtime);
     }
+
+    /// Who asks. Anything but a lookup or a question for attributes ends what is remembered of a lookup.
+    fn caller(&self, request: &Request) -> Caller {
+        self.fs.recent.forget(request.pid());
+        Caller::of(request)
+    }
 }
 
 /// How long the kernel may use attributes.
@@ -175,11 +181,12 @@ impl Filesystem for Skin {
         }
     }
 
-    fn getattr(&self, _req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
+    fn getattr(&self, req: &Request, ino: INodeNo, _fh: Option<FileHandle>, reply: ReplyAttr) {
         let inode = take!(inode(ino), reply);
+        let caller = Caller::of(req);
         let cache = self.fs.settings.cache;
         self.later(&[inode], |fs| async move {
-            match fs.getattr(inode).await {
+            match fs.getattr_by(caller, inode).await {
                 Ok(seen) => {
                     reply.attr(&ttl(&seen, cache), &file_attr(&seen.attributes));
                 }
@@ -207,7 +214,7 @@ impl Filesystem for Skin {
         reply: ReplyAttr,
     ) {
         let inode = take!(inode(ino), reply);
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         let attributes = AttributeChange {
             mode: mode.map(|mode| mode & eggs_proto::MODE_MASK),
             uid,
@@ -227,8 +234,9 @@ impl Filesystem for Skin {
         });
     }
 
-    fn readlink(&self, _req: &Request, ino: INodeNo, reply: ReplyData) {
+    fn readlink(&self, req: &Request, ino: INodeNo, reply: ReplyData) {
         let inode = take!(inode(ino), reply);
+        self.caller(req);
         self.later(&[inode], |fs| async move {
             match fs.read_link(inode).await {
                 Ok(target) => reply.data(&target),
@@ -251,7 +259,7 @@ impl Filesystem for Skin {
         if mode & libc::S_IFMT != libc::S_IFREG {
             return reply.error(Errno::PERM.into());
         }
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         self.later(&[place.dir], |fs| async move {
             answer_made(reply, fs.make_file(caller, place, mode).await);
         });
@@ -267,21 +275,23 @@ impl Filesystem for Skin {
         reply: ReplyEntry,
     ) {
         let place = take!(place(parent, name), reply);
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         self.later(&[place.dir], |fs| async move {
             answer_made(reply, fs.make_directory(caller, place, mode).await);
         });
     }
 
-    fn unlink(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn unlink(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let place = take!(place(parent, name), reply);
+        self.caller(req);
         self.later(&[place.dir], |fs| async move {
             answer_empty(reply, fs.unlink(place).await);
         });
     }
 
-    fn rmdir(&self, _req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+    fn rmdir(&self, req: &Request, parent: INodeNo, name: &OsStr, reply: ReplyEmpty) {
         let place = take!(place(parent, name), reply);
+        self.caller(req);
         let dir = lock(&self.fs.names).inode(&place).unwrap_or(place.dir);
         self.later(&[place.dir, dir], |fs| async move {
             answer_empty(reply, fs.remove_directory(place).await);
@@ -298,7 +308,7 @@ impl Filesystem for Skin {
     ) {
         let place = take!(place(parent, link_name), reply);
         let target = target.as_os_str().as_bytes().to_vec();
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         self.later(&[place.dir], |fs| async move {
             answer_made(reply, fs.symlink(caller, place, target).await);
         });
@@ -306,7 +316,7 @@ impl Filesystem for Skin {
 
     fn rename(
         &self,
-        _req: &Request,
+        req: &Request,
         parent: INodeNo,
         name: &OsStr,
         newparent: INodeNo,
@@ -315,6 +325,7 @@ impl Filesystem for Skin {
         reply: ReplyEmpty,
     ) {
         let source = take!(place(parent, name), reply);
+        self.caller(req);
         let target = take!(place(newparent, newname), reply);
         let replace = if flags.is_empty() {
             Replace::Files
@@ -349,7 +360,7 @@ impl Filesystem for Skin {
 
     fn open(&self, req: &Request, ino: INodeNo, flags: OpenFlags, reply: ReplyOpen) {
         let inode = take!(inode(ino), reply);
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         self.later(&[inode], |fs| async move {
             match fs.open(caller, inode, flags.0).await {
                 Ok(opened) => reply.opened(FileHandle(opened.handle), open_flags(opened.kind)),
@@ -369,7 +380,7 @@ impl Filesystem for Skin {
         reply: ReplyCreate,
     ) {
         let place = take!(place(parent, name), reply);
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         self.later(&[place.dir], |fs| async move {
             match fs.create(caller, place, mode, flags).await {
                 Ok((attributes, opened)) => reply.created(
@@ -415,7 +426,7 @@ impl Filesystem for Skin {
         _lock_owner: Option<LockOwner>,
         reply: ReplyWrite,
     ) {
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         let data = Bytes::copy_from_slice(data);
         self.later(&[], |fs| async move {
             match fs.write(caller, fh.0, offset, flags.0, data).await {
@@ -433,7 +444,7 @@ impl Filesystem for Skin {
         _lock_owner: LockOwner,
         reply: ReplyEmpty,
     ) {
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         self.later(&[], |fs| async move {
             answer_empty(reply, fs.flush(caller, fh.0).await);
         });
@@ -635,7 +646,7 @@ impl Filesystem for Skin {
         mode: i32,
         reply: ReplyEmpty,
     ) {
-        let caller = Caller::of(req);
+        let caller = self.caller(req);
         let range = offset..offset.saturating_add(length);
         self.later(&[], |fs| async move {
             answer_empty(reply, fs.allocate(caller, fh.0, range, mode).await);

@@ -182,6 +182,18 @@ os.umask(0o027); os.close(os.open('g', os.O_CREAT | os.O_WRONLY, 0o777)); assert
 }
 
 #[test]
+fn a_thread_sees_its_own_changes_through_another_name() {
+    let m = mounted!();
+    m.python(
+        "open('f', 'w').write('x'); fd = os.open('f', os.O_RDONLY)
+for i in range(300):
+    os.chmod('f', 0o400 + i % 2); assert os.fstat(fd).st_mode & 0o777 == 0o400 + i % 2
+    os.utime('f', (i, i)); assert os.fstat(fd).st_mtime == i
+    os.stat('f'); os.rename('f', 'g'); os.rename('g', 'f'); os.chown(fd, i, i); assert os.stat('f').st_uid == i",
+    );
+}
+
+#[test]
 fn the_time_of_the_last_write_is_kept() {
     let m = mounted!();
     m.python(

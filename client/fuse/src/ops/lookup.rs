@@ -39,6 +39,9 @@ impl FileSystem {
     pub async fn lookup(&self, caller: Caller, place: Place) -> Outcome<Seen> {
         let seen = self.find(caller, &place).await?;
         lock(&self.names).looked_up(place, seen.attributes.inode);
+        if self.settings.cache.is_zero() && !seen.pending {
+            self.recent.put(caller.pid, seen.attributes);
+        }
         Ok(seen)
     }
 
@@ -48,14 +51,24 @@ impl FileSystem {
         {
             return Ok(Seen::pending(grant.file.attributes()));
         }
+        let written_here = !self.writes.at(place).is_empty();
         match self.backend.lookup(place).await {
             Ok(attributes) => Ok(Seen::published(attributes)),
             Err(Errno::NOENT) => match self.writes.pending_at(place) {
                 Some(file) => Ok(Seen::pending(file.attributes())),
                 // It may have been published in between.
-                None => self.backend.lookup(place).await.map(Seen::published),
+                None if written_here => self.backend.lookup(place).await.map(Seen::published),
+                None => Err(Errno::NOENT),
             },
             Err(errno) => Err(errno),
+        }
+    }
+
+    /// Attributes of an inode, perhaps those that the same thread has just been told.
+    pub async fn getattr_by(&self, caller: Caller, inode: InodeId) -> Outcome<Seen> {
+        match self.recent.take(caller.pid, inode) {
+            Some(attributes) if self.writes.get(inode).is_none() => Ok(Seen::published(attributes)),
+            Some(_) | None => self.getattr(inode).await,
         }
     }
 
