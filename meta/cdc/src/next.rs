@@ -49,8 +49,8 @@ impl NextStep {
         }
     }
 
-    /// Names the change that an attempt asks for. Serials stay far below 2^24: each step is of one kind,
-    /// and only the guess of a kind can repeat, for at most [`LOCK_WAIT_MS`].
+    /// Names the change that an attempt asks for. Serials stay far below 2^24: a transaction has
+    /// few steps, and those that can be taken again are for at most [`LOCK_WAIT_MS`].
     pub fn request_id(&self, attempt: u16) -> RequestId {
         let step = u64::from(self.serial & 0xff_ffff) << 16 | u64::from(attempt);
         RequestId {

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use eggs_cdc::{CdcAnswer, CdcCommand, NextStep, StepOutcome};
+use eggs_cdc::{CdcAnswer, CdcCommand, LOCK_WAIT_MS, NextStep, StepOutcome};
 use eggs_machine::{Command, CommandHeader};
-use eggs_proto::{RequestId, TransactionId};
+use eggs_proto::{Refusal, RequestId, Time, TransactionId};
 use eggs_raft::{Group, ProposeError};
 use tokio::sync::Notify;
 use tokio::task::{Id, JoinSet};
@@ -198,10 +198,13 @@ impl Driver {
     }
 
     /// Sends a step, as often as it takes. `Locked` is an outcome only when patience has ended.
+    ///
+    /// Patience is measured by both clocks: the wall clock may have been set back.
     async fn outcome(&self, step: &NextStep, attempt: &mut u16) -> StepOutcome {
+        let end = Instant::now() + Duration::from_millis(LOCK_WAIT_MS);
         loop {
             let outcome = self.caller.call(&step.call(*attempt)).await;
-            if outcome != StepOutcome::Refused(eggs_proto::Refusal::Locked) {
+            if outcome != StepOutcome::Refused(Refusal::Locked) {
                 return outcome;
             }
             let Some(until) = step.patient_until else {
@@ -210,7 +213,7 @@ impl Driver {
             self.metrics.locked.inc();
             let pause = eggs_cdc::locked_delay_ms(*attempt);
             *attempt = attempt.saturating_add(1);
-            if clock::now() >= until {
+            if clock::now() >= until || Instant::now() >= end {
                 return outcome;
             }
             tokio::time::sleep(Duration::from_millis(pause)).await;
@@ -219,6 +222,11 @@ impl Driver {
 
     /// Puts an outcome into the log. `false`: nothing is left to be done here.
     async fn report(&self, group: &Group, step: &NextStep, outcome: StepOutcome) -> bool {
+        // A name that is still locked is reported when patience has ended, and the log has to see that it has.
+        let not_before = match &outcome {
+            StepOutcome::Refused(Refusal::Locked) => step.patient_until.unwrap_or_default(),
+            StepOutcome::Refused(_) | StepOutcome::Done | StepOutcome::DentryLocked(_) => Time(0),
+        };
         let body = CdcCommand::StepDone {
             transaction: step.transaction,
             serial: step.serial,
@@ -227,7 +235,7 @@ impl Driver {
         .encode();
         loop {
             let header = CommandHeader {
-                now: clock::now(),
+                now: clock::now().max(not_before),
                 request: None, // a second copy is ignored because of its serial
             };
             let command = Command {
