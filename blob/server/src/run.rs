@@ -90,7 +90,7 @@ async fn upkeep(disks: ServedDisks, metrics: BlockMetrics, stop: CancellationTok
             memory::give_back();
         }
         (moved, kept) = (moved_now, !idle);
-        if looks % LOOKS_PER_SWEEP == 0 {
+        if looks.is_multiple_of(LOOKS_PER_SWEEP) {
             disks.sweep();
         }
         show(&metrics, &disks);

@@ -112,7 +112,7 @@ fn write_until_the_cut(
             return;
         }
         known.lock().unwrap().written.insert(block, order.facts);
-        if number % 3 == 0 {
+        if number.is_multiple_of(3) {
             known.lock().unwrap().written.remove(&block); // may be gone from here on
             if disk.erase(&may_erase(disk, &order), NOW).is_err() {
                 return;
