@@ -118,6 +118,9 @@ impl GroupLog {
     fn hash_at(&self, index: u64) -> io::Result<u64> {
         {
             let ends = self.tail.lock();
+            if index < ends.first {
+                return Ok(ends.purged_hash); // the chain of what is left begins after it
+            }
             let recent = ends
                 .recent_from()
                 .and_then(|from| index.checked_sub(from))
@@ -300,20 +303,18 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
 
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
         let from = last_log_id.as_ref().map_or(0, |id| id.index() + 1);
-        let (purged, purged_hash) = {
-            let ends = self.tail.lock();
-            (ends.purged, ends.purged_hash)
-        };
+        if self.ends().1.is_none_or(|last| last.index() < from) {
+            return Ok(()); // there is nothing after it
+        }
         let hash = match last_log_id {
             None => keys::first_hash(self.group),
-            // What was purged up to here is the start of the chain now.
-            Some(id) if purged == Some(id) => purged_hash,
             Some(id) => self.hash_at(id.index())?,
         };
         {
             let mut ends = self.tail.lock();
             ends.cut(from);
             ends.last = last_log_id;
+            ends.first = ends.first.min(from);
             ends.hash = hash;
         }
         self.submit_and_wait(Change::Truncate { from }).await?;
@@ -338,7 +339,7 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
             let mut ends = self.tail.lock();
             ends.drop_upto(index);
             ends.purged = Some(log_id);
-            ends.first = index + 1;
+            ends.first = ends.first.max(index + 1);
             ends.purged_hash = hash;
             if beyond {
                 ends.last = Some(log_id);
