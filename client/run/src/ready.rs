@@ -16,6 +16,14 @@ const PROBE: Duration = Duration::from_millis(1500);
 const PAUSE: Duration = Duration::from_millis(50);
 const SHARDS_AT_ONCE: usize = 64;
 
+/// Findings that a start brings with it. Others, such as too few failure domains, are there to stay.
+const PASSING: [&str; 4] = [
+    "GROUP_WITHOUT_LEADER",
+    "GROUP_QUORUM_AT_RISK",
+    "NODE_DOWN",
+    "BLOCK_SERVICE_STALE",
+];
+
 /// A client of the cluster with a short patience.
 pub async fn connect(layout: &Layout, registry: Vec<SocketAddr>) -> Result<Client> {
     let credentials = Credentials::from_file(&layout.client_secret(), PeerRole::Client)
@@ -50,7 +58,15 @@ pub async fn wait(layout: &Layout, registry: Vec<SocketAddr>, shape: Shape, say:
         pending = still_pending(&client, pending).await;
         cdc_serves = cdc_serves || client.cdc_status().await.is_ok();
         if pending.is_empty() && cdc_serves && active >= disks as usize {
-            return;
+            match client.health().await {
+                Ok(health) => match health.findings.iter().find(|f| PASSING.contains(&&*f.code)) {
+                    None => return,
+                    Some(finding) => say(&format!("this to pass: {}", finding.what)),
+                },
+                Err(_) => say("the registry to tell the cluster's health"),
+            }
+            tokio::time::sleep(PAUSE).await;
+            continue;
         }
         say(&format!(
             "leaders: {} of 256 shards, the coordinator {}; disks: {active} of {disks}",

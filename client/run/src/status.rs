@@ -76,10 +76,10 @@ fn print_text(layout: &Layout, current: &Current, rows: &[Row], health: Option<&
             finding.code, finding.what, finding.remedy
         );
     }
-    for address in current.http.first() {
+    if let Some(address) = current.http.first() {
         println!("dashboard  http://{address}/");
     }
-    for mount in &current.mount {
+    if let Some(mount) = &current.mount {
         println!("mount      {}", mount.display());
     }
     println!();

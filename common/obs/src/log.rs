@@ -7,6 +7,9 @@ use std::str::FromStr;
 
 use tracing_subscriber::EnvFilter;
 
+/// openraft tells every message at INFO, and every answer that comes too late at WARN.
+const DEFAULT_FILTER: &str = "info,openraft=error";
+
 /// How events are written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
@@ -71,13 +74,13 @@ fn filter() -> (EnvFilter, Option<String>) {
         .into_iter()
         .find_map(|name| Some((name, std::env::var(name).ok().filter(|v| !v.is_empty())?)));
     let Some((name, wanted)) = wanted else {
-        return (EnvFilter::new("info"), None);
+        return (EnvFilter::new(DEFAULT_FILTER), None);
     };
     match EnvFilter::try_new(&wanted) {
         Ok(filter) => (filter, None),
         Err(error) => {
             let complaint = format!("{name}={wanted}: {error}");
-            (EnvFilter::new("info"), Some(complaint))
+            (EnvFilter::new(DEFAULT_FILTER), Some(complaint))
         }
     }
 }

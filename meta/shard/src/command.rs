@@ -16,6 +16,13 @@ pub struct ShardCommand {
     pub prepared: Prepared,
 }
 
+impl ShardCommand {
+    /// Whether the leader's map had too few disks for it. A newer map may have enough.
+    pub const fn is_short_of_space(&self) -> bool {
+        matches!(self.prepared, Prepared::Refused(Refusal::NoSpace { .. }))
+    }
+}
+
 /// What only the leader can decide. The position of a variant is its number in the log: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Prepared {

@@ -22,10 +22,14 @@ impl ShardService {
             let leader = group.leader();
             return Err(CallError::NotLeader { leader });
         }
+        let now = clock::now();
+        let mut command = self.prepare(group, (shard, now), asked.origin, change)?;
+        if command.is_short_of_space() && self.view.refresh().await.is_ok() {
+            // Disks may have come since the map was fetched; a full cluster is not worth a stale "no".
+            command = self.prepare(group, (shard, now), asked.origin, command.change)?;
+        }
         let view = self.view.current();
         let keys = |service| view.keys.get(&service).cloned();
-        let now = clock::now();
-        let command = self.prepare(group, (shard, now), asked.origin, change)?;
         let body = encode(&command);
         let header = CommandHeader {
             now,

@@ -107,9 +107,12 @@ impl DomainJson {
             let service = ServiceJson::new(info, condition, seen_ago_ms);
             domains.entry(info.domain).or_default().push(service);
         }
-        let domain = |(domain, services): (FailureDomainId, Vec<ServiceJson>)| Self {
-            domain: domain.to_string(),
-            services,
+        let domain = |(domain, mut services): (FailureDomainId, Vec<ServiceJson>)| {
+            services.sort_by_key(|service| service.is_flash);
+            Self {
+                domain: domain.to_string(),
+                services,
+            }
         };
         domains.into_iter().map(domain).collect()
     }
@@ -117,6 +120,9 @@ impl DomainJson {
 
 #[derive(Debug, Serialize)]
 struct ServiceJson {
+    /// For the order within a domain.
+    #[serde(skip)]
+    is_flash: bool,
     service: String,
     class: String,
     /// See `state_name`.
@@ -139,6 +145,7 @@ struct ServiceJson {
 impl ServiceJson {
     fn new(info: &BlockServiceInfo, condition: &ServiceCondition, seen_ago_ms: u64) -> Self {
         Self {
+            is_flash: info.class == StorageClass::Flash,
             service: info.service.to_string(),
             class: info.class.to_string(),
             state: state_name(info.state),
