@@ -1,5 +1,7 @@
 //! What `eggsrun status` shows.
 
+use std::io::Write;
+
 use anyhow::{Result, bail};
 use eggs_client::Health;
 use eggs_proto::registry::Severity;
@@ -39,8 +41,11 @@ pub async fn status(layout: &Layout, format: Format) -> Result<u8> {
         Err(_) => None,
     };
     match format {
-        Format::Text => print_text(layout, &current, &rows, health.as_ref()),
-        Format::Json => print_json(&current, &rows, health.as_ref()),
+        Format::Text => show(&text(layout, &current, &rows, health.as_ref())),
+        Format::Json => show(&format!(
+            "{:#}\n",
+            document(&current, &rows, health.as_ref())
+        )),
     }
     Ok(match health {
         None => UNREACHABLE,
@@ -68,22 +73,32 @@ fn word(health: Option<&Health>) -> &'static str {
     }
 }
 
-fn print_text(layout: &Layout, current: &Current, rows: &[Row], health: Option<&Health>) {
-    println!("cluster    {}: {}", layout.dir().display(), word(health));
+/// A reader that has seen enough closes the pipe; that is no error.
+fn show(text: &str) {
+    std::io::stdout().write_all(text.as_bytes()).ok();
+}
+
+fn text(layout: &Layout, current: &Current, rows: &[Row], health: Option<&Health>) -> String {
+    let mut lines = Vec::new();
+    lines.push(format!(
+        "cluster    {}: {}",
+        layout.dir().display(),
+        word(health)
+    ));
     for finding in health.iter().flat_map(|health| &health.findings) {
-        println!(
+        lines.push(format!(
             "           {}: {} ({})",
             finding.code, finding.what, finding.remedy
-        );
+        ));
     }
     if let Some(address) = current.http.first() {
-        println!("dashboard  http://{address}/");
+        lines.push(format!("dashboard  http://{address}/"));
     }
     if let Some(mount) = &current.mount {
-        println!("mount      {}", mount.display());
+        lines.push(format!("mount      {}", mount.display()));
     }
-    println!();
-    println!("{:<10} {:>8}  STATE", "NAME", "PID");
+    lines.push(String::new());
+    lines.push(format!("{:<10} {:>8}  STATE", "NAME", "PID"));
     for row in rows {
         let pid = row.pid.map_or("-".to_string(), |pid| pid.to_string());
         let note = if row.kept_down {
@@ -91,11 +106,17 @@ fn print_text(layout: &Layout, current: &Current, rows: &[Row], health: Option<&
         } else {
             ""
         };
-        println!("{:<10} {pid:>8}  {}{note}", row.name, row.condition.name());
+        lines.push(format!(
+            "{:<10} {pid:>8}  {}{note}",
+            row.name,
+            row.condition.name()
+        ));
     }
+    lines.push(String::new());
+    lines.join("\n")
 }
 
-fn print_json(current: &Current, rows: &[Row], health: Option<&Health>) {
+fn document(current: &Current, rows: &[Row], health: Option<&Health>) -> serde_json::Value {
     let processes: Vec<_> = rows
         .iter()
         .map(|row| {
@@ -112,13 +133,12 @@ fn print_json(current: &Current, rows: &[Row], health: Option<&Health>) {
         .flat_map(|health| &health.findings)
         .map(|f| json!({"code": f.code, "what": f.what, "affects": f.affects, "remedy": f.remedy}))
         .collect();
-    let value = json!({
+    json!({
         "health": word(health),
         "findings": findings,
         "registry": current.registry,
         "http": current.http,
         "mount": current.mount,
         "processes": processes,
-    });
-    println!("{value:#}");
+    })
 }

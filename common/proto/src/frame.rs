@@ -38,7 +38,7 @@ pub enum MessageKind {
     Shard = 16,
     /// [`crate::CdcRequest`], answered by `CallResult<CdcReply>`.
     Cdc = 17,
-    /// [`crate::BlockRequest`], answered by `CallResult<BlockReply>`.
+    /// [`crate::BlockRequest`], answered by [`crate::block::BlockResult`].
     Block = 18,
     /// [`crate::RegistryRequest`], answered by `CallResult<RegistryReply>`.
     Registry = 19,
