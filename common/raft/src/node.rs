@@ -183,7 +183,7 @@ impl Builder {
         let (log, state) = opened
             .await
             .map_err(|cause| StartError::Config(cause.to_string()))??;
-        let networks = Networks::new(transport, Arc::clone(&state));
+        let networks = Networks::new(transport);
         Ok(Self {
             config,
             raft: Arc::new(raft),

@@ -19,7 +19,7 @@ use super::checkpoint::{self, Destination};
 use super::link::Link;
 use super::wire::{Answer, Question};
 use crate::Transport;
-use crate::state::{Checkpoint, StateDb};
+use crate::state::Checkpoint;
 use crate::types::{Snapshot, TypeConfig, Vote};
 
 /// How long a follower may take to make entries durable.
@@ -30,16 +30,14 @@ const CHECKPOINTS_MAX: usize = 2;
 /// What all groups of a node share.
 pub(crate) struct Networks {
     transport: Arc<dyn Transport>,
-    state: Arc<StateDb>,
     links: Mutex<BTreeMap<u64, Link>>,
     checkpoints: Semaphore,
 }
 
 impl Networks {
-    pub(crate) fn new(transport: Arc<dyn Transport>, state: Arc<StateDb>) -> Arc<Self> {
+    pub(crate) fn new(transport: Arc<dyn Transport>) -> Arc<Self> {
         Arc::new(Self {
             transport,
-            state,
             links: Mutex::new(BTreeMap::new()),
             checkpoints: Semaphore::new(CHECKPOINTS_MAX),
         })
@@ -171,7 +169,7 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
     async fn full_snapshot(
         &mut self,
         vote: Vote,
-        _snapshot: Snapshot,
+        snapshot: Snapshot,
         cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
@@ -183,9 +181,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
             peer: *peer,
             transport: Arc::clone(&self.shared.transport),
         };
+        let Checkpoint::Live(state) = snapshot.snapshot else {
+            return Err(self.as_unreachable("only our own state is sent").into());
+        };
         let sending = async {
             let _permit = self.shared.checkpoints.acquire().await;
-            checkpoint::send(&to, Arc::clone(&self.shared.state), vote).await
+            checkpoint::send(&to, state, vote).await
         };
         tokio::select! {
             sent = sending => sent.map_err(|error| self.as_unreachable(error).into()),

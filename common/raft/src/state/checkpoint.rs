@@ -8,9 +8,12 @@
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use xxhash_rust::xxh64::xxh64;
+
+use super::StateDb;
 
 /// A chunk is sent once it holds this many bytes.
 pub(crate) const CHUNK_BYTES: usize = 1 << 20;
@@ -18,10 +21,9 @@ pub(crate) const CHUNK_BYTES: usize = 1 << 20;
 const CHUNK_BYTES_MAX: u32 = 64 << 20;
 
 /// What openraft passes around as a snapshot.
-#[derive(Debug)]
 pub(crate) enum Checkpoint {
-    /// The state of this node's replica at the moment of sending, which may be newer than asked for.
-    Live,
+    /// The group's state in this store at the moment of reading, which may be newer than asked for.
+    Live(Arc<StateDb>),
     /// What was received from a leader.
     Staged(Staged),
 }

@@ -9,14 +9,14 @@
 //! A node that starts and finds the note begins again at 3.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use eggs_machine::{Fault, Table};
 use eggs_proto::GroupId;
 use rocksdb::{Direction, IteratorMode, WriteBatch};
 use serde::{Deserialize, Serialize};
 
-use super::checkpoint::{Chunk, ChunkReader, Staged, for_each};
+use super::checkpoint::{Chunk, ChunkReader, ChunkWriter, Staged, for_each};
 use super::db::{Applied, INSTALLING, StateDb};
 use super::view::{GroupView, group_end, group_key, store_fault};
 use crate::codec;
@@ -145,6 +145,17 @@ impl StateDb {
             None => return Err(Fault::Store("the last group number is reserved".into())),
         }
         Ok(())
+    }
+
+    /// Writes a group's whole state, as of one moment, to a file; blocks.
+    pub(crate) fn stage(&self, group: GroupId, path: PathBuf) -> Result<Staged, Fault> {
+        let mut file = ChunkWriter::create(path).map_err(io_fault)?;
+        let mut written = Ok(());
+        self.stream(&GroupView::moment(self, group), &mut |chunk| {
+            written = file.push(&chunk);
+            written.is_ok()
+        })?;
+        written.and_then(|()| file.finish()).map_err(io_fault)
     }
 
     /// Sends a group's whole state, as of one moment, to `send` chunk by chunk; blocks. `send` says whether to go on.

@@ -130,16 +130,20 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         meta: &SnapshotMeta,
         snapshot: Checkpoint,
     ) -> Result<(), io::Error> {
-        let Checkpoint::Staged(staged) = snapshot else {
-            return Ok(()); // our own state is installed already
-        };
         let applied = Applied {
             last: meta.last_log_id,
             members: meta.last_membership.clone(),
         };
         let (state, group, new) = (Arc::clone(&self.state), self.group, applied.clone());
-        let installed =
-            tokio::task::spawn_blocking(move || state.install(group, &staged, &new)).await;
+        let installed = tokio::task::spawn_blocking(move || match snapshot {
+            Checkpoint::Staged(staged) => state.install(group, &staged, &new),
+            Checkpoint::Live(source) if Arc::ptr_eq(&source, &state) => Ok(()), // it is here
+            Checkpoint::Live(source) => {
+                let staged = source.stage(group, state.staging.join(group.0.to_string()))?;
+                state.install(group, &staged, &new)
+            }
+        })
+        .await;
         match installed {
             Ok(Ok(())) => {
                 self.applied = applied;
@@ -153,7 +157,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
     async fn get_current_snapshot(&mut self) -> Result<Option<Snapshot>, io::Error> {
         Ok(self.applied.last.is_some().then(|| Snapshot {
             meta: self.meta(),
-            snapshot: Checkpoint::Live,
+            snapshot: Checkpoint::Live(Arc::clone(&self.state)),
         }))
     }
 }
@@ -175,7 +179,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Builder {
         }
         Ok(Snapshot {
             meta: self.meta.clone(),
-            snapshot: Checkpoint::Live,
+            snapshot: Checkpoint::Live(Arc::clone(&self.state)),
         })
     }
 }
