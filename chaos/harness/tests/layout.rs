@@ -99,7 +99,10 @@ const IMPURE: &[&str] = &[
     "tokio",
     "getrandom",
     "std::fs",
-    "std::net",
+    "TcpStream",
+    "TcpListener",
+    "UdpSocket",
+    "ToSocketAddrs",
 ];
 
 const FILE_LINES_MAX: usize = 800;

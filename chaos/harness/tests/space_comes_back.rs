@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use eggs_harness::{Cluster, Content, Options, until};
 
-const BOUND: Duration = Duration::from_secs(90);
+const BOUND: Duration = Duration::from_secs(240);
 
 #[test]
 fn removing_a_tree_frees_every_block() -> Result<()> {
