@@ -11,6 +11,15 @@ const BOUND: Duration = Duration::from_secs(10);
 
 /// The JSON document under a path, and the status code.
 pub fn get_json(server: SocketAddr, path: &str) -> Result<(u16, Value)> {
+    let (code, body) = get(server, path)?;
+    Ok((
+        code,
+        serde_json::from_str(&body).with_context(|| format!("parse the JSON at {path}"))?,
+    ))
+}
+
+/// What is under a path, and the status code.
+pub fn get(server: SocketAddr, path: &str) -> Result<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&server, BOUND).context("connect")?;
     stream
         .set_read_timeout(Some(BOUND))
@@ -30,8 +39,5 @@ pub fn get_json(server: SocketAddr, path: &str) -> Result<(u16, Value)> {
     let Some(code) = head.split(' ').nth(1).and_then(|code| code.parse().ok()) else {
         bail!("not an HTTP answer: {head}");
     };
-    Ok((
-        code,
-        serde_json::from_str(body).with_context(|| format!("parse the JSON at {path}"))?,
-    ))
+    Ok((code, body.to_string()))
 }

@@ -12,6 +12,6 @@ mod wait;
 pub use close::close;
 pub use cluster::{Cluster, Options};
 pub use content::Content;
-pub use http::get_json;
+pub use http::{get, get_json};
 pub use programs::{Finished, program_dir};
 pub use wait::{eventually, until};

@@ -127,3 +127,36 @@ impl Ends {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn push(tail: &Tail, range: std::ops::Range<u64>) {
+        for index in range {
+            tail.lock().push(Recent {
+                entry: LogEntry {
+                    log_id: LogId::new_term_index(1, index),
+                    payload: openraft::EntryPayload::Blank,
+                },
+                hash: 0,
+                bytes: 10,
+            });
+        }
+    }
+
+    #[test]
+    fn what_is_not_written_stays_also_after_a_truncation() {
+        let tail = Tail::new(GroupId(1), &RecoveredLog::default());
+        push(&tail, 0..100);
+        tail.set_written(9);
+        assert_eq!(tail.lock().recent_from(), Some(10));
+        tail.set_written(99);
+        assert_eq!(tail.lock().recent_from(), Some(36));
+        tail.lock().cut(50);
+        tail.lock().written_only_before(50);
+        push(&tail, 50..200);
+        tail.set_written(50);
+        assert_eq!(tail.lock().recent_from(), Some(51));
+    }
+}
