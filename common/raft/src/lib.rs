@@ -22,6 +22,7 @@ mod proposer;
 mod pulse;
 mod rocks;
 mod rpc_transport;
+mod start;
 mod state;
 #[cfg(test)]
 mod storage_tests;

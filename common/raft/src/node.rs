@@ -1,6 +1,5 @@
 //! All replicas of one process.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,33 +10,30 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::fatal::Fatal;
-use crate::group::Replica;
 use crate::log::LogDb;
-use crate::net::{Answerer, Network, Networks, Silence};
-use crate::proposer::Proposer;
-use crate::rocks::SharedMemory;
-use crate::state::{GroupMachine, StateDb};
-use crate::types::Raft;
-use crate::{Group, GroupSpec, Limits, NodeConfig, StartError, Timing, Transport, keeper, pulse};
+use crate::net::Answerer;
+use crate::start::Builder;
+use crate::state::StateDb;
+use crate::{Group, GroupSpec, Limits, NodeConfig, StartError, Transport, keeper};
 
 /// How long a shutdown waits for other nodes to take over.
 const HANDOVER: Duration = Duration::from_millis(1500);
 
 /// All replicas of one process.
 pub struct Node {
-    shared: Arc<Shared>,
-    tasks: Vec<AbortHandle>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) tasks: Vec<AbortHandle>,
 }
 
 pub(crate) struct Shared {
-    node: NodeId,
+    pub(crate) node: NodeId,
     pub(crate) groups: Vec<Group>,
     pub(crate) limits: Limits,
     pub(crate) fatal: Fatal,
-    answerer: Answerer,
-    log: Arc<LogDb>,
-    state: Arc<StateDb>,
-    stopping: AtomicBool,
+    pub(crate) answerer: Answerer,
+    pub(crate) log: Arc<LogDb>,
+    pub(crate) state: Arc<StateDb>,
+    pub(crate) stopping: AtomicBool,
 }
 
 impl Shared {
@@ -153,227 +149,6 @@ impl Drop for Node {
     fn drop(&mut self) {
         for task in &self.tasks {
             task.abort();
-        }
-    }
-}
-
-/// What is there before the groups are.
-struct Builder {
-    config: NodeConfig,
-    raft: Arc<openraft::Config>,
-    log: Arc<LogDb>,
-    state: Arc<StateDb>,
-    fatal: Fatal,
-    networks: Arc<Networks>,
-}
-
-/// A group that was just built, and how it begins.
-struct Begun {
-    group: Group,
-    members: BTreeSet<NodeId>,
-    pristine: bool,
-}
-
-impl Builder {
-    async fn open(config: NodeConfig, transport: Arc<dyn Transport>) -> Result<Self, StartError> {
-        let raft = raft_config(&config.timing, &config.limits)?;
-        let fatal = Fatal::new();
-        let (on_disk, fatal_there) = (config.clone(), fatal.clone());
-        let opened = tokio::task::spawn_blocking(move || open_stores(&on_disk, &fatal_there));
-        let (log, state) = opened
-            .await
-            .map_err(|cause| StartError::Config(cause.to_string()))??;
-        let networks = Networks::new(transport);
-        Ok(Self {
-            config,
-            raft: Arc::new(raft),
-            log,
-            state,
-            fatal,
-            networks,
-        })
-    }
-
-    async fn start(self, mut specs: Vec<GroupSpec>) -> Result<Arc<Node>, StartError> {
-        specs.sort_by_key(|spec| spec.group);
-        let silence_end = Instant::now() + self.config.timing.silence();
-        let mut answerer = Answerer::default();
-        let mut begun = Vec::with_capacity(specs.len());
-        for spec in specs {
-            let one = self.begin(spec).await?;
-            let alone = one.members.len() == 1;
-            let silence = if one.pristine || alone {
-                Silence::None
-            } else {
-                Silence::Until(silence_end)
-            };
-            let raft = one.group.replica.raft.clone();
-            answerer.add(one.group.id(), raft, silence, &self.state);
-            begun.push(one);
-        }
-        let shared = Arc::new(Shared {
-            node: self.config.node,
-            groups: begun.iter().map(|one| one.group.clone()).collect(),
-            limits: self.config.limits,
-            fatal: self.fatal,
-            answerer,
-            log: self.log,
-            state: self.state,
-            stopping: AtomicBool::new(false),
-        });
-        let elections = tokio::spawn(elections(begun, silence_end, self.config.timing));
-        let keeper = tokio::spawn(keeper::run(Arc::downgrade(&shared)));
-        let period = Duration::from_millis(self.config.timing.heartbeat_ms);
-        let pulse = tokio::spawn(pulse::run(Arc::downgrade(&shared), period));
-        Ok(Arc::new(Node {
-            shared,
-            tasks: [elections, keeper, pulse].map(|t| t.abort_handle()).into(),
-        }))
-    }
-
-    async fn begin(&self, spec: GroupSpec) -> Result<Begun, StartError> {
-        let group = spec.group;
-        let failed = |cause: String| StartError::Group { group, cause };
-        let log = self.log.group(group);
-        let machine = GroupMachine::open(
-            group,
-            Arc::clone(&self.state),
-            spec.machine,
-            self.fatal.clone(),
-        )?;
-        let pristine = log.is_pristine() && machine.is_pristine();
-        let (purged, _) = log.ends();
-        if purged.as_ref().map(|id| id.index()) > machine.applied_index() {
-            return Err(StartError::LostDisk(format!(
-                "the state of {group} ends before its log begins"
-            )));
-        }
-        let network = Network {
-            group,
-            shared: Arc::clone(&self.networks),
-        };
-        let node = self.config.node;
-        let raft = Raft::new(
-            node.get(),
-            Arc::clone(&self.raft),
-            network,
-            log.clone(),
-            machine,
-        )
-        .await
-        .map_err(|cause| failed(cause.to_string()))?;
-        if pristine && spec.members.contains(&node) {
-            let members: BTreeSet<u64> = spec.members.iter().map(|node| node.get()).collect();
-            raft.initialize(members)
-                .await
-                .map_err(|cause| failed(cause.to_string()))?;
-        }
-        let proposer = Proposer::new(raft.clone(), self.config.limits.waiting_commands_max);
-        let replica = Arc::new(Replica {
-            group,
-            node,
-            preferred: preferred(group, &spec.members).unwrap_or(node),
-            raft,
-            log,
-            state: Arc::clone(&self.state),
-            proposer,
-            timing: self.config.timing,
-        });
-        Ok(Begun {
-            group: Group { replica },
-            members: spec.members,
-            pristine,
-        })
-    }
-}
-
-/// Leaders are spread evenly: group g belongs to member number g modulo their number.
-fn preferred(group: GroupId, members: &BTreeSet<NodeId>) -> Option<NodeId> {
-    let at = usize::from(group.0).checked_rem(members.len())?;
-    members.iter().nth(at).copied()
-}
-
-fn open_stores(
-    config: &NodeConfig,
-    fatal: &Fatal,
-) -> Result<(Arc<LogDb>, Arc<StateDb>), StartError> {
-    std::fs::create_dir_all(&config.dir).map_err(|source| StartError::Io {
-        action: format!("create {}", config.dir.display()),
-        source,
-    })?;
-    let memory = SharedMemory::new(&config.limits);
-    let log = LogDb::open(&config.dir, &config.limits, &memory, fatal)?;
-    let state = StateDb::open(&config.dir, &config.tables, &config.limits, &memory)?;
-    state.finish_installs()?;
-    Ok((log, state))
-}
-
-fn raft_config(timing: &Timing, limits: &Limits) -> Result<openraft::Config, StartError> {
-    let config = openraft::Config {
-        cluster_name: "eggsfs".into(),
-        // Heartbeats are the pulse's business; this only says how often the election timer is looked at (13/64 of
-        // it), and how long a heartbeat may take.
-        heartbeat_interval: timing.election_ms_min.saturating_sub(1),
-        enable_heartbeat: false,
-        election_timeout_min: timing.election_ms_min,
-        election_timeout_max: timing.election_ms_max,
-        heartbeat_min_interval: Some(0),
-        max_payload_entries: 64,
-        max_append_entries: Some(64),
-        // The keeper decides when; openraft purges afterwards.
-        snapshot_policy: openraft::SnapshotPolicy::Never,
-        max_in_snapshot_log_to_keep: limits.kept_entries,
-        replication_lag_threshold: limits.kept_entries.max(limits.checkpoint_entries),
-        purge_batch_size: 64,
-        api_channel_size: Some(1024),
-        notification_channel_size: Some(1024),
-        state_machine_channel_size: Some(256),
-        api_batch_capacity: 64,
-        install_snapshot_timeout: 120_000,
-        // Restarted leaders must be elected: what they had applied may not have been durable.
-        enable_leader_restore: Some(false),
-        enable_pre_vote: Some(true),
-        // Switched on when the node has been up for long enough.
-        enable_elect: false,
-        backoff: "50ms 100ms 200ms ...500ms".into(),
-        ..openraft::Config::default()
-    };
-    config
-        .validate()
-        .map_err(|cause| StartError::Config(cause.to_string()))
-}
-
-/// Lets groups campaign: first those that belong here, the others a little later, so that a cluster that starts
-/// together has its leaders spread without a fight.
-async fn elections(begun: Vec<Begun>, silence_end: Instant, timing: Timing) {
-    let start = Instant::now();
-    let head_start = Duration::from_millis(2 * timing.election_ms_min);
-    let (mut first, mut second) = (Vec::new(), Vec::new());
-    for one in begun {
-        let replica = &one.group.replica;
-        let ours = replica.preferred == replica.node;
-        let at = if one.members.len() == 1 || one.pristine {
-            start
-        } else {
-            silence_end
-        };
-        if ours {
-            first.push((at, one));
-        } else {
-            second.push((at + head_start, one));
-        }
-    }
-    first.sort_by_key(|(at, _)| *at);
-    second.sort_by_key(|(at, _)| *at);
-    let campaigns = first.into_iter().map(|(at, one)| (at, one, true));
-    let followers = second.into_iter().map(|(at, one)| (at, one, false));
-    for (at, one, campaign) in campaigns.chain(followers) {
-        tokio::time::sleep_until(at).await;
-        let raft = &one.group.replica.raft;
-        raft.runtime_config().elect(true);
-        if campaign {
-            // An error means that the group has stopped already.
-            let _ = raft.trigger().elect(!one.pristine).await;
         }
     }
 }
