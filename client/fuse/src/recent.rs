@@ -1,8 +1,9 @@
 //! What a lookup found, for the question that follows it.
 //!
 //! With no caching allowed, the kernel asks for the attributes of what it has just looked up once more, within the same
-//! system call. The answer to the lookup answers that as well: it was given after the call began, so the call
-//! stays linearizable.
+//! system call. The answer to the lookup answers that as well: it was given after the call began. Two calls of one
+//! thread within [`AGE_MAX`], a lookup alone and then a stat, cannot be told from that: the second may then miss a
+//! change made by somebody else in between (`docs/semantics.md`, V6).
 //!
 //! **Invariant:** an answer is used at most once, by the thread that made the lookup, within [`AGE_MAX`], and not
 //! after that thread has asked for anything else, in particular for a change.
