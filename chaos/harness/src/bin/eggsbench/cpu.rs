@@ -16,20 +16,10 @@ pub fn seconds_by_role(cluster: &Cluster) -> Result<BTreeMap<String, f64>> {
         let pid = cluster.pid(&name)?.as_raw_nonzero();
         let stat =
             fs::read_to_string(format!("/proc/{pid}/stat")).context("read a process's times")?;
-        let fields: Vec<&str> = stat
-            .rsplit_once(") ")
-            .map(|(_, rest)| rest.split(' ').collect())
-            .unwrap_or_default();
-        let ticks = |at: usize| {
-            fields
-                .get(at)
-                .and_then(|text| text.parse::<f64>().ok())
-                .unwrap_or(0.0)
-        };
         let role = name
             .trim_end_matches(|c: char| c.is_ascii_digit())
             .to_string();
-        *out.entry(role).or_insert(0.0) += (ticks(11) + ticks(12)) / TICKS;
+        *out.entry(role).or_insert(0.0) += seconds(&stat);
     }
     Ok(out)
 }
@@ -56,18 +46,18 @@ pub fn servers(used: &BTreeMap<String, f64>) -> f64 {
 
 /// CPU seconds of this process.
 pub fn own() -> f64 {
-    let usage = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields: Vec<&str> = usage
-        .rsplit_once(") ")
-        .map(|(_, rest)| rest.split(' ').collect())
-        .unwrap_or_default();
-    let ticks = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|text| text.parse::<f64>().ok())
-            .unwrap_or(0.0)
-    };
-    (ticks(11) + ticks(12)) / TICKS
+    seconds(&fs::read_to_string("/proc/self/stat").unwrap_or_default())
+}
+
+/// User and system time in a line of `/proc/PID/stat`. The name in parentheses may hold blanks, so the
+/// fields are counted from behind it.
+fn seconds(stat: &str) -> f64 {
+    let fields = stat.rsplit_once(") ").map(|(_, rest)| rest.split(' '));
+    let times = fields.into_iter().flatten().skip(11).take(2);
+    times
+        .filter_map(|ticks| ticks.parse::<f64>().ok())
+        .sum::<f64>()
+        / TICKS
 }
 
 /// Resident memory of all processes, each shared page counted once per process.
