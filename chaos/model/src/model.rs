@@ -122,6 +122,21 @@ impl Model {
         linked
     }
 
+    /// Proves all blocks of a transient file and makes it visible, or does neither.
+    pub fn prove_and_link(
+        &mut self,
+        file: InodeId,
+        at: &Entry,
+        replace: Replace,
+    ) -> Result<(), Refusal> {
+        let before = self.clone();
+        let linked = self.prove(file).and_then(|()| self.link(file, at, replace));
+        if linked.is_err() {
+            *self = before;
+        }
+        linked
+    }
+
     /// Gives a name to a new file, symlink or directory; what a file replaces becomes an old version.
     fn enter(&mut self, at: &Entry, inode: InodeId, replace: Replace) -> Result<(), Refusal> {
         let dir = self.attached(at.dir)?;

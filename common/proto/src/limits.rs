@@ -42,6 +42,10 @@ pub const BATCH_COMMANDS_MAX: usize = 256;
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
 /// Most services named in an exclusion list.
 pub const EXCLUDE_MAX: usize = 256;
+/// Most extents certified in one request.
+pub const CERTIFY_EXTENTS_MAX: usize = 16;
+/// Most names walked in one request.
+pub const WALK_NAMES_MAX: usize = 256;
 /// Deepest directory a loop check follows before it refuses.
 pub const DEPTH_MAX: usize = 4096;
 

@@ -24,7 +24,9 @@ pub(crate) fn apply(state: &mut State<'_>, command: ShardCommand) -> Reply {
         | Prepared::Placed { .. }
         | Prepared::Replaced { .. }
         | Prepared::Proved(_)
-        | Prepared::Erased(_)) => apply_prepared(state, change, prepared),
+        | Prepared::Erased(_)
+        | Prepared::Started { .. }
+        | Prepared::ProvedAll(_)) => apply_prepared(state, change, prepared),
     }
 }
 
@@ -53,7 +55,9 @@ fn needs_server(change: &C) -> bool {
         | C::Rename { .. }
         | C::SetAttributes { .. }
         | C::SetPolicy { .. }
-        | C::ClearPolicy { .. } => false,
+        | C::ClearPolicy { .. }
+        | C::CreateWithExtent { .. }
+        | C::CertifyAndLink { .. } => false,
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
         | C::BeginCollect { .. }
@@ -84,7 +88,15 @@ fn apply_prepared(state: &mut State<'_>, change: C, prepared: Prepared) -> Reply
                 note,
             },
             Prepared::Cookie(cookie),
-        ) => ops::create_transient::apply(state, dir, &attributes, note, cookie),
+        ) => {
+            let start = ops::create_transient::Start {
+                dir,
+                attributes,
+                note,
+                cookie,
+            };
+            ops::create_transient::apply(state, start)
+        }
         (
             C::AddExtent(request),
             Prepared::Placed {
@@ -126,6 +138,54 @@ fn apply_prepared(state: &mut State<'_>, change: C, prepared: Prepared) -> Reply
             },
             Prepared::Proved(proved),
         ) => ops::certify_extent::apply(state, file, cookie, offset, &proved),
+        (
+            C::CreateWithExtent {
+                dir,
+                attributes,
+                note,
+                extent,
+            },
+            Prepared::Started {
+                cookie,
+                class,
+                services,
+            },
+        ) => {
+            let start = ops::create_transient::Start {
+                dir,
+                attributes,
+                note,
+                cookie,
+            };
+            let placement = ops::add_extent::Placement {
+                class,
+                services,
+                certified: None,
+            };
+            ops::create_with_extent::apply(state, start, extent, &placement)
+        }
+        (
+            C::CertifyAndLink {
+                file,
+                cookie,
+                certify,
+                dir,
+                name,
+                replace,
+                attributes,
+            },
+            Prepared::ProvedAll(proved),
+        ) => {
+            let link = ops::link::Link {
+                file,
+                cookie,
+                dir,
+                name,
+                replace,
+                attributes,
+            };
+            ops::certify_and_link::apply(state, link, &certify, &proved)
+        }
         (C::GarbageErased { erased: _ }, Prepared::Erased(facts)) => {
             ops::garbage_erased::apply(state, &facts)
         }
@@ -139,7 +199,9 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         | C::AddExtent(_)
         | C::ReplaceBlocks { .. }
         | C::CertifyExtent { .. }
-        | C::GarbageErased { .. } => unprepared(),
+        | C::GarbageErased { .. }
+        | C::CreateWithExtent { .. }
+        | C::CertifyAndLink { .. } => unprepared(),
         C::AddInline {
             file,
             cookie,
@@ -280,6 +342,8 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
         | C::SetAttributes { .. }
         | C::SetPolicy { .. }
         | C::ClearPolicy { .. }
-        | C::GarbageErased { .. } => unprepared(),
+        | C::GarbageErased { .. }
+        | C::CreateWithExtent { .. }
+        | C::CertifyAndLink { .. } => unprepared(),
     }
 }

@@ -53,6 +53,17 @@ pub enum Prepared {
     Proved(Vec<CheckedProof>),
     /// The facts whose erasure was proved.
     Erased(Vec<BlockFacts>),
+    /// For a file with its first extent.
+    Started {
+        /// A fresh cookie.
+        cookie: Cookie,
+        /// As in [`Prepared::Placed`].
+        class: StorageClass,
+        /// As in [`Prepared::Placed`].
+        services: Vec<Option<BlockServiceId>>,
+    },
+    /// [`Prepared::Proved`] for several extents, in the order in which they were asked for.
+    ProvedAll(Vec<Vec<CheckedProof>>),
 }
 
 /// What the leader found about a block of an extent.

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::shard::{AddExtent, ErasedBlock, ShardChange as C};
+use eggs_proto::shard::{AddExtent, ErasedBlock, ExtentProofs, NewExtent, ShardChange as C};
 use eggs_proto::{
-    BlockFacts, BlockServiceId, BlockState, ClusterMap, Cookie, EXCLUDE_MAX, ExtentBlock,
-    ExtentBody, FailureDomainId, InodeId, InvalidArgument, LIST_ENTRIES_MAX, MacTag, Refusal,
-    ServiceKey, ShardId, Statement, Time,
+    BlockFacts, BlockServiceId, BlockState, CERTIFY_EXTENTS_MAX, ClusterMap, Cookie, EXCLUDE_MAX,
+    ExtentBlock, ExtentBody, FailureDomainId, InodeId, InvalidArgument, LIST_ENTRIES_MAX, MacTag,
+    Refusal, ServiceKey, ShardId, Statement, Time,
 };
 
 use crate::apply::check_origin;
@@ -83,6 +83,8 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         } => Ok(Prepared::Proved(verify(
             read, context, *file, *offset, proofs,
         )?)),
+        C::CreateWithExtent { extent, .. } => start(context, extent),
+        C::CertifyAndLink { file, certify, .. } => verify_all(read, context, *file, certify),
         C::GarbageErased { erased } => Ok(Prepared::Erased(verify_erased(read, context, erased)?)),
         C::AddInline { .. }
         | C::AddHole { .. }
@@ -141,6 +143,30 @@ fn place(read: Reader<'_>, context: &PrepareContext<'_>, request: &AddExtent) ->
         class,
         services,
         certified,
+    })
+}
+
+/// For a new file and its first extent.
+fn start(context: &PrepareContext<'_>, extent: &NewExtent) -> Step<Prepared> {
+    check_exclude(&extent.exclude)?;
+    if !extent.layout.fits(extent.size) {
+        return Err(eggs_proto::ExtentProblem::Sizes.into());
+    }
+    let demand = Demand {
+        class: extent.class,
+        block_bytes: extent.layout.block_bytes(),
+        sticky: &[],
+        exclude: &extent.exclude,
+        occupied: &BTreeSet::new(),
+        usable: &|service| (context.keys)(service).is_some(),
+    };
+    let mut random = Random::new(&context.entropy);
+    let scheme = extent.layout.scheme;
+    let (class, services) = place_extent(context.map, &demand, scheme, &mut random)?;
+    Ok(Prepared::Started {
+        cookie: cookie(&context.entropy),
+        class,
+        services,
     })
 }
 
@@ -248,6 +274,22 @@ fn verify(
         CheckedProof { facts, verdict }
     };
     Ok(blocks.iter().zip(proofs).map(check).collect())
+}
+
+/// What the proofs of several extents are worth.
+fn verify_all(
+    read: Reader<'_>,
+    context: &PrepareContext<'_>,
+    file: InodeId,
+    certify: &[ExtentProofs],
+) -> Step<Prepared> {
+    if certify.len() > CERTIFY_EXTENTS_MAX {
+        return Err(Stop::from(InvalidArgument::List));
+    }
+    let each = certify
+        .iter()
+        .map(|extent| verify(read, context, file, extent.offset, &extent.proofs));
+    Ok(Prepared::ProvedAll(each.collect::<Step<_>>()?))
 }
 
 /// The facts of garbage whose erasure is proved. What is unknown has been reported before.

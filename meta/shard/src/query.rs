@@ -67,6 +67,7 @@ fn answer(read: Reader<'_>, context: &QueryContext<'_>, query: &Q) -> Reply {
             after,
             limit,
         } => queries::files_on_service::answer(read, *service, *after, *limit),
+        Q::Walk { dir, names } => queries::walk::answer(read, *dir, names),
         Q::Usage => queries::usage::answer(read, context.now),
     }
 }

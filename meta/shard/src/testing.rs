@@ -3,7 +3,8 @@
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
-    AddExtent, DirectoryCursor, PlacedBlock, Replace, ShardChange, ShardQuery, ShardReply, Snapshot,
+    AddExtent, DirectoryCursor, NewExtent, PlacedBlock, Replace, ShardChange, ShardQuery,
+    ShardReply, Snapshot,
 };
 use eggs_proto::{
     AttributeChange, BlockServiceId, BlockServiceInfo, Checksum, ClusterMap, Cookie, ExtentLayout,
@@ -411,6 +412,25 @@ pub(crate) fn extent_request((file, cookie): (InodeId, Cookie), offset: u64) -> 
         checksums: (0..6).map(Checksum).collect(),
         exclude: Vec::new(),
         certify: None,
+    }
+}
+
+/// The first extent of a file, 100,000 bytes as 4+2.
+pub(crate) fn new_extent() -> NewExtent {
+    let AddExtent {
+        size,
+        class,
+        layout,
+        checksums,
+        exclude,
+        ..
+    } = extent_request((ROOT, Cookie(0)), 0);
+    NewExtent {
+        size,
+        class,
+        layout,
+        checksums,
+        exclude,
     }
 }
 

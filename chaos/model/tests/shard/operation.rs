@@ -9,6 +9,16 @@ pub enum Operation {
     Start {
         dir: usize,
     },
+    StartWithExtent {
+        dir: usize,
+        kind: u8,
+    },
+    ProveAndLink {
+        file: usize,
+        dir: usize,
+        name: Name,
+        replace: Replace,
+    },
     Append {
         file: usize,
         kind: u8,
@@ -64,7 +74,9 @@ pub enum Operation {
     },
 }
 
-pub const KINDS: usize = 13;
+pub const KINDS: usize = 15;
+/// Removing a directory rarely succeeds, so it is drawn more often.
+const DRAWS: usize = KINDS + 2;
 
 fn name(number: u8) -> Name {
     Name::new(vec![b'a' + number % 4]).unwrap()
@@ -82,7 +94,7 @@ impl Operation {
     pub fn from_numbers((kind, a, b, c): (u8, u8, u8, u8)) -> Self {
         let (dir, file) = (usize::from(a), usize::from(a));
         let (source, target) = (name(b), name(c));
-        match usize::from(kind) % KINDS {
+        match usize::from(kind) % DRAWS {
             0 => Self::Start { dir },
             1 => Self::Append { file, kind: b },
             2 => Self::Prove { file },
@@ -113,7 +125,14 @@ impl Operation {
                 target,
             },
             10 => Self::MakeDirectory { dir, name: source },
-            11 => Self::RemoveDirectory { dir, name: source },
+            11 | 15 | 16 => Self::RemoveDirectory { dir, name: source },
+            12 => Self::StartWithExtent { dir, kind: b },
+            13 => Self::ProveAndLink {
+                file,
+                dir: usize::from(b),
+                name: target,
+                replace: replace(a),
+            },
             _ => Self::Collect {
                 dir,
                 index: usize::from(b),
@@ -125,6 +144,8 @@ impl Operation {
     pub fn label(&self) -> &'static str {
         match self {
             Self::Start { .. } => "start",
+            Self::StartWithExtent { .. } => "start with extent",
+            Self::ProveAndLink { .. } => "prove and link",
             Self::Append { .. } => "append",
             Self::Prove { .. } => "prove",
             Self::Scrap { .. } => "scrap",

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_model::{Entry, File, Model, Piece};
 use eggs_proto::shard::{
-    AddExtent, DirectoryOutcome, ErasedBlock, LockPurpose, PlacedBlock, ReleaseAction, Replace,
-    ShardChange as C, ShardReply,
+    AddExtent, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, NewExtent, PlacedBlock,
+    ReleaseAction, Replace, ShardChange as C, ShardReply,
 };
 use eggs_proto::{
     AttributeChange, BlockId, Checksum, Cookie, ExtentLayout, InodeId, InodeKind, Name,
@@ -99,6 +99,15 @@ impl Run {
     fn both(&mut self, operation: &Operation) -> (Outcome, Outcome) {
         match operation {
             Operation::Start { dir } => self.start(self.dir(*dir)),
+            Operation::StartWithExtent { dir, kind } => {
+                self.start_with_extent(self.dir(*dir), *kind)
+            }
+            Operation::ProveAndLink {
+                file,
+                dir,
+                name,
+                replace,
+            } => self.prove_and_link(self.file(*file), self.entry(*dir, name), *replace),
             Operation::Append { file, kind } => self.append(self.file(*file), *kind),
             Operation::Prove { file } => self.prove(self.file(*file)),
             Operation::Scrap { file } => self.scrap(self.file(*file)),
@@ -153,6 +162,74 @@ impl Run {
             }
             other => panic!("{other:?}"),
         });
+        (real, expected)
+    }
+
+    fn start_with_extent(&mut self, dir: InodeId, kind: u8) -> (Outcome, Outcome) {
+        let size = u64::from(kind) * 100 + 1;
+        let checksums: Vec<_> = (0..4).map(|n| Checksum(size + n)).collect();
+        let expected = self.model.may_start(dir);
+        let real = self.cluster.change(C::CreateWithExtent {
+            dir,
+            attributes: NEW,
+            note: String::new(),
+            extent: NewExtent {
+                size,
+                class: StorageClass::Hdd,
+                layout: ExtentLayout::for_size(size, SCHEME, 4096),
+                checksums: checksums.clone(),
+                exclude: Vec::new(),
+            },
+        });
+        let real = real.map(|reply| match reply {
+            ShardReply::Started {
+                file,
+                cookie,
+                blocks,
+            } => {
+                self.model.started(file);
+                let piece = Piece::Blocks { size, checksums };
+                self.model.append(file, piece).unwrap();
+                self.cookies.insert(file, cookie);
+                self.placed
+                    .extend(blocks.iter().map(|block| block.facts.block));
+                self.unproved.insert((file, 0), blocks);
+            }
+            other => panic!("{other:?}"),
+        });
+        (real, expected)
+    }
+
+    /// Shows the proofs of all pending extents and links, in one request.
+    fn prove_and_link(
+        &mut self,
+        (file, cookie): (InodeId, Cookie),
+        at: Entry,
+        replace: Replace,
+    ) -> (Outcome, Outcome) {
+        let range = (file, 0)..=(file, u64::MAX);
+        if self.unproved.range(range.clone()).count() > eggs_proto::CERTIFY_EXTENTS_MAX {
+            return self.prove((file, cookie)); // more than one request may show
+        }
+        let expected = self.model.prove_and_link(file, &at, replace);
+        let pending = self.unproved.range(range);
+        let certify = pending.map(|((_, offset), blocks)| ExtentProofs {
+            offset: *offset,
+            proofs: blocks.iter().map(|block| Some(proof_of(block))).collect(),
+        });
+        let change = C::CertifyAndLink {
+            file,
+            cookie,
+            certify: certify.collect(),
+            dir: at.dir,
+            name: at.name,
+            replace,
+            attributes: AttributeChange::default(),
+        };
+        let real = self.change(change);
+        if real.is_ok() {
+            self.unproved.retain(|at, _| at.0 != file);
+        }
         (real, expected)
     }
 

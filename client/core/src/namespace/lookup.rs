@@ -52,6 +52,29 @@ impl Inner {
         Err(Refusal::NotFound.into())
     }
 
+    /// Goes down from a directory as far as its shard knows the way; at least one name. What ended the walk early,
+    /// if it was not the last name passed, meets the next walk from there.
+    pub(crate) async fn walk(
+        &self,
+        dir: InodeId,
+        names: Vec<Name>,
+        deadline: Deadline,
+    ) -> Result<Vec<Dentry>, ClientError> {
+        let count = names.len();
+        let query = ShardQuery::Walk { dir, names };
+        let reply = self.query(dir.shard(), query, deadline).await?;
+        let ShardReply::Walked { dentries, refusal } = reply else {
+            return Err(unexpected(dir.shard()));
+        };
+        if dentries.is_empty() || dentries.len() > count {
+            return Err(unexpected(dir.shard()));
+        }
+        match refusal {
+            None | Some(Refusal::Locked) => Ok(dentries),
+            Some(refusal) => Err(refusal.into()),
+        }
+    }
+
     pub(crate) async fn stat(
         &self,
         inode: InodeId,

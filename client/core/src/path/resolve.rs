@@ -4,6 +4,7 @@ use eggs_proto::{Attributes, InodeId, InodeKind, Name, Refusal};
 
 use super::walk::{SYMLINKS_MAX, Step, Walk};
 use crate::client::Client;
+use crate::deadline::Deadline;
 use crate::error::ClientError;
 
 /// What to do if the last name of a path is a symlink.
@@ -67,58 +68,99 @@ impl Client {
     async fn walk(&self, walk: &mut Walk, follow: FollowLast) -> Result<Resolved, ClientError> {
         let deadline = self.deadline();
         let mut symlinks = 0;
-        let mut at = InodeId::ROOT;
-        let mut found: Option<Resolved> = None;
-        while let Some(step) = walk.next() {
-            if !at.is_directory() {
-                return Err(Refusal::NotDirectory.into());
-            }
-            let name = match step {
-                Step::Up => {
-                    at = self.inner.directory(at, deadline).await?.parent;
-                    found = None;
-                    continue;
+        let mut at = At::root();
+        loop {
+            let names = walk.names();
+            if names.is_empty() {
+                match walk.next() {
+                    Some(_up) => {
+                        at = At::of(self.inner.directory(at.inode, deadline).await?.parent)
+                    }
+                    None => break,
                 }
-                Step::Down(name) => name,
-            };
-            let dentry = self.inner.lookup(at, &name, deadline).await?;
-            let last = walk.is_last() && follow == FollowLast::No && !walk.directory;
-            if dentry.inode.kind() == InodeKind::Symlink && !last {
-                symlinks += 1;
-                if symlinks > SYMLINKS_MAX {
-                    return Err(ClientError::TooManyLinks);
-                }
-                let target = self.read_link(dentry.inode).await?;
-                if target.first() == Some(&b'/') {
-                    at = InodeId::ROOT;
-                    found = None;
-                }
-                walk.insert(Walk::new(&target)?);
                 continue;
             }
-            let parent = std::mem::replace(&mut at, dentry.inode);
-            let attributes = dentry.attributes.ok_or(Refusal::NotFound)?;
-            found = Some(Resolved {
-                inode: at,
-                attributes,
-                parent,
-                name: Some(name),
-            });
-        }
-        if walk.directory && !at.is_directory() {
-            return Err(Refusal::NotDirectory.into());
-        }
-        match found {
-            Some(found) => Ok(found),
-            None => {
-                let info = self.inner.directory(at, deadline).await?;
-                Ok(Resolved {
-                    inode: at,
-                    attributes: info.attributes,
-                    parent: info.parent,
-                    name: None,
-                })
+            if !at.inode.is_directory() {
+                return Err(Refusal::NotDirectory.into());
+            }
+            for dentry in self.inner.walk(at.inode, names, deadline).await? {
+                let Some(Step::Down(name)) = walk.next() else {
+                    break; // not met: no more dentries than names
+                };
+                let last = walk.is_last() && follow == FollowLast::No && !walk.directory;
+                if dentry.inode.kind() == InodeKind::Symlink && !last {
+                    symlinks += 1;
+                    if symlinks > SYMLINKS_MAX {
+                        return Err(ClientError::TooManyLinks);
+                    }
+                    let target = self.read_link(dentry.inode).await?;
+                    if target.first() == Some(&b'/') {
+                        at = At::root();
+                    }
+                    walk.insert(Walk::new(&target)?);
+                    break; // the walk ended with it
+                }
+                at = At {
+                    inode: dentry.inode,
+                    found: Some((at.inode, name, dentry.attributes)),
+                };
             }
         }
+        if walk.directory && !at.inode.is_directory() {
+            return Err(Refusal::NotDirectory.into());
+        }
+        self.describe(at, deadline).await
+    }
+
+    /// Adds what the walk did not tell.
+    async fn describe(&self, at: At, deadline: Deadline) -> Result<Resolved, ClientError> {
+        let Some((parent, name, attributes)) = at.found else {
+            let info = self.inner.directory(at.inode, deadline).await?;
+            return Ok(Resolved {
+                inode: at.inode,
+                attributes: info.attributes,
+                parent: info.parent,
+                name: None,
+            });
+        };
+        let (inode, attributes) = match attributes {
+            Some(attributes) => (at.inode, attributes),
+            None => match self.inner.stat(at.inode, deadline).await {
+                Ok(attributes) => (at.inode, attributes),
+                // Removed since the walk passed it: the name may stand for something else now.
+                Err(error) if error.is_not_found() => {
+                    let dentry = self.inner.lookup(parent, &name, deadline).await?;
+                    if dentry.inode.kind() != at.inode.kind() {
+                        return Err(Refusal::Changed.into()); // perhaps a symlink, to be followed
+                    }
+                    (dentry.inode, dentry.attributes.ok_or(Refusal::NotFound)?)
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        Ok(Resolved {
+            inode,
+            attributes,
+            parent,
+            name: Some(name),
+        })
+    }
+}
+
+/// Where a walk is.
+struct At {
+    inode: InodeId,
+    /// The directory and the name it was found by, with what is known of its attributes; `None` for root and for
+    /// what was reached by `..`.
+    found: Option<(InodeId, Name, Option<Attributes>)>,
+}
+
+impl At {
+    const fn root() -> Self {
+        Self::of(InodeId::ROOT)
+    }
+
+    const fn of(inode: InodeId) -> Self {
+        Self { inode, found: None }
     }
 }

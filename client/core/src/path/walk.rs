@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use eggs_proto::{BadName, Name};
+use eggs_proto::{BadName, Name, WALK_NAMES_MAX};
 
 /// Most symlinks followed on one walk, as in Linux.
 pub(super) const SYMLINKS_MAX: u32 = 40;
@@ -43,6 +43,15 @@ impl Walk {
 
     pub(super) fn next(&mut self) -> Option<Step> {
         self.steps.pop_front()
+    }
+
+    /// The names up to the next `..`, at most as many as one request may hold; they are not taken.
+    pub(super) fn names(&self) -> Vec<Name> {
+        let down = self.steps.iter().map_while(|step| match step {
+            Step::Down(name) => Some(name.clone()),
+            Step::Up => None,
+        });
+        down.take(WALK_NAMES_MAX).collect()
     }
 
     /// Nothing is left after the step taken last.
@@ -89,6 +98,8 @@ mod tests {
         assert!(all(Walk::new(b"/").unwrap()).is_empty());
         assert!(!Walk::new(b"/a").unwrap().directory);
         assert!(Walk::new(&[b'x'; 256]).is_err());
+        let names = Walk::new(b"a/b/../c").unwrap().names();
+        assert_eq!(names, [Name::new("a").unwrap(), Name::new("b").unwrap()]);
     }
 
     #[test]

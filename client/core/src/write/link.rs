@@ -37,11 +37,13 @@ impl FileWriter {
         } else {
             self.push_tail().await?;
             let dir = self.dir;
-            let pump = self.started().await?;
-            pump.drain().await?;
-            ShardChange::Link {
-                file: pump.transient.file,
-                cookie: pump.transient.cookie,
+            let pump = self.started();
+            let certify = pump.drain().await?;
+            let transient = pump.transient().await?;
+            ShardChange::CertifyAndLink {
+                file: transient.file,
+                cookie: transient.cookie,
+                certify,
                 dir,
                 name: name.clone(),
                 replace,
@@ -55,7 +57,7 @@ impl FileWriter {
         };
         self.closed = Some(ClosedReason::Linked);
         if let Some(pump) = self.pump.take() {
-            pump.transient.settle();
+            pump.settle();
         }
         Ok(Linked { inode, created })
     }

@@ -1,7 +1,9 @@
 //! Writing files: a stream of bytes becomes extents while it grows, and a file when it is linked.
 //!
 //! The writer gathers bytes up to the largest extent of the policy. A task of its own, the pump, turns each
-//! piece into blocks, asks the shard for places in order, and lets up to two pieces be stored at once.
+//! piece into blocks, asks the shard for places in order, and lets up to two pieces be stored at once. The first
+//! request for places also makes the file; each later one takes proofs of an extent before it along, and the link
+//! those of the last ones: a file costs one metadata request for each extent and one more.
 //!
 //! **Invariant:** extents of one file are added in order, by one task.
 //!
@@ -13,6 +15,7 @@ mod piece;
 mod pump;
 mod store_blocks;
 mod transient;
+mod worker;
 mod writer;
 
 pub use link::Linked;

@@ -1,13 +1,13 @@
 //! Storing the blocks of one extent: all at once, each moving on to another service when one fails.
 //!
-//! **Invariant:** an extent is certified only when at least `Scheme::blocks_min` of its blocks are proved to be
+//! **Invariant:** proofs of an extent are handed on only when at least `Scheme::blocks_min` of its blocks are
 //! stored.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
-use eggs_proto::shard::{PlacedBlock, ShardChange, ShardReply};
+use eggs_proto::shard::{ExtentProofs, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX, MacTag, Refusal};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Mutex;
@@ -17,7 +17,7 @@ use super::transient::Transient;
 use crate::deadline::{Backoff, Deadline};
 use crate::error::ClientError;
 use crate::raw::block::nonsense;
-use crate::raw::shard::{done, unexpected};
+use crate::raw::shard::unexpected;
 use crate::suspects::Fault;
 
 /// Services tried for one block.
@@ -25,13 +25,13 @@ const TRIES_MAX: usize = 6;
 /// How long one service may take, besides a second for each MiB.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Stores all blocks and shows the proofs to the shard.
+/// Stores all blocks. The proofs are for the shard, together with what it is asked next.
 pub(super) async fn store_blocks(
     transient: &Transient,
     offset: u64,
     encoded: Encoded,
     placed: Vec<PlacedBlock>,
-) -> Result<(), ClientError> {
+) -> Result<ExtentProofs, ClientError> {
     let deadline = transient.client.deadline();
     let count = encoded.blocks.len();
     let scheme = encoded.layout.scheme;
@@ -75,15 +75,7 @@ pub(super) async fn store_blocks(
         let file = transient.file;
         tracing::warn!(%file, offset, stored, count, "an extent is stored with less redundancy than its policy asks for");
     }
-    let change = ShardChange::CertifyExtent {
-        file: transient.file,
-        cookie: transient.cookie,
-        offset,
-        proofs,
-    };
-    let shard = transient.file.shard();
-    let reply = transient.client.inner.change(shard, change, deadline);
-    done(shard, &reply.await?)
+    Ok(ExtentProofs { offset, proofs })
 }
 
 /// The storing of one extent.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use eggs_proto::shard::{ShardChange, ShardReply};
+use eggs_proto::shard::{NewExtent, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{Cookie, InodeId, NewAttributes};
 
 use crate::client::Client;
@@ -18,35 +18,71 @@ pub(super) struct Transient {
     settled: AtomicBool,
 }
 
-impl Transient {
-    /// Makes one. If the caller goes away meanwhile, it is scrapped as soon as it is there.
-    pub(super) async fn create(
-        client: &Client,
-        dir: InodeId,
-        attributes: NewAttributes,
-        note: String,
-    ) -> Result<Arc<Self>, ClientError> {
-        let maker = client.clone();
-        let making = client.inner.runtime.spawn(async move {
-            let change = ShardChange::CreateTransient {
-                dir,
-                attributes,
-                note,
-            };
-            let reply = maker.shard_change(dir.shard(), change).await?;
-            let ShardReply::Transient { file, cookie } = reply else {
-                return Err(unexpected(dir.shard()));
-            };
-            Ok(Arc::new(Self {
-                client: maker,
-                file,
-                cookie,
-                settled: AtomicBool::new(false),
-            }))
-        });
-        making.await.unwrap_or_else(|_| Err(shutting_down()))
+/// A file that is going to be made, with the first thing to be stored.
+#[derive(Clone)]
+pub(super) struct Plan {
+    pub(super) client: Client,
+    pub(super) dir: InodeId,
+    pub(super) attributes: NewAttributes,
+    pub(super) note: String,
+}
+
+impl Plan {
+    /// Makes the file, empty.
+    pub(super) async fn create(self) -> Result<Arc<Transient>, ClientError> {
+        let change = ShardChange::CreateTransient {
+            dir: self.dir,
+            attributes: self.attributes,
+            note: self.note,
+        };
+        let (transient, _) = make(self.client, self.dir, change).await?;
+        Ok(transient)
     }
 
+    /// Makes the file with its first extent.
+    pub(super) async fn create_with(
+        self,
+        extent: NewExtent,
+    ) -> Result<(Arc<Transient>, Vec<PlacedBlock>), ClientError> {
+        let change = ShardChange::CreateWithExtent {
+            dir: self.dir,
+            attributes: self.attributes,
+            note: self.note,
+            extent,
+        };
+        make(self.client, self.dir, change).await
+    }
+}
+
+/// If the caller goes away meanwhile, the file is scrapped as soon as it is there.
+async fn make(
+    client: Client,
+    dir: InodeId,
+    change: ShardChange,
+) -> Result<(Arc<Transient>, Vec<PlacedBlock>), ClientError> {
+    let runtime = client.inner.runtime.clone();
+    let making = runtime.spawn(async move {
+        let (file, cookie, blocks) = match client.shard_change(dir.shard(), change).await? {
+            ShardReply::Transient { file, cookie } => (file, cookie, Vec::new()),
+            ShardReply::Started {
+                file,
+                cookie,
+                blocks,
+            } => (file, cookie, blocks),
+            _other => return Err(unexpected(dir.shard())),
+        };
+        let transient = Transient {
+            client,
+            file,
+            cookie,
+            settled: AtomicBool::new(false),
+        };
+        Ok((Arc::new(transient), blocks))
+    });
+    making.await.unwrap_or_else(|_| Err(shutting_down()))
+}
+
+impl Transient {
     /// It is linked or scrapped: nothing is left to be done.
     pub(super) fn settle(&self) {
         self.settled.store(true, Ordering::Release);

@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::UNIT_BYTES;
 use super::piece::{Content, gather_bytes, split_hole};
 use super::pump::{Piece, Pump};
-use super::transient::Transient;
+use super::transient::Plan;
 use crate::client::Client;
 use crate::error::{ClientError, ClosedReason};
 use crate::read::FileReader;
@@ -67,7 +67,11 @@ impl FileWriter {
     /// Makes the inode now and tells its id.
     pub async fn reserve(&mut self) -> Result<InodeId, ClientError> {
         self.check_open()?;
-        Ok(self.started().await?.transient.file)
+        if self.pump.is_none() {
+            let transient = self.plan().create().await?;
+            self.pump = Some(Pump::start(self.plan(), Some(transient)));
+        }
+        Ok(self.started().transient().await?.file)
     }
 
     /// Bytes so far.
@@ -125,9 +129,9 @@ impl FileWriter {
         }
         let mut whole = BytesMut::with_capacity(len.min(1 << 30));
         if let Some(pump) = &self.pump {
-            pump.drain().await?;
+            pump.certify().await?;
             let stored = self.tail_offset;
-            let transient = &pump.transient;
+            let transient = pump.transient().await?;
             let reader =
                 FileReader::of_transient(transient.file, transient.cookie, stored, &self.client);
             let part = end.min(stored) - offset;
@@ -146,11 +150,10 @@ impl FileWriter {
         }
         self.closed = Some(ClosedReason::Scrapped);
         match self.pump.take() {
-            Some(pump) => {
-                let transient = pump.transient.clone();
-                drop(pump);
-                transient.scrap().await
-            }
+            Some(pump) => match pump.stop() {
+                Some(transient) => transient.scrap().await,
+                None => Ok(()),
+            },
             None => Ok(()),
         }
     }
@@ -177,13 +180,19 @@ impl FileWriter {
         Ok(self.policies.insert(policies).clone())
     }
 
-    pub(super) async fn started(&mut self) -> Result<&Pump, ClientError> {
-        if self.pump.is_none() {
-            let note = self.note.clone();
-            let transient = Transient::create(&self.client, self.dir, self.attributes, note);
-            self.pump = Some(Pump::start(transient.await?));
+    fn plan(&self) -> Plan {
+        Plan {
+            client: self.client.clone(),
+            dir: self.dir,
+            attributes: self.attributes,
+            note: self.note.clone(),
         }
-        Ok(self.pump.as_ref().expect("it was put there just now"))
+    }
+
+    /// The pump; the file itself is made with the first thing it stores.
+    pub(super) fn started(&mut self) -> &Pump {
+        let plan = self.plan();
+        self.pump.get_or_insert_with(|| Pump::start(plan, None))
     }
 
     /// Bytes that the tail may take now, at least one.
@@ -234,7 +243,7 @@ impl FileWriter {
             return Ok(());
         }
         let policies = self.policies().await?;
-        self.started().await?;
+        self.started();
         let Some(pump) = &self.pump else {
             return Ok(());
         };
@@ -254,7 +263,7 @@ impl FileWriter {
     async fn push(&mut self, content: Content, size: u64) -> Result<(), ClientError> {
         let policies = self.policies().await?;
         let offset = self.tail_offset;
-        let pump = self.started().await?;
+        let pump = self.started();
         let make = || Piece {
             offset,
             content,

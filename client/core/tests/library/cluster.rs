@@ -1,8 +1,8 @@
 //! A cluster in this process, and shorthands for tests.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eggs_client::{Client, ClientConfig, ClientError, Linked};
@@ -104,6 +104,7 @@ impl Cluster {
             leader: AtomicUsize::new(0),
             lose_one_in: AtomicU64::new(0),
             changes: AtomicU64::new(0),
+            asked: Mutex::default(),
             hang: AtomicBool::new(false),
         });
         let mut cluster = Self {
@@ -139,6 +140,11 @@ impl Cluster {
     pub async fn kill(&mut self, role: ProcessRole, index: u32) {
         let running = self.running.remove(&NodeId::new(role, index)).unwrap();
         running.kill().await;
+    }
+
+    /// What shards were asked for since the last time.
+    pub fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut *self.world.asked.lock().unwrap())
     }
 
     pub async fn client(&self) -> Client {

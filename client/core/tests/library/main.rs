@@ -14,4 +14,5 @@ mod failures;
 mod hedging;
 mod names;
 mod once;
+mod requests;
 mod writers;

@@ -1,8 +1,8 @@
 //! A process of the cluster: answers what its role answers.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,6 +28,8 @@ pub struct World {
     /// Every so many answers to changes one is lost after the change was made; 0 for none.
     pub lose_one_in: AtomicU64,
     pub changes: AtomicU64,
+    /// What shards were asked for: names of queries and changes.
+    pub asked: Mutex<Vec<String>>,
     /// Shard processes swallow requests.
     pub hang: AtomicBool,
 }
@@ -72,6 +74,12 @@ impl Node {
             let leader = Some(NodeId::new(ProcessRole::Shard, leader as u32));
             return Err(CallError::NotLeader { leader });
         }
+        let what = match &call.request {
+            ShardRequest::Query(query) => format!("{query:?}"),
+            ShardRequest::Change { change, .. } => format!("{change:?}"),
+        };
+        let kind = what.chars().take_while(|c| c.is_alphabetic()).collect();
+        world.asked.lock().unwrap().push(kind);
         match call.request {
             ShardRequest::Query(query) => Ok(world.shards.query(call.shard, &query)?),
             ShardRequest::Change { id, change } => {

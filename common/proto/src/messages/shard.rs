@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     AttributeChange, Attributes, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, Extent,
     ExtentLayout, FileTime, InodeId, MacTag, Name, NameHash, NewAttributes, Policy, PolicyKind,
-    RequestId, ShardId, StorageClass, Time, TransactionId,
+    Refusal, RequestId, ShardId, StorageClass, Time, TransactionId,
 };
 
 /// A request and the shard it is for.
@@ -134,6 +134,14 @@ pub enum ShardQuery {
     },
     /// Counters of the shard. → `Usage`
     Usage,
+    /// Goes down from a directory, name by name, as far as this shard knows the way: to the last name, to what
+    /// is no directory, or to a directory of another shard. → `Walked`
+    Walk {
+        /// Where to begin.
+        dir: InodeId,
+        /// 1 to `WALK_NAMES_MAX` names.
+        names: Vec<Name>,
+    },
 }
 
 /// Changes of a shard.
@@ -404,6 +412,36 @@ pub enum ShardChange {
         /// The transaction.
         transaction: TransactionId,
     },
+
+    // From here on: clients again.
+    /// Starts a transient file together with its first extent, which is in blocks. → `Started`
+    CreateWithExtent {
+        /// Where it is going to be linked; must be a directory of this shard.
+        dir: InodeId,
+        /// Its attributes.
+        attributes: NewAttributes,
+        /// For people: the name it is going to have; at most 255 bytes are kept.
+        note: String,
+        /// The extent, from byte 0 on.
+        extent: NewExtent,
+    },
+    /// `CertifyExtent` of the last extents and `Link`, both or neither. → `Linked`
+    CertifyAndLink {
+        /// The file.
+        file: InodeId,
+        /// Its cookie.
+        cookie: Cookie,
+        /// Extents to be certified, at most `CERTIFY_EXTENTS_MAX`; fine if they are certified by these proofs.
+        certify: Vec<ExtentProofs>,
+        /// A directory of the same shard.
+        dir: InodeId,
+        /// The name.
+        name: Name,
+        /// What to do if the name is taken.
+        replace: Replace,
+        /// Attributes to be set at the same time.
+        attributes: AttributeChange,
+    },
 }
 
 /// What to do if a name is taken.
@@ -486,6 +524,30 @@ pub struct AddExtent {
     pub exclude: Vec<BlockServiceId>,
     /// Certify the extent before this one at the same time: its offset and proofs.
     pub certify: Option<(u64, Vec<Option<MacTag>>)>,
+}
+
+/// The first extent of a new file, in blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewExtent {
+    /// Bytes of the file in it.
+    pub size: u64,
+    /// Class of the disks.
+    pub class: StorageClass,
+    /// Shape.
+    pub layout: ExtentLayout,
+    /// One for each of the `D+P` blocks.
+    pub checksums: Vec<Checksum>,
+    /// Services not to be chosen.
+    pub exclude: Vec<BlockServiceId>,
+}
+
+/// Shows that the blocks of one extent are stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtentProofs {
+    /// The extent.
+    pub offset: u64,
+    /// One for each block in order; `None` where no service could be found.
+    pub proofs: Vec<Option<MacTag>>,
 }
 
 /// A block that has been erased.
@@ -592,6 +654,23 @@ pub enum ShardReply {
     DentryLocked {
         /// What it stands for now; `None` for a free name.
         inode: Option<InodeId>,
+    },
+    /// The dentries of a walk.
+    Walked {
+        /// One for each name passed, in order, at least one.
+        dentries: Vec<Dentry>,
+        /// Why the walk ended before its last name, in a directory of this shard; a refusal of its first
+        /// name is that of the whole query.
+        refusal: Option<Refusal>,
+    },
+    /// A transient file was started and its first blocks were named.
+    Started {
+        /// The file.
+        file: InodeId,
+        /// Its cookie.
+        cookie: Cookie,
+        /// The blocks.
+        blocks: Vec<PlacedBlock>,
     },
 }
 

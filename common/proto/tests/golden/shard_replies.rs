@@ -65,7 +65,8 @@ fn shard_replies() {
     pin!(
         ShardReply[
             Done, Dentry, Attributes, Listing, Target, Extents, Directory, Snapshots, Transients,
-            Inodes, Garbage, Usage, Transient, Placed, Linked, Progress, DentryLocked,
+            Inodes, Garbage, Usage, Transient, Placed, Linked, Progress, DentryLocked, Walked,
+            Started,
         ],
         [
             ShardReply::Done,
@@ -85,6 +86,8 @@ fn shard_replies() {
             ShardReply::Linked { inode: FILE, created: Time(1) },
             ShardReply::Progress { finished: true },
             ShardReply::DentryLocked { inode: Some(FILE) },
+            ShardReply::Walked { dentries: vec![DENTRY], refusal: Some(Refusal::NotFound) },
+            ShardReply::Started { file: FILE, cookie: COOKIE, blocks: vec![placed] },
         ],
         expect![[r#"
             Done 00
@@ -104,6 +107,8 @@ fn shard_replies() {
             Linked 0e81868080808080804001
             Progress 0f01
             DentryLocked 1001818680808080808040
+            Walked 11018186808080808080401a000100
+            Started 12818680808080808040040101090a80200b0208080808080808080808080808080808
         "#]]
     );
 }

@@ -1,8 +1,8 @@
 //! What is asked of a shard.
 
 use eggs_proto::shard::{
-    AddExtent, DirectoryCursor, DirectoryOutcome, ErasedBlock, LockPurpose, ReleaseAction, Replace,
-    ShardChange, ShardQuery,
+    AddExtent, DirectoryCursor, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose,
+    NewExtent, ReleaseAction, Replace, ShardChange, ShardQuery,
 };
 use eggs_proto::*;
 use expect_test::expect;
@@ -22,7 +22,7 @@ fn shard_queries() {
     pin!(
         ShardQuery[
             Lookup, Stat, List, ReadLink, Extents, Directory, Snapshots, VisitTransients,
-            VisitDirectories, VisitFiles, VisitGarbage, FilesOnService, Usage,
+            VisitDirectories, VisitFiles, VisitGarbage, FilesOnService, Usage, Walk,
         ],
         [
             ShardQuery::Lookup { dir: DIR, name: name() },
@@ -38,6 +38,7 @@ fn shard_queries() {
             ShardQuery::VisitGarbage { after: Some(BLOCK), limit },
             ShardQuery::FilesOnService { service: SERVICE, after, limit },
             ShardQuery::Usage,
+            ShardQuery::Walk { dir: DIR, names: vec![name()] },
         ],
         expect![[r#"
             Lookup 00818480808080808020016e
@@ -53,6 +54,7 @@ fn shard_queries() {
             VisitGarbage 0a010a01
             FilesOnService 0b090001
             Usage 0c
+            Walk 0d81848080808080802001016e
         "#]]
     );
 }
@@ -72,6 +74,17 @@ fn shard_changes() {
         exclude: vec![SERVICE],
         certify: Some((4, vec![None])),
     };
+    let new_extent = NewExtent {
+        size: 2,
+        class: StorageClass::Flash,
+        layout: LAYOUT,
+        checksums: vec![Checksum(3)],
+        exclude: vec![SERVICE],
+    };
+    let proofs = ExtentProofs {
+        offset: 1,
+        proofs: vec![Some(TAG)],
+    };
     let key = snapshot_key;
     let erased = vec![ErasedBlock {
         block: BLOCK,
@@ -85,6 +98,7 @@ fn shard_changes() {
             ClearPolicy, DestroyTransient, CollectSnapshot, BeginCollect, ScrapForeign,
             RemoveDirectory, GarbageErased, CreateDirectory, AbandonDirectory, LinkDirectory,
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
+            CreateWithExtent, CertifyAndLink,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -126,6 +140,13 @@ fn shard_changes() {
             ShardChange::SettleDirectory {
                 dir, outcome: DirectoryOutcome::Attached, transaction,
             },
+            ShardChange::CreateWithExtent {
+                dir, attributes: NEW, note: "x".into(), extent: new_extent,
+            },
+            ShardChange::CertifyAndLink {
+                file, cookie, certify: vec![proofs], dir, name: name(), replace,
+                attributes: CHANGE,
+            },
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -157,6 +178,8 @@ fn shard_changes() {
             ReleaseDentry 1a818480808080808020016e0005
             DetachDirectory 1b81848080808080802005
             SettleDirectory 1c8184808080808080200005
+            CreateWithExtent 1d818480808080808020a4030c0d011b0001780201010101802001030109
+            CertifyAndLink 1e818680808080808040040101010108080808080808080808080808080808818480808080808020016e0101800300010f0100010120
         "#]]
     );
 }

@@ -1,8 +1,8 @@
 //! Draws nonsense from a small world.
 
 use eggs_proto::shard::{
-    DirectoryOutcome, ErasedBlock, LockPurpose, ReleaseAction, Replace, ShardChange as C,
-    SnapshotKey,
+    DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, ReleaseAction, Replace,
+    ShardChange as C, SnapshotKey,
 };
 use eggs_proto::{
     AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, FileTime, InodeId,
@@ -11,7 +11,7 @@ use eggs_proto::{
 };
 
 use crate::random::Random;
-use crate::testing::{Bench, NEW, extent_request, key_of, name};
+use crate::testing::{Bench, NEW, extent_request, key_of, name, new_extent};
 use crate::{CheckedProof, Prepared, Verdict};
 
 /// Draws changes from a small world, so that they often meet.
@@ -175,7 +175,7 @@ impl Dice {
     pub(super) fn change(&mut self, bench: &Bench) -> C {
         match self.below(6) {
             0..=1 => self.content_change(bench),
-            2..=3 => self.name_change(),
+            2..=3 => self.name_change(bench),
             4 => self.step(),
             _ => self.collection(),
         }
@@ -184,7 +184,13 @@ impl Dice {
     pub(super) fn content_change(&mut self, bench: &Bench) -> C {
         let (file, cookie) = self.file();
         let offset = self.offset(bench, file);
-        match self.below(10) {
+        match self.below(11) {
+            10 => C::CreateWithExtent {
+                dir: self.dir(),
+                attributes: self.attributes(),
+                note: String::new(),
+                extent: new_extent(),
+            },
             0 => C::CreateTransient {
                 dir: InodeId::ROOT,
                 attributes: NEW,
@@ -230,10 +236,30 @@ impl Dice {
         }
     }
 
-    pub(super) fn name_change(&mut self) -> C {
+    pub(super) fn name_change(&mut self, bench: &Bench) -> C {
         let (file, cookie) = self.file();
         let (dir, name) = (self.dir(), self.name());
-        match self.below(9) {
+        match self.below(10) {
+            9 => {
+                let offset = self.offset(bench, file);
+                let certify = [offset, offset.saturating_sub(100_000)];
+                C::CertifyAndLink {
+                    file,
+                    cookie,
+                    certify: certify
+                        .map(|offset| ExtentProofs {
+                            offset,
+                            proofs: self.proofs(bench, file, offset),
+                        })
+                        .into_iter()
+                        .take(self.below(3) as usize)
+                        .collect(),
+                    dir,
+                    name,
+                    replace: self.replace(),
+                    attributes: self.attribute_change(),
+                }
+            }
             0..=1 => C::Link {
                 file,
                 cookie,
@@ -384,7 +410,13 @@ impl Dice {
     pub(super) fn prepared(&mut self) -> Prepared {
         let service = |n: u64| Some(BlockServiceId(n % 20)).filter(|_| !n.is_multiple_of(7));
         let services: Vec<_> = (0..self.below(8)).map(|_| service(self.number())).collect();
-        match self.below(5) {
+        match self.below(7) {
+            5 => Prepared::Started {
+                cookie: Cookie(self.below(3)),
+                class: StorageClass::Hdd,
+                services,
+            },
+            6 => Prepared::ProvedAll(vec![Vec::new(); self.below(3) as usize]),
             0 => Prepared::Nothing,
             1 => Prepared::Cookie(Cookie(self.below(3))),
             2 => Prepared::Placed {

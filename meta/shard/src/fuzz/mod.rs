@@ -63,6 +63,10 @@ fn ask_everything(bench: &Bench, dice: &mut Dice) {
             limit,
         },
         Q::Usage,
+        Q::Walk {
+            dir,
+            names: vec![dice.name(), dice.name()],
+        },
     ];
     for query in queries {
         let _ = bench.query_as(PeerRole::Server, &query);
@@ -98,7 +102,10 @@ fn run(seeds: &[u64]) -> (Bench, BTreeMap<String, usize>) {
         if answer.is_ok() {
             *accepted.entry(kind).or_insert(0) += 1;
         }
-        if let Ok(ShardReply::Transient { file, cookie }) = answer {
+        if let Ok(
+            ShardReply::Transient { file, cookie } | ShardReply::Started { file, cookie, .. },
+        ) = answer
+        {
             files.push((file, cookie));
         }
         ask_everything(&bench, &mut dice);
@@ -167,5 +174,5 @@ fn nonsense_often_makes_sense() {
             *accepted.entry(kind).or_insert(0) += times;
         }
     }
-    assert_eq!(accepted.len(), 29, "{accepted:?}");
+    assert_eq!(accepted.len(), 31, "{accepted:?}");
 }

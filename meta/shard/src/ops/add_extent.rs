@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use eggs_proto::shard::{AddExtent, PlacedBlock, ShardReply};
+use eggs_proto::shard::{AddExtent, NewExtent, PlacedBlock, ShardReply};
 use eggs_proto::{
     BlockServiceId, BlockState, CERTIFICATE_MS, Checksum, EXCLUDE_MAX, Extent, ExtentBlock,
     ExtentBody, ExtentLayout, ExtentProblem, InvalidArgument, MacTag, StorageClass,
@@ -27,44 +27,63 @@ pub(crate) struct Placement {
 
 pub(crate) fn apply(state: &mut State<'_>, request: AddExtent, placement: &Placement) -> Reply {
     let mut file = OpenTransient::open(state, request.file, request.cookie)?;
-    check(&request, placement)?;
+    let extent = NewExtent {
+        size: request.size,
+        class: request.class,
+        layout: request.layout,
+        checksums: request.checksums,
+        exclude: request.exclude,
+    };
+    check(&extent, placement)?;
     file.check_end(request.offset, request.size)?;
     match (&request.certify, &placement.certified) {
         (Some((offset, _)), Some(proved)) => certify(state, &mut file, *offset, proved)?,
         (None, None) => {}
         (Some(_), None) | (None, Some(_)) => return Err(InvalidArgument::Encoding.into()),
     }
+    let placed = append(state, &mut file, &extent, placement)?;
+    file.close(state)?;
+    Ok(ShardReply::Placed(placed))
+}
+
+/// Appends an extent that passed [`check`] to a file that has room for it.
+pub(crate) fn append(
+    state: &mut State<'_>,
+    file: &mut OpenTransient,
+    new: &NewExtent,
+    placement: &Placement,
+) -> Step<Vec<PlacedBlock>> {
     let expiry = state.now.plus_ms(CERTIFICATE_MS);
-    let named = placement.services.iter().zip(&request.checksums);
+    let named = placement.services.iter().zip(&new.checksums);
     let blocks: Vec<ExtentBlock> = named
         .map(|(service, checksum)| name_block(state, *service, *checksum))
         .collect();
     let placed = (0u8..)
         .zip(&blocks)
         .filter(|(_, block)| block.state == BlockState::Pending)
-        .map(|(index, block)| place(index, &request.layout, block, expiry))
+        .map(|(index, block)| place(index, &new.layout, block, expiry))
         .collect();
     let body = ExtentBody::Blocks {
         class: placement.class,
-        layout: request.layout,
+        layout: new.layout,
         blocks,
     };
     let extent = Extent {
-        offset: request.offset,
-        size: request.size,
+        offset: file.size,
+        size: new.size,
         body,
     };
     file.append(state, extent, expiry)?;
-    file.close(state)?;
-    Ok(ShardReply::Placed(placed))
+    Ok(placed)
 }
 
-fn check(request: &AddExtent, placement: &Placement) -> Step<()> {
-    let scheme = request.layout.scheme;
-    if !request.layout.fits(request.size) || request.checksums.len() != scheme.blocks() {
+/// What is asked for and what the leader chose must fit.
+pub(crate) fn check(extent: &NewExtent, placement: &Placement) -> Step<()> {
+    let scheme = extent.layout.scheme;
+    if !extent.layout.fits(extent.size) || extent.checksums.len() != scheme.blocks() {
         return Err(ExtentProblem::Sizes.into());
     }
-    if request.exclude.len() > EXCLUDE_MAX {
+    if extent.exclude.len() > EXCLUDE_MAX {
         return Err(InvalidArgument::List.into());
     }
     let chosen: Vec<_> = placement.services.iter().flatten().collect();

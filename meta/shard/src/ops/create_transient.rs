@@ -3,38 +3,45 @@
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{Cookie, InodeId, InodeKind, NewAttributes, TRANSIENT_MS};
 
-use crate::records::{CommonAttributes, Content, FileRecord, Life, Transient};
-use crate::state::State;
-use crate::step::Reply;
+use crate::records::{CommonAttributes, Transient};
+use crate::state::{OpenTransient, State};
+use crate::step::{Reply, Step};
 
 /// Most bytes of a note that are kept.
 const NOTE_BYTES_MAX: usize = 255;
 
-pub(crate) fn apply(
-    state: &mut State<'_>,
-    dir: InodeId,
-    attributes: &NewAttributes,
-    note: String,
-    cookie: Cookie,
-) -> Reply {
-    state.read().directory(dir)?.accepts_entries()?;
-    let record = FileRecord {
-        attributes: CommonAttributes::new(attributes, state.now)?,
-        content: Content::Extents {
-            size: 0,
-            physical_bytes: 0,
-        },
-        life: Life::Transient(Transient {
-            deadline: state.now.plus_ms(TRANSIENT_MS),
-            cookie: Some(cookie),
-            note: shorten(note),
-            mtime_chosen: attributes.mtime.is_some(),
-            pending_extents: 0,
-        }),
-    };
-    let file = state.fresh_inode(InodeKind::File);
-    state.put_file(file, record)?;
+/// What is to be started where.
+pub(crate) struct Start {
+    pub(crate) dir: InodeId,
+    pub(crate) attributes: NewAttributes,
+    pub(crate) note: String,
+    pub(crate) cookie: Cookie,
+}
+
+pub(crate) fn apply(state: &mut State<'_>, start: Start) -> Reply {
+    let cookie = start.cookie;
+    let open = begin(state, start)?;
+    let file = open.id;
+    open.close(state)?;
     Ok(ShardReply::Transient { file, cookie })
+}
+
+/// A new empty file, not yet written.
+pub(crate) fn begin(state: &mut State<'_>, start: Start) -> Step<OpenTransient> {
+    state.read().directory(start.dir)?.accepts_entries()?;
+    Ok(OpenTransient {
+        attributes: CommonAttributes::new(&start.attributes, state.now)?,
+        id: state.fresh_inode(InodeKind::File),
+        size: 0,
+        physical_bytes: 0,
+        transient: Transient {
+            deadline: state.now.plus_ms(TRANSIENT_MS),
+            cookie: Some(start.cookie),
+            note: shorten(start.note),
+            mtime_chosen: start.attributes.mtime.is_some(),
+            pending_extents: 0,
+        },
+    })
 }
 
 /// Keeps as many whole characters as fit.

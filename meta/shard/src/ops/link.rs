@@ -18,7 +18,12 @@ pub(crate) struct Link {
 }
 
 pub(crate) fn apply(state: &mut State<'_>, link: Link) -> Reply {
-    let mut file = OpenTransient::open(state, link.file, link.cookie)?;
+    let file = OpenTransient::open(state, link.file, link.cookie)?;
+    link_open(state, file, link)
+}
+
+/// Links a file that is open already.
+pub(crate) fn link_open(state: &mut State<'_>, mut file: OpenTransient, link: Link) -> Reply {
     // Extents are contiguous by construction: each was appended at the end.
     if file.transient.pending_extents > 0 {
         return Err(Refusal::NotCertified.into());

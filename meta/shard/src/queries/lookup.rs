@@ -8,10 +8,15 @@ use crate::state::Reader;
 use crate::step::{Reply, Step};
 
 pub(crate) fn answer(read: Reader<'_>, dir: InodeId, name: &Name) -> Reply {
+    Ok(ShardReply::Dentry(find(read, dir, name)?))
+}
+
+/// What a name stands for, unless a transaction holds it.
+pub(crate) fn find(read: Reader<'_>, dir: InodeId, name: &Name) -> Step<Dentry> {
     read.directory(dir)?;
     let record = read.dentry(dir, name)?.ok_or(Refusal::NotFound)?;
     let inode = record.unlocked()?;
-    Ok(ShardReply::Dentry(describe(read, &record, inode)?))
+    describe(read, &record, inode)
 }
 
 /// A dentry with the attributes of what it stands for, as far as they are here.

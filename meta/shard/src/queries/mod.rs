@@ -13,6 +13,7 @@ pub(crate) mod usage;
 pub(crate) mod visit_garbage;
 pub(crate) mod visit_inodes;
 pub(crate) mod visit_transients;
+pub(crate) mod walk;
 
 #[cfg(test)]
 mod tests;
