@@ -103,7 +103,7 @@ impl Disk {
         let pending = counters.pending.load(Ordering::Relaxed);
         Ok(DiskUsage {
             capacity_bytes: file_system.total.min(cap),
-            available_bytes: self.available(&file_system).saturating_sub(pending),
+            available_bytes: self.fair_share(&file_system).saturating_sub(pending),
             used_bytes: counters.bytes.load(Ordering::Relaxed),
             blocks: counters.blocks.load(Ordering::Relaxed),
             tombstones: self.tombstones.len() as u64,
@@ -133,6 +133,20 @@ impl Disk {
             .free
             .saturating_sub(reserve)
             .min(cap.saturating_sub(used))
+    }
+
+    /// What this disk may count on: of a file system that it shares with other disks, only its share of what is
+    /// free. Otherwise all of them would promise the same bytes.
+    fn fair_share(&self, file_system: &FileSystem) -> u64 {
+        let Some(cap) = self.options.capacity_bytes_max else {
+            return self.available(file_system);
+        };
+        let reserve = self.options.reserve_of(file_system.total);
+        let free = file_system.free.saturating_sub(reserve);
+        let total = u128::from(file_system.total.max(1));
+        let share = u128::from(free) * u128::from(cap.min(file_system.total)) / total;
+        // No more than `free`, because the share is at most all of it.
+        self.available(file_system).min(share as u64)
     }
 
     fn file_system(&self) -> Result<FileSystem, StoreError> {

@@ -113,6 +113,15 @@ fn a_share_of_a_file_system() {
         ..OPTIONS
     };
     let disk = Disk::open(&path, &share).unwrap();
-    assert_eq!(disk.usage().unwrap().capacity_bytes, 1 << 20);
+    let usage = disk.usage().unwrap();
+    assert_eq!(usage.capacity_bytes, 1 << 20);
+    // Other disks of the file system promise their shares of the same free bytes.
+    let stat = rustix::fs::statvfs(&path).unwrap();
+    let fraction = stat.f_bavail as f64 / stat.f_blocks as f64;
+    let share = (f64::from(1 << 20) * fraction) as u64;
+    assert!(
+        usage.available_bytes.abs_diff(share) < 1 << 17,
+        "{usage:?} for a share of {share}"
+    );
     check_full(&disk);
 }

@@ -7,6 +7,9 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use eggs_client::{Client, ClientConfig};
+use eggs_proto::hello::PeerRole;
+use eggs_rpc::Credentials;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -54,17 +57,21 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts it on the same directory.
-    pub fn start_again(&self) -> Result<()> {
+    /// The command that starts it on the same directory and stays.
+    pub fn start_command(&self) -> Command {
         let mut command = self.program("eggsrun");
         command
             .arg("--dir")
             .arg(self.dir())
             .arg(format!("--registry-port={}", self.registry_port))
             .arg(format!("--http-port={}", self.http_port))
-            .arg("--daemon")
             .args(&self.args);
-        run(&mut command, COMMAND)?
+        command
+    }
+
+    /// Starts it on the same directory.
+    pub fn start_again(&self) -> Result<()> {
+        run(self.start_command().arg("--daemon"), COMMAND)?
             .ok()
             .context("start the cluster")
             .map(drop)
@@ -95,6 +102,18 @@ impl Cluster {
     /// The dashboard.
     pub fn http(&self) -> SocketAddr {
         SocketAddr::from((Ipv4Addr::LOCALHOST, self.http_port))
+    }
+
+    /// The secret of clients.
+    pub fn credentials(&self) -> Result<Credentials> {
+        let secret = self.dir().join("secret/client");
+        Credentials::from_file(&secret, PeerRole::Client).context("read the client secret")
+    }
+
+    /// A client of the library.
+    pub async fn client(&self) -> Result<Client> {
+        let config = ClientConfig::new(vec![self.registry()], self.credentials()?, "harness");
+        Client::connect(config).await.context("connect")
     }
 
     /// One of our programs, in the environment of this cluster.

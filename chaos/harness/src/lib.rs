@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** when a [`Cluster`] goes, its processes, mount and files are gone, also after a failed test.
 
+mod browser;
 mod close;
 mod cluster;
 mod content;
@@ -9,6 +10,7 @@ mod http;
 mod programs;
 mod wait;
 
+pub use browser::Browser;
 pub use close::close;
 pub use cluster::{Cluster, Options};
 pub use content::Content;

@@ -3,9 +3,15 @@
 use std::fs;
 use std::net::TcpListener;
 
+use std::process::Stdio;
+use std::time::Duration;
+
 use anyhow::Result;
-use eggs_harness::{Cluster, Options};
+use eggs_harness::{Cluster, Options, until};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+
+const BOUND: Duration = Duration::from_secs(120);
 
 const SMALL: Options<'static> = Options {
     args: &[
@@ -50,9 +56,39 @@ fn one_process_is_killed_paused_resumed_and_started() -> Result<()> {
     cluster.eggsrun(&["start", "fuse0"])?.ok()?;
     let read = || Ok(fs::read_to_string(cluster.mount().join("file"))?);
     assert_eq!(
-        eggs_harness::eventually(std::time::Duration::from_secs(30), read)?,
+        eggs_harness::eventually(Duration::from_secs(30), read)?,
         "content"
     );
+    Ok(())
+}
+
+#[test]
+fn ctrl_c_stops_everything_and_a_second_start_finds_everything() -> Result<()> {
+    let cluster = Cluster::start(SMALL)?;
+    fs::write(cluster.mount().join("file"), "content")?;
+    cluster.eggsrun(&["stop"])?.ok()?;
+    let mut foreground = cluster
+        .start_command()
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let pid = Pid::from_child(&foreground);
+    until("the cluster serves again", BOUND, || {
+        fs::read_to_string(cluster.mount().join("file")).is_ok_and(|text| text == "content")
+    })?;
+    kill_process(pid, Signal::INT)?;
+    let mut status = None;
+    until("eggsrun ends", BOUND, || {
+        status = foreground.try_wait().ok().flatten();
+        status.is_some()
+    })?;
+    assert_eq!(status.and_then(|status| status.code()), Some(0));
+    assert_eq!(cluster.process_names()?, Vec::<String>::new());
+    let mounts = fs::read_to_string("/proc/self/mounts")?;
+    let mount = cluster.mount().display().to_string();
+    assert!(!mounts.contains(&mount), "it is still mounted");
+    cluster.start_again()?;
+    assert_eq!(fs::read_to_string(cluster.mount().join("file"))?, "content");
     Ok(())
 }
 

@@ -163,7 +163,8 @@ impl Backend for Cluster {
             ..Space::default()
         };
         for class in &statistics.classes {
-            space.total_bytes += class.capacity_bytes;
+            // Not the size of the disks, which others may fill and of which a part is kept free.
+            space.total_bytes += class.used_bytes + class.available_bytes;
             space.free_bytes += class.available_bytes;
         }
         Ok(space)

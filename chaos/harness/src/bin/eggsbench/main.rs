@@ -14,9 +14,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::Parser;
-use eggs_client::{Client, ClientConfig};
 use eggs_harness::{Cluster, Options};
-use eggs_rpc::{Credentials, PeerRole};
 
 use crate::report::Report;
 
@@ -53,7 +51,7 @@ fn main() -> Result<()> {
     cluster.wait_healthy()?;
     limits::measure(&cluster, &mut report)?;
     idle(&cluster, &mut report)?;
-    let client = runtime.block_on(connect(&cluster))?;
+    let client = runtime.block_on(cluster.client())?;
     let bound = Duration::from_secs(args.seconds);
     runtime.block_on(metadata::measure(&cluster, &client, bound, &mut report))?;
     runtime.block_on(data::measure(
@@ -85,14 +83,6 @@ fn main() -> Result<()> {
         report.print_text()
     }
     Ok(())
-}
-
-async fn connect(cluster: &Cluster) -> Result<Client> {
-    let secret = cluster.dir().join("secret/client");
-    let credentials =
-        Credentials::from_file(&secret, PeerRole::Client).context("read the secret")?;
-    let config = ClientConfig::new(vec![cluster.registry()], credentials, "eggsbench");
-    Client::connect(config).await.context("connect")
 }
 
 fn idle(cluster: &Cluster, report: &mut Report) -> Result<()> {
