@@ -1,4 +1,12 @@
 //! Walks the directories of a shard and collects their due snapshots.
+//!
+//! What is listed may have come back before it is collected (`Undelete`, `UndeleteDirectory`), so no step here is
+//! taken on the word of the list:
+//!
+//! **Invariant:** a file is doomed only with its snapshot: by the change that removes it, or, on another shard, after a
+//! mark that no undelete passes. A snapshot of a directory is removed only after the directory, which is refused from the
+//! first step of bringing it back on. Both are named by snapshot and inode; a snapshot that came back is never that
+//! one again.
 
 use eggs_client::ClientError;
 use eggs_proto::shard::{ShardChange, ShardQuery, ShardReply, SnapshotKey};

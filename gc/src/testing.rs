@@ -9,7 +9,7 @@ use eggs_proto::block::BlockRefusal;
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
     AddExtent, DirectoryOutcome, GarbageBlock, LockPurpose, PlacedBlock, ReleaseAction, Replace,
-    ShardChange, ShardQuery, ShardReply, Usage,
+    ShardChange, ShardQuery, ShardReply, Snapshot, Usage,
 };
 use eggs_proto::{
     AttributeChange, BlockServiceId, BlockServiceInfo, Checksum, ClusterMap, Cookie, ExtentLayout,
@@ -42,7 +42,11 @@ pub struct TestCluster {
     pub erased: RefCell<BTreeSet<eggs_proto::BlockId>>,
     pub queries: Cell<u64>,
     pub changes: Cell<u64>,
+    /// What somebody else does before the request with this number of the collector.
+    pub meanwhile: RefCell<Vec<(u64, Deed)>>,
 }
+
+pub type Deed = Box<dyn FnOnce(&TestCluster)>;
 
 fn key_of(service: BlockServiceId) -> Option<ServiceKey> {
     (service.0 <= SERVICES).then(|| ServiceKey::new([service.0 as u8; 32]))
@@ -82,6 +86,7 @@ impl TestCluster {
             erased: RefCell::default(),
             queries: Cell::default(),
             changes: Cell::default(),
+            meanwhile: RefCell::default(),
         }
     }
 
@@ -142,6 +147,18 @@ impl TestCluster {
             asked,
         )
         .unwrap()
+    }
+
+    fn be_interrupted(&self) {
+        let number = self.queries.get() + self.changes.get();
+        let (now, later) = self
+            .meanwhile
+            .take()
+            .into_iter()
+            .partition(|due| due.0 <= number);
+        self.meanwhile.replace(later);
+        let now: Vec<(u64, Deed)> = now;
+        now.into_iter().for_each(|(_, deed)| deed(self));
     }
 
     /// The counters of all shards together.
@@ -258,6 +275,92 @@ impl TestCluster {
     }
 }
 
+/// Bringing things back.
+impl TestCluster {
+    pub fn only_snapshot(&self, dir: InodeId) -> Snapshot {
+        let (after, limit) = (None, 10);
+        let query = ShardQuery::Snapshots { dir, after, limit };
+        match self.read(dir.shard(), &query) {
+            Ok(ShardReply::Snapshots { mut snapshots, .. }) => {
+                snapshots.retain(|snapshot| snapshot.owned);
+                assert_eq!(snapshots.len(), 1);
+                snapshots.remove(0)
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub fn undelete(&self, dir: InodeId, snapshot: &Snapshot) -> Result<(), Refusal> {
+        let change = ShardChange::Undelete {
+            dir,
+            key: snapshot.key.clone(),
+            inode: snapshot.inode,
+            name: name("back"),
+            replace: Replace::Never,
+        };
+        self.apply(dir.shard(), PeerRole::Client, change).map(drop)
+    }
+
+    /// One step of the CDC that brings a directory back.
+    pub fn undelete_step(&self, parent: InodeId, snapshot: &Snapshot, step: usize) -> bool {
+        let (dir, transaction) = (snapshot.inode, TransactionId(u64::MAX));
+        let (key, name) = (snapshot.key.clone(), name("back"));
+        let (shard, change) = match step {
+            0 => (
+                dir.shard(),
+                ShardChange::ReviveDirectory { dir, transaction },
+            ),
+            1 => (
+                parent.shard(),
+                ShardChange::LockVersion {
+                    dir: parent,
+                    name,
+                    key,
+                    inode: dir,
+                    transaction,
+                },
+            ),
+            2 => (
+                dir.shard(),
+                ShardChange::SettleDirectory {
+                    dir,
+                    outcome: DirectoryOutcome::Moved { parent },
+                    transaction,
+                },
+            ),
+            _ => (
+                parent.shard(),
+                ShardChange::RestoreDentry {
+                    dir: parent,
+                    name,
+                    key,
+                    inode: dir,
+                    transaction,
+                },
+            ),
+        };
+        self.apply(shard, PeerRole::Server, change).is_ok()
+    }
+
+    pub fn lookup(&self, dir: InodeId, text: &str) -> Option<InodeId> {
+        let name = name(text);
+        match self.read(dir.shard(), &ShardQuery::Lookup { dir, name }) {
+            Ok(ShardReply::Dentry(dentry)) => Some(dentry.inode),
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => None,
+        }
+    }
+
+    /// Breaks that any shard finds in its state.
+    pub fn violations(&self) -> usize {
+        let stores = self.stores.borrow();
+        let check = |shard: ShardId| {
+            eggs_shard::invariants::check(shard, &stores[usize::from(shard.0)]).unwrap()
+        };
+        ShardId::all().map(|shard| check(shard).len()).sum()
+    }
+}
+
 /// What the CDC does for them.
 impl TestCluster {
     fn transaction(&self) -> TransactionId {
@@ -358,6 +461,7 @@ impl TestCluster {
 
 impl Cluster for TestCluster {
     async fn query(&self, shard: ShardId, query: ShardQuery) -> Result<ShardReply, ClientError> {
+        self.be_interrupted();
         self.queries.set(self.queries.get() + 1);
         if self.lost.borrow().contains(&shard) {
             let what = "a shard".to_owned();
@@ -367,6 +471,7 @@ impl Cluster for TestCluster {
     }
 
     async fn change(&self, shard: ShardId, change: ShardChange) -> Result<ShardReply, ClientError> {
+        self.be_interrupted();
         self.changes.set(self.changes.get() + 1);
         Ok(self.apply(shard, PeerRole::Server, change)?)
     }

@@ -218,3 +218,104 @@ fn many_files_go_in_few_passes() {
     let did = pass(&cluster, &mut memory).tally;
     assert_eq!((did.files, did.snapshots), (1500, 1500));
 }
+
+/// How a test of coming back begins: the directory that held it, and its snapshot.
+type Removed = (eggs_proto::InodeId, eggs_proto::shard::Snapshot);
+
+/// Whoever comes back between any two requests of the collector stays, or is refused and goes for good.
+fn comes_back_or_goes(begin: impl Fn(&TestCluster) -> Removed) {
+    let mut kept = [0, 0];
+    for number in 0..1000 {
+        let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+        cluster.keep(ROOT, Some(5_000), None);
+        let (dir, snapshot) = begin(&cluster);
+        cluster.wait_ms(6_000);
+        let back = std::rc::Rc::new(std::cell::Cell::new(None));
+        let (told, wanted) = (back.clone(), snapshot.clone());
+        let first = cluster.queries.get() + cluster.changes.get() + number;
+        let deed = move |cluster: &TestCluster| {
+            told.set(Some(cluster.undelete(dir, &wanted).is_ok()));
+        };
+        cluster.meanwhile.borrow_mut().push((first, Box::new(deed)));
+        collect(&cluster, &mut memory);
+        let Some(back) = back.get() else {
+            assert!(kept[0] > 0 && kept[1] > 0, "{kept:?}");
+            return; // the collector was done before
+        };
+        cluster.wait_ms(100_000);
+        collect(&cluster, &mut memory);
+        kept[usize::from(back)] += 1;
+        let found = cluster.lookup(dir, "back");
+        assert_eq!(found, back.then_some(snapshot.inode), "request {number}");
+        assert_eq!(cluster.usage().files, u64::from(back), "request {number}");
+        let erased = cluster.erased.borrow().len();
+        assert_eq!(erased, if back { 0 } else { 3 }, "request {number}");
+        assert_eq!(cluster.violations(), 0);
+    }
+    panic!("the collector never ends");
+}
+
+#[test]
+fn a_file_that_comes_back_is_not_collected() {
+    comes_back_or_goes(|cluster| {
+        cluster.write(ROOT, "f");
+        cluster.unlink(ROOT, "f");
+        (ROOT, cluster.only_snapshot(ROOT))
+    });
+}
+
+#[test]
+fn a_file_of_another_shard_that_comes_back_is_not_collected() {
+    comes_back_or_goes(|cluster| {
+        let dir = cluster.mkdir(ROOT, "d", 9);
+        let file = cluster.write(ROOT, "f");
+        let transaction = cluster.begin_move(ROOT, dir, "f", file);
+        cluster.end_move(ROOT, "f", transaction);
+        cluster.unlink(dir, "f");
+        (dir, cluster.only_snapshot(dir))
+    });
+}
+
+#[test]
+fn a_directory_that_comes_back_is_not_collected() {
+    let mut kept = [0, 0];
+    for first in 0..2000 {
+        let pause = first % 4; // requests between two steps
+        let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+        cluster.keep(ROOT, Some(5_000), None);
+        let dir = cluster.mkdir(ROOT, "d", 9);
+        cluster.rmdir(ROOT, "d", dir);
+        let snapshot = cluster.only_snapshot(ROOT);
+        cluster.wait_ms(6_000);
+        let at = cluster.queries.get() + cluster.changes.get() + first;
+        // The steps of the coordinator, one after another, as long as none is refused.
+        let going = std::rc::Rc::new(std::cell::Cell::new(true));
+        for step in 0..4 {
+            let (going, wanted) = (going.clone(), snapshot.clone());
+            let deed = move |cluster: &TestCluster| {
+                if going.get() {
+                    going.set(cluster.undelete_step(ROOT, &wanted, step));
+                    assert!(going.get() || step == 0, "step {step} of {first} {pause}");
+                }
+            };
+            let due = at + step as u64 * pause;
+            cluster.meanwhile.borrow_mut().push((due, Box::new(deed)));
+        }
+        collect(&cluster, &mut memory);
+        if cluster.meanwhile.borrow().len() == 4 {
+            assert!(kept[0] > 0 && kept[1] > 0, "{kept:?}");
+            return; // the collector was done before
+        }
+        while !cluster.meanwhile.borrow().is_empty() {
+            collect(&cluster, &mut memory);
+        }
+        cluster.wait_ms(100_000);
+        collect(&cluster, &mut memory);
+        let back = going.get();
+        kept[usize::from(back)] += 1;
+        assert_eq!(cluster.lookup(ROOT, "back"), back.then_some(dir));
+        assert_eq!(cluster.usage().directories, 1 + u64::from(back));
+        assert_eq!(cluster.violations(), 0);
+    }
+    panic!("the collector never ends");
+}

@@ -236,6 +236,41 @@ impl Model {
         Ok(())
     }
 
+    /// Brings an old version of a directory at an index back, under a name in the same directory.
+    pub fn undelete(&mut self, at: &Entry, index: usize, replace: Replace) -> Result<(), Refusal> {
+        let known = self.directories.get(&at.dir).ok_or(Refusal::NotFound)?;
+        let old = known.old.get(index).ok_or(Refusal::NoSnapshot)?.clone();
+        if old.inode.is_directory() {
+            self.undelete_directory(at, &old)?;
+        } else {
+            self.attached(at.dir)?;
+            if !old.owned {
+                return Err(Refusal::NoSnapshot);
+            }
+            self.enter(at, old.inode, replace)?;
+        }
+        self.attached(at.dir)?.old.remove(index);
+        Ok(())
+    }
+
+    /// The name must be free.
+    fn undelete_directory(&mut self, at: &Entry, old: &OldVersion) -> Result<(), Refusal> {
+        match self.directories.get(&old.inode) {
+            None => return Err(Refusal::NotFound),
+            Some(directory) if !directory.removed => return Err(Refusal::NoSnapshot),
+            Some(_) => {}
+        }
+        self.may_enter(at, Replace::Never)?;
+        if !old.owned {
+            return Err(Refusal::NoSnapshot);
+        }
+        self.enter(at, old.inode, Replace::Never)?;
+        if let Some(directory) = self.directories.get_mut(&old.inode) {
+            directory.removed = false;
+        }
+        Ok(())
+    }
+
     /// Collects the old version of a directory at an index, with what it owns.
     pub fn collect(&mut self, dir: InodeId, index: usize) -> Result<(), Refusal> {
         let directory = self.directories.get(&dir).ok_or(Refusal::NotFound)?;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 
 use crate::text::policy::{ExtentRows, PolicyName, parse_keep, parse_rows};
 use crate::text::size::parse_size;
+use crate::text::time::{When, parse_when};
 
 /// Works with the files of an EggsFS cluster.
 ///
@@ -54,6 +55,10 @@ pub enum Verb {
     },
     /// Print the content of files.
     Cat {
+        /// What the paths stood for at this time, as in 2026-11-22T15:04:05.123Z, @1795359845123, or 10m for ten minutes
+        /// ago; see `history`.
+        #[arg(long, value_name = "TIME", value_parser = parse_when)]
+        version: Option<When>,
         /// The files.
         #[arg(required = true)]
         paths: Vec<OsString>,
@@ -67,6 +72,9 @@ pub enum Verb {
     },
     /// Copy a file out of the cluster, replacing what is there.
     Get {
+        /// What the path stood for at this time; as for `cat`.
+        #[arg(long, value_name = "TIME", value_parser = parse_when)]
+        version: Option<When>,
         /// The file.
         path: OsString,
         /// The local path, or a local directory; `-` for the standard output.
@@ -142,6 +150,34 @@ pub enum Verb {
     Snapshots {
         /// The directory.
         #[arg(default_value = "/")]
+        path: OsString,
+    },
+    /// Show all versions of a path, also of one that was removed.
+    History {
+        /// The path.
+        path: OsString,
+    },
+    /// Bring back what was removed or replaced.
+    Undelete {
+        /// Also everything that was in it; of a directory that is there, what was removed from it.
+        #[arg(short, long)]
+        recursive: bool,
+        /// Another name for it, in the same directory.
+        #[arg(long = "as", value_name = "NAME")]
+        name: Option<OsString>,
+        /// The version that had the name at this time, not the newest; as for `cat`.
+        #[arg(long, value_name = "TIME", value_parser = parse_when)]
+        version: Option<When>,
+        /// Only what was removed at this time or later.
+        #[arg(long, value_name = "TIME", value_parser = parse_when)]
+        deleted_after: Option<When>,
+        /// Replace a file that has the name now; it becomes an old version.
+        #[arg(long)]
+        replace: bool,
+        /// Only show what would come back.
+        #[arg(short = 'n', long)]
+        dry_run: bool,
+        /// The path it had.
         path: OsString,
     },
     /// Show files that are being written, or were given up and not yet collected.
@@ -256,6 +292,8 @@ mod tests {
             "ln",
             "policy",
             "snapshots",
+            "history",
+            "undelete",
             "transient-files",
             "status",
             "copy_into",
@@ -302,6 +340,42 @@ mod tests {
         ] {
             assert_eq!(parse(bad).unwrap_err().exit_code(), 2, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn old_versions_are_named_by_times() {
+        let line = [
+            "undelete",
+            "-r",
+            "--as",
+            "b",
+            "--version",
+            "@5",
+            "--deleted-after",
+            "10m",
+            "-n",
+            "/a",
+        ];
+        let args = parse(&line).unwrap();
+        let Verb::Undelete {
+            recursive,
+            name,
+            version,
+            deleted_after,
+            replace,
+            dry_run,
+            path,
+        } = args.verb
+        else {
+            panic!("{:?}", args.verb)
+        };
+        assert_eq!((recursive, replace, dry_run), (true, false, true));
+        assert_eq!((name, path), (Some("b".into()), "/a".into()));
+        assert_eq!(version, Some(When::At(5)));
+        assert_eq!(deleted_after, Some(When::Ago(600_000)));
+        assert!(parse(&["cat", "--version", "@5", "/f"]).is_ok());
+        let bad = parse(&["get", "--version", "yesterday", "/f", "-"]);
+        assert_eq!(bad.unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -90,6 +90,7 @@ fn advice(error: &ClientError) -> &'static str {
             Refusal::NoSpace { .. } => "; `eggscli status` shows the disks",
             Refusal::Locked => "; try again in a moment",
             Refusal::BadPolicy(_) => "; see `eggscli policy set --help`",
+            Refusal::NoSnapshot => "; see `eggscli history`",
             Refusal::Forbidden => "; this needs the cluster secret",
             Refusal::WrongShard
             | Refusal::BadCookie
@@ -102,8 +103,7 @@ fn advice(error: &ClientError) -> &'static str {
             | Refusal::Loop
             | Refusal::Invalid(_)
             | Refusal::Unsupported
-            | Refusal::Changed
-            | Refusal::NoSnapshot => "",
+            | Refusal::Changed => "",
         },
         ClientError::Unreachable { .. } | ClientError::Deadline { .. } => {
             "; check that the cluster runs (`eggsrun --dir DIR status`) and that --registry is right"

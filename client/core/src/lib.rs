@@ -29,8 +29,10 @@ mod write;
 pub use client::Client;
 pub use config::ClientConfig;
 pub use error::{ClientError, ClosedReason};
-pub use namespace::{ClassStatistics, Page, RenameEntry, SnapshotPage, Statistics};
-pub use path::{FollowLast, NewEntry, Resolved};
+pub use namespace::{
+    ClassStatistics, Intent, Page, RenameEntry, SnapshotPage, Statistics, TreeOptions, Undeleted,
+};
+pub use path::{FollowLast, NewEntry, OldEntry, Resolved, Versions};
 pub use raw::Health;
 pub use read::FileReader;
 pub use write::{FileWriter, Linked};

@@ -105,8 +105,11 @@ pub enum Refusal {
     /// The dentry names another inode than the caller expected.
     #[error("the name has been given to something else meanwhile")]
     Changed,
-    /// The snapshot is still protected, or there is none.
-    #[error("there is no such snapshot to be collected")]
+    /// There is no such snapshot, or not in a state that allows this: it is being collected, or what it stands for
+    /// lives on under another name.
+    #[error(
+        "there is no such old version, or it is being collected, or it lives on under another name"
+    )]
     NoSnapshot,
 }
 

@@ -3,7 +3,7 @@
 use eggs_machine::{ApplyContext, Fault, Store};
 use eggs_proto::cdc::CdcOperation;
 use eggs_proto::shard::Replace;
-use eggs_proto::{Refusal, RequestId, TransactionId};
+use eggs_proto::{InodeId, InvalidArgument, Refusal, RequestId, TransactionId};
 
 use crate::outcomes::Record;
 use crate::transaction::{RenameOf, Step, TargetLock, Transaction};
@@ -58,6 +58,12 @@ fn refusal(operation: &CdcOperation) -> Option<Refusal> {
             return Some(Refusal::Unsupported);
         }
         CdcOperation::Rename { source, target, .. } => [source, target],
+        CdcOperation::UndeleteDirectory { entry, inode, .. } => {
+            if !inode.is_directory() || *inode == InodeId::ROOT {
+                return Some(Refusal::Invalid(InvalidArgument::Kind));
+            }
+            [entry, entry]
+        }
     };
     let directories = entries.iter().all(|entry| entry.dir.is_directory());
     (!directories).then_some(Refusal::NotDirectory)
@@ -72,6 +78,7 @@ fn first(store: &mut dyn Store, operation: &CdcOperation) -> Result<Step, Fault>
             Step::Create { dir }
         }
         CdcOperation::RemoveDirectory { .. } => Step::LockSource,
+        CdcOperation::UndeleteDirectory { inode, .. } => Step::Revive { dir: *inode },
         CdcOperation::Rename {
             source,
             target,

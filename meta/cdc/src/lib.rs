@@ -34,6 +34,7 @@ mod rename;
 mod rollback;
 mod state;
 mod transaction;
+mod undelete_directory;
 mod views;
 
 pub use command::{CdcAnswer, CdcCommand, StepOutcome, TransactionOutcome};

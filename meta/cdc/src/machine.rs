@@ -7,7 +7,7 @@ use eggs_proto::{TransactionId, decode, encode};
 use crate::transaction::{Advance, RenameOf, Transaction};
 use crate::{
     CdcAnswer, CdcCommand, StepOutcome, Stuck, TransactionOutcome, begin, keys, make_directory,
-    outcomes, remove_directory, rename, state,
+    outcomes, remove_directory, rename, state, undelete_directory,
 };
 
 /// The coordinator's machine. All it knows is in the store.
@@ -92,6 +92,13 @@ fn advance(
                 replace,
             };
             rename::advance(store, transaction, rename, outcome, context)
+        }
+        CdcOperation::UndeleteDirectory { entry, inode, .. } => {
+            let place = undelete_directory::Place {
+                parent: entry.dir,
+                dir: inode,
+            };
+            undelete_directory::advance(store, transaction, place, outcome, context)
         }
     }
 }

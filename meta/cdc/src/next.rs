@@ -6,8 +6,9 @@ use eggs_machine::{Fault, Scan, ScanDirection, StoreRead};
 use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::shard::{
     DirectoryOutcome, LockPurpose, ReleaseAction, Replace, ShardCall, ShardChange, ShardRequest,
+    SnapshotKey,
 };
-use eggs_proto::{RequestId, ShardId, Time, TransactionId};
+use eggs_proto::{InodeId, RequestId, ShardId, Time, TransactionId};
 
 use crate::transaction::{Step, Transaction};
 use crate::{DETACH_WAIT_MS, LOCK_WAIT_MS, keys, state};
@@ -112,7 +113,11 @@ fn step_of(id: TransactionId, transaction: &Transaction) -> Result<NextStep, Fau
         ))
     })?;
     let patience_ms = match transaction.step {
-        Step::LockSource | Step::LockTarget { .. } | Step::Link { .. } => Some(LOCK_WAIT_MS),
+        Step::LockSource
+        | Step::LockTarget { .. }
+        | Step::Link { .. }
+        | Step::Revive { .. }
+        | Step::LockVersion => Some(LOCK_WAIT_MS),
         Step::Detach { .. } => Some(DETACH_WAIT_MS),
         Step::Create { .. }
         | Step::Abandon { .. }
@@ -123,7 +128,9 @@ fn step_of(id: TransactionId, transaction: &Transaction) -> Result<NextStep, Fau
         | Step::ReleaseDeleted
         | Step::Reattach { .. }
         | Step::KeepTarget
-        | Step::KeepSource => None,
+        | Step::KeepSource
+        | Step::RestoreName { .. }
+        | Step::Rebury { .. } => None,
     };
     Ok(NextStep {
         transaction: id,
@@ -156,7 +163,7 @@ fn change(transaction: TransactionId, record: &Transaction) -> Option<(ShardId, 
         };
         (entry.dir.shard(), change)
     };
-    let settle = |dir: eggs_proto::InodeId, outcome| {
+    let settle = |dir: InodeId, outcome| {
         let change = ShardChange::SettleDirectory {
             dir,
             outcome,
@@ -211,5 +218,50 @@ fn change(transaction: TransactionId, record: &Transaction) -> Option<(ShardId, 
         Step::Reattach { dir } => settle(dir, DirectoryOutcome::Attached),
         Step::KeepTarget => release(target?, ReleaseAction::Keep),
         Step::KeepSource => release(source?, ReleaseAction::Keep),
+        Step::Revive { dir } => (
+            dir.shard(),
+            ShardChange::ReviveDirectory { dir, transaction },
+        ),
+        Step::LockVersion => {
+            let Version { entry, key, inode } = version(record)?;
+            let change = ShardChange::LockVersion {
+                dir: entry.dir,
+                name: entry.name,
+                key,
+                inode,
+                transaction,
+            };
+            (entry.dir.shard(), change)
+        }
+        Step::RestoreName { .. } => {
+            let Version { entry, key, inode } = version(record)?;
+            let change = ShardChange::RestoreDentry {
+                dir: entry.dir,
+                name: entry.name,
+                key,
+                inode,
+                transaction,
+            };
+            (entry.dir.shard(), change)
+        }
+        Step::Rebury { dir } => settle(dir, DirectoryOutcome::Removed),
     })
+}
+
+/// A directory that comes back, and where.
+struct Version {
+    entry: EntryName,
+    key: SnapshotKey,
+    inode: InodeId,
+}
+
+fn version(record: &Transaction) -> Option<Version> {
+    match record.operation.clone() {
+        CdcOperation::UndeleteDirectory { entry, key, inode } => {
+            Some(Version { entry, key, inode })
+        }
+        CdcOperation::MakeDirectory { .. }
+        | CdcOperation::RemoveDirectory { .. }
+        | CdcOperation::Rename { .. } => None,
+    }
 }

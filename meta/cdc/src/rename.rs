@@ -206,6 +206,10 @@ fn forward(transaction: &mut Transaction, step: Step, outcome: &StepOutcome) -> 
         | Step::ReleaseDeleted
         | Step::Reattach { .. }
         | Step::KeepTarget
-        | Step::KeepSource => rollback::advance(transaction, step, outcome),
+        | Step::KeepSource
+        | Step::Revive { .. }
+        | Step::LockVersion
+        | Step::RestoreName { .. }
+        | Step::Rebury { .. } => rollback::advance(transaction, step, outcome),
     }
 }

@@ -33,7 +33,11 @@ pub(crate) fn advance(transaction: &mut Transaction, step: Step, _: &StepOutcome
         | Step::SettleMoved { .. }
         | Step::SettleRemoved { .. }
         | Step::ReleaseMoved
-        | Step::ReleaseDeleted => {}
+        | Step::ReleaseDeleted
+        | Step::Revive { .. }
+        | Step::LockVersion
+        | Step::RestoreName { .. }
+        | Step::Rebury { .. } => {}
     }
     next(transaction)
 }

@@ -72,6 +72,16 @@ pub(crate) enum Step {
     KeepTarget,
     /// Undo `LockSource`.
     KeepSource,
+
+    // Of a directory that comes back.
+    /// Bar it from being collected.
+    Revive { dir: InodeId },
+    /// Lock the name it gets, if its snapshot is there.
+    LockVersion,
+    /// It is decided: the name stands for it, and the snapshot goes.
+    RestoreName { dir: InodeId },
+    /// Undo `Revive`.
+    Rebury { dir: InodeId },
 }
 
 /// What an answer makes of a transaction.
@@ -103,7 +113,7 @@ impl Transaction {
     /// The name that goes, if any.
     pub fn source_entry(&self) -> Option<&EntryName> {
         match &self.operation {
-            CdcOperation::MakeDirectory { .. } => None,
+            CdcOperation::MakeDirectory { .. } | CdcOperation::UndeleteDirectory { .. } => None,
             CdcOperation::RemoveDirectory { entry } => Some(entry),
             CdcOperation::Rename { source, .. } => Some(source),
         }
@@ -112,7 +122,8 @@ impl Transaction {
     /// The name that comes, if any.
     pub fn target_entry(&self) -> Option<&EntryName> {
         match &self.operation {
-            CdcOperation::MakeDirectory { entry, .. } => Some(entry),
+            CdcOperation::MakeDirectory { entry, .. }
+            | CdcOperation::UndeleteDirectory { entry, .. } => Some(entry),
             CdcOperation::RemoveDirectory { .. } => None,
             CdcOperation::Rename { target, .. } => Some(target),
         }
@@ -127,7 +138,9 @@ impl Step {
             | Self::Link { .. }
             | Self::LockSource
             | Self::LockTarget { .. }
-            | Self::Detach { .. } => false,
+            | Self::Detach { .. }
+            | Self::Revive { .. }
+            | Self::LockVersion => false,
             Self::Abandon { .. }
             | Self::SetTarget { .. }
             | Self::SettleMoved { .. }
@@ -136,7 +149,9 @@ impl Step {
             | Self::ReleaseDeleted
             | Self::Reattach { .. }
             | Self::KeepTarget
-            | Self::KeepSource => true,
+            | Self::KeepSource
+            | Self::RestoreName { .. }
+            | Self::Rebury { .. } => true,
         }
     }
 }

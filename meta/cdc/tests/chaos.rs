@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_cdc::{CdcAnswer, CdcCommand, NextStep, StepOutcome, TransactionOutcome};
 use eggs_proto::cdc::{CdcOperation, EntryName};
-use eggs_proto::shard::{Replace, ShardCall};
+use eggs_proto::shard::{Replace, ShardCall, ShardChange};
 use eggs_proto::{InodeId, Refusal, RequestId, TransactionId};
-use world::model::{Action, Event, Model, Outcome, is_linearizable};
-use world::{World, at, mkdir, rename, rmdir};
+use world::model::{Action, Event, Model, Outcome, Version, is_linearizable};
+use world::{World, at, mkdir, rename, rmdir, undelete};
 
 const NAMES: [&str; 3] = ["a", "b", "c"];
 const EVENTS: usize = 40;
@@ -53,6 +53,16 @@ struct Chaos {
     /// Copies that may still arrive.
     calls: Vec<ShardCall>,
     commands: Vec<CdcCommand>,
+    /// Old versions seen, with the directory in which each was.
+    versions: Vec<(InodeId, Version)>,
+    /// Collections under way: whether the file was doomed on its shard.
+    collections: Vec<(InodeId, Version, bool)>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Directory,
+    File,
 }
 
 impl Chaos {
@@ -67,6 +77,8 @@ impl Chaos {
             flights: BTreeMap::new(),
             calls: Vec::new(),
             commands: Vec::new(),
+            versions: Vec::new(),
+            collections: Vec::new(),
         }
     }
 
@@ -85,11 +97,118 @@ impl Chaos {
         let replace = self
             .random
             .pick(&[Replace::Files, Replace::Files, Replace::Never]);
-        match self.random.below(8) {
+        match self.random.below(10) {
             0..=2 => mkdir(entry),
             3..=4 => rmdir(entry),
+            5..=6 => match self.version(Kind::Directory) {
+                Some((dir, version)) => undelete(EntryName { dir, ..entry }, version),
+                None => rmdir(entry),
+            },
             _ => rename(entry, other, replace),
         }
+    }
+
+    /// An old version of a directory or file, or one that was there once.
+    fn version(&mut self, kind: Kind) -> Option<(InodeId, Version)> {
+        let dir = self.random.pick(&self.dirs);
+        for snapshot in self.world.snapshots(dir) {
+            let version = Version {
+                key: snapshot.key,
+                inode: snapshot.inode,
+            };
+            if snapshot.owned && !self.versions.contains(&(dir, version.clone())) {
+                self.versions.push((dir, version));
+            }
+        }
+        let directories = matches!(kind, Kind::Directory);
+        let mut known: Vec<_> = self.versions.clone();
+        known.retain(|(_, version)| version.inode.is_directory() == directories);
+        let recent = known.split_off(known.len().saturating_sub(4));
+        (!recent.is_empty()).then(|| self.random.pick(&recent))
+    }
+
+    /// Goes on with a collection that was begun, as the collector does, or begins one.
+    fn collect(&mut self) {
+        if !self.collections.is_empty() {
+            let at = self.random.below(self.collections.len());
+            let (dir, version, scrapped) = self.collections[at].clone();
+            let Version { key, inode } = version;
+            if inode.is_directory() || scrapped {
+                let collect = ShardChange::CollectSnapshot { dir, key, inode };
+                let collected = self.world.change(dir.shard(), collect);
+                // The directory that held it may have been collected since.
+                assert!(
+                    matches!(collected, Ok(_) | Err(Refusal::NotFound)),
+                    "{collected:?}"
+                );
+                self.collections.swap_remove(at);
+            } else {
+                let scrap = ShardChange::ScrapForeign { inode };
+                match self.world.change(inode.shard(), scrap) {
+                    Ok(_) => self.collections[at].2 = true,
+                    // The move that took it from its shard has not ended there yet.
+                    Err(refusal) => assert_eq!(refusal, Refusal::NoSnapshot),
+                }
+            }
+            return;
+        }
+        let kind = self.random.pick(&[Kind::Directory, Kind::File]);
+        let Some((dir, version)) = self.version(kind) else {
+            return;
+        };
+        let began = self.now();
+        let Version { key, inode } = version.clone();
+        let (foreign, directory) = (inode.shard() != dir.shard(), inode.is_directory());
+        let (shard, change) = match (directory, foreign) {
+            // Only if its snapshot is there, as the collector found it.
+            (true, _)
+                if !self
+                    .world
+                    .snapshots(dir)
+                    .iter()
+                    .any(|s| s.key == key && s.owned) =>
+            {
+                return;
+            }
+            (true, _) => (inode.shard(), ShardChange::RemoveDirectory { dir: inode }),
+            (false, true) => (dir.shard(), ShardChange::BeginCollect { dir, key, inode }),
+            (false, false) => (
+                dir.shard(),
+                ShardChange::CollectSnapshot { dir, key, inode },
+            ),
+        };
+        if self.world.change(shard, change).is_err() {
+            return; // it came back, or holds something, or is locked
+        }
+        if directory || foreign {
+            self.collections.push((dir, version, false));
+        }
+        let ended = self.now();
+        self.events.push(Event {
+            action: Action::Collect(inode),
+            began,
+            ended,
+            outcome: Ok(None),
+        });
+    }
+
+    fn undelete_file(&mut self) {
+        let Some((dir, version)) = self.version(Kind::File) else {
+            return;
+        };
+        let entry = at(dir, self.random.pick(&NAMES));
+        let began = self.now();
+        let outcome = self.world.undelete_file(&entry, &version).map(|()| None);
+        if outcome == Err(Refusal::Locked) {
+            return;
+        }
+        let ended = self.now();
+        self.events.push(Event {
+            action: Action::UndeleteFile(entry, version),
+            began,
+            ended,
+            outcome,
+        });
     }
 
     /// Something that one shard does at once.
@@ -224,10 +343,14 @@ impl Chaos {
     }
 
     fn run(mut self) -> Result<Model, String> {
-        while self.events.len() < EVENTS || !self.open.is_empty() {
+        while self.events.len() < EVENTS || !self.open.is_empty() || !self.collections.is_empty() {
             match self.random.below(100) {
                 0..15 if self.events.len() < EVENTS && self.open.len() < OVERLAP => self.begin(),
                 15..30 if self.events.len() < EVENTS => self.local(),
+                42..45 if self.events.len() < EVENTS => self.undelete_file(),
+                45..48 if self.events.len() < EVENTS || !self.collections.is_empty() => {
+                    self.collect();
+                }
                 30..33 => self.retry(),
                 33..39 => self.echo(),
                 39..42 => self.flights.clear(), // another driver, which remembers nothing

@@ -7,7 +7,8 @@ mod world;
 use eggs_cdc::CdcAnswer;
 use eggs_proto::shard::Replace;
 use eggs_proto::{InodeId, REPLY_MS, Refusal};
-use world::{World, at, mkdir, rename, rmdir};
+use world::model::Version;
+use world::{World, at, mkdir, rename, rmdir, undelete};
 
 const ROOT: InodeId = InodeId::ROOT;
 const FILES: Replace = Replace::Files;
@@ -139,6 +140,84 @@ fn refusals_leave_everything_as_it_was() {
         assert_eq!(before, after, "{operation:?}");
     }
     assert_eq!(w.run(rename(at(a, "b"), at(a, "b"), FILES)), Ok(None));
+    check(&w);
+}
+
+#[test]
+fn a_removed_directory_comes_back() {
+    let (mut w, [a, b, c]) = tree();
+    let version = |w: &World, dir| {
+        let found = w.snapshots(dir).into_iter().find(|one| one.owned).unwrap();
+        Version {
+            key: found.key,
+            inode: found.inode,
+        }
+    };
+    w.run(rmdir(at(a, "b"))).unwrap();
+    let old = version(&w, a);
+    assert_eq!(
+        w.run(undelete(at(a, "file"), old.clone())),
+        Err(Refusal::Exists)
+    );
+    assert_eq!(
+        w.run(undelete(at(c, "b"), old.clone())),
+        Err(Refusal::NoSnapshot)
+    );
+    check(&w);
+    assert_eq!(w.run(undelete(at(a, "x"), old.clone())), Ok(None));
+    assert_eq!(w.lookup(&at(a, "x")), Ok(b));
+    assert_eq!(w.directory(b).unwrap().parent, a);
+    assert_eq!(eggs_cdc::parent_of(&w.cdc, b).unwrap(), Some(a));
+    w.create_file(&at(b, "x")).unwrap();
+    check(&w);
+    assert_eq!(
+        w.run(undelete(at(a, "b"), old.clone())),
+        Err(Refusal::NoSnapshot)
+    );
+    // Removed again, it is another version.
+    w.unlink(&at(b, "x")).unwrap();
+    w.run(rmdir(at(a, "x"))).unwrap();
+    assert_eq!(w.run(undelete(at(a, "b"), old)), Err(Refusal::NoSnapshot));
+    // In a directory that was removed nothing comes back before that one does.
+    w.unlink(&at(a, "file")).unwrap();
+    w.run(rmdir(at(ROOT, "a"))).unwrap();
+    let (inner, outer) = (version(&w, a), version(&w, ROOT));
+    assert!(w.run(undelete(at(a, "b"), inner)).is_err());
+    assert_eq!(w.run(undelete(at(ROOT, "a"), outer)), Ok(None));
+    let inner = w
+        .snapshots(a)
+        .into_iter()
+        .find(|one| one.inode == b && one.owned)
+        .unwrap();
+    let inner = Version {
+        key: inner.key,
+        inode: b,
+    };
+    assert_eq!(w.run(undelete(at(a, "b"), inner)), Ok(None));
+    check(&w);
+}
+
+#[test]
+fn of_two_who_bring_a_directory_back_one_does() {
+    let (mut w, [_, _, c]) = tree();
+    w.run(rmdir(at(ROOT, "c"))).unwrap();
+    let found = w.snapshots(ROOT).remove(0);
+    let version = Version {
+        key: found.key,
+        inode: c,
+    };
+    let ids = ["x", "c"].map(|name| {
+        let id = w.next_id();
+        w.begin(id, undelete(at(ROOT, name), version.clone()));
+        id
+    });
+    w.drain();
+    let outcomes = ids.map(|id| eggs_cdc::recorded(&w.cdc, id).unwrap().unwrap());
+    let done = outcomes.iter().filter(|answer| {
+        matches!(answer, CdcAnswer::Finished { outcome, .. }
+            if *outcome == eggs_cdc::TransactionOutcome::Done)
+    });
+    assert_eq!(done.count(), 1, "{outcomes:?}");
     check(&w);
 }
 

@@ -57,7 +57,8 @@ fn needs_server(change: &C) -> bool {
         | C::SetPolicy { .. }
         | C::ClearPolicy { .. }
         | C::CreateWithExtent { .. }
-        | C::CertifyAndLink { .. } => false,
+        | C::CertifyAndLink { .. }
+        | C::Undelete { .. } => false,
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
         | C::BeginCollect { .. }
@@ -70,7 +71,10 @@ fn needs_server(change: &C) -> bool {
         | C::LockDentry { .. }
         | C::ReleaseDentry { .. }
         | C::DetachDirectory { .. }
-        | C::SettleDirectory { .. } => true,
+        | C::SettleDirectory { .. }
+        | C::ReviveDirectory { .. }
+        | C::LockVersion { .. }
+        | C::RestoreDentry { .. } => true,
     }
 }
 
@@ -261,6 +265,16 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         C::SetAttributes { inode, change } => ops::set_attributes::apply(state, inode, &change),
         C::SetPolicy { dir, policy } => ops::set_policy::apply(state, dir, policy),
         C::ClearPolicy { dir, kind } => ops::clear_policy::apply(state, dir, kind),
+        C::Undelete {
+            dir,
+            key,
+            inode,
+            name,
+            replace,
+        } => {
+            let version = ops::undelete::Version { dir, key, inode };
+            ops::undelete::apply(state, &version, &name, replace)
+        }
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
         | C::BeginCollect { .. }
@@ -272,7 +286,10 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         | C::LockDentry { .. }
         | C::ReleaseDentry { .. }
         | C::DetachDirectory { .. }
-        | C::SettleDirectory { .. } => apply_of_servers(state, change),
+        | C::SettleDirectory { .. }
+        | C::ReviveDirectory { .. }
+        | C::LockVersion { .. }
+        | C::RestoreDentry { .. } => apply_of_servers(state, change),
     }
 }
 
@@ -326,6 +343,29 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
             outcome,
             transaction,
         } => ops::settle_directory::apply(state, dir, outcome, transaction),
+        C::ReviveDirectory { dir, transaction } => {
+            ops::revive_directory::apply(state, dir, transaction)
+        }
+        C::LockVersion {
+            dir,
+            name,
+            key,
+            inode,
+            transaction,
+        } => {
+            let version = ops::undelete::Version { dir, key, inode };
+            ops::lock_version::apply(state, &version, &name, transaction)
+        }
+        C::RestoreDentry {
+            dir,
+            name,
+            key,
+            inode,
+            transaction,
+        } => {
+            let version = ops::undelete::Version { dir, key, inode };
+            ops::restore_dentry::apply(state, &version, &name, transaction)
+        }
         C::CreateTransient { .. }
         | C::AddInline { .. }
         | C::AddHole { .. }
@@ -344,6 +384,7 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
         | C::ClearPolicy { .. }
         | C::GarbageErased { .. }
         | C::CreateWithExtent { .. }
-        | C::CertifyAndLink { .. } => unprepared(),
+        | C::CertifyAndLink { .. }
+        | C::Undelete { .. } => unprepared(),
     }
 }

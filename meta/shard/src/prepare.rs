@@ -109,7 +109,11 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         | C::LockDentry { .. }
         | C::ReleaseDentry { .. }
         | C::DetachDirectory { .. }
-        | C::SettleDirectory { .. } => Ok(Prepared::Nothing),
+        | C::SettleDirectory { .. }
+        | C::Undelete { .. }
+        | C::ReviveDirectory { .. }
+        | C::LockVersion { .. }
+        | C::RestoreDentry { .. } => Ok(Prepared::Nothing),
     }
 }
 

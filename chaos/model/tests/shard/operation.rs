@@ -72,9 +72,15 @@ pub enum Operation {
         dir: usize,
         index: usize,
     },
+    Undelete {
+        dir: usize,
+        index: usize,
+        name: Name,
+        replace: Replace,
+    },
 }
 
-pub const KINDS: usize = 15;
+pub const KINDS: usize = 16;
 /// Removing a directory rarely succeeds, so it is drawn more often.
 const DRAWS: usize = KINDS + 2;
 
@@ -125,7 +131,13 @@ impl Operation {
                 target,
             },
             10 => Self::MakeDirectory { dir, name: source },
-            11 | 15 | 16 => Self::RemoveDirectory { dir, name: source },
+            11 | 16 | 17 => Self::RemoveDirectory { dir, name: source },
+            14 => Self::Undelete {
+                dir,
+                index: usize::from(b),
+                name: target,
+                replace: replace(a / 4),
+            },
             12 => Self::StartWithExtent { dir, kind: b },
             13 => Self::ProveAndLink {
                 file,
@@ -158,6 +170,7 @@ impl Operation {
             Self::MakeDirectory { .. } => "mkdir",
             Self::RemoveDirectory { .. } => "rmdir",
             Self::Collect { .. } => "collect",
+            Self::Undelete { .. } => "undelete",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use eggs_model::{Entry, File, Model, Piece};
 use eggs_proto::shard::{
     AddExtent, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, NewExtent, PlacedBlock,
-    ReleaseAction, Replace, ShardChange as C, ShardReply,
+    ReleaseAction, Replace, ShardChange as C, ShardReply, Snapshot,
 };
 use eggs_proto::{
     AttributeChange, BlockId, Checksum, Cookie, ExtentLayout, InodeId, InodeKind, Name,
@@ -141,6 +141,12 @@ impl Run {
                 self.remove_directory(self.entry(*dir, name))
             }
             Operation::Collect { dir, index } => self.collect(self.dir(*dir), *index),
+            Operation::Undelete {
+                dir,
+                index,
+                name,
+                replace,
+            } => self.undelete(&self.entry(*dir, name), *index, *replace),
         }
     }
 
@@ -553,26 +559,86 @@ impl Run {
         (detached, expected)
     }
 
-    /// As the collector collects.
-    fn collect(&mut self, dir: InodeId, index: usize) -> (Outcome, Outcome) {
+    /// The snapshot of an old version of the model, whose index is wrapped around; `None` if there is none at all.
+    fn snapshot(&self, dir: InodeId, index: usize) -> Option<(usize, Snapshot)> {
         let old = &self.model.directories[&dir].old;
-        if old.is_empty() {
-            return (Err(Refusal::NoSnapshot), self.model.collect(dir, index));
-        }
-        let index = index % old.len();
-        let wanted = old[index].clone();
+        let index = index.checked_rem(old.len())?;
+        let wanted = &old[index];
         // The model keeps them by age; of several alike take the oldest, as it does.
-        let alike = old[..index]
-            .iter()
-            .filter(|other| **other == wanted)
-            .count();
+        let alike = old[..index].iter().filter(|other| *other == wanted).count();
         let found = snapshots(&self.cluster, dir).unwrap();
         let mut found = found.into_iter().filter(|snapshot| {
             snapshot.key.name == wanted.name
                 && snapshot.inode == wanted.inode
                 && snapshot.owned == wanted.owned
         });
-        let snapshot = found.nth(alike).unwrap();
+        found.nth(alike).map(|snapshot| (index, snapshot))
+    }
+
+    /// As a client brings a file back, or the coordinator a directory.
+    fn undelete(&mut self, at: &Entry, index: usize, replace: Replace) -> (Outcome, Outcome) {
+        let Some((index, snapshot)) = self.snapshot(at.dir, index) else {
+            return (
+                Err(Refusal::NoSnapshot),
+                self.model.undelete(at, index, replace),
+            );
+        };
+        let expected = self.model.undelete(at, index, replace);
+        let (dir, name) = (at.dir, at.name.clone());
+        let Snapshot { key, inode, .. } = snapshot;
+        if !inode.is_directory() {
+            let real = self.change(C::Undelete {
+                dir,
+                key,
+                inode,
+                name,
+                replace,
+            });
+            return (real, expected);
+        }
+        let transaction = self.transaction();
+        let revived = self.change(C::ReviveDirectory {
+            dir: inode,
+            transaction,
+        });
+        if revived.is_err() {
+            return (revived, expected);
+        }
+        let locked = self.change(C::LockVersion {
+            dir,
+            name: name.clone(),
+            key: key.clone(),
+            inode,
+            transaction,
+        });
+        let outcome = match &locked {
+            Ok(()) => DirectoryOutcome::Moved { parent: dir },
+            Err(_) => DirectoryOutcome::Removed,
+        };
+        let settle = C::SettleDirectory {
+            dir: inode,
+            outcome,
+            transaction,
+        };
+        assert_eq!(self.change(settle), Ok(()));
+        if locked.is_ok() {
+            let restore = C::RestoreDentry {
+                dir,
+                name,
+                key,
+                inode,
+                transaction,
+            };
+            assert_eq!(self.change(restore), Ok(()));
+        }
+        (locked, expected)
+    }
+
+    /// As the collector collects.
+    fn collect(&mut self, dir: InodeId, index: usize) -> (Outcome, Outcome) {
+        let Some((index, snapshot)) = self.snapshot(dir, index) else {
+            return (Err(Refusal::NoSnapshot), self.model.collect(dir, index));
+        };
         let expected = self.model.collect(dir, index);
         if snapshot.owned && snapshot.inode.is_directory() {
             let removed = self.change(C::RemoveDirectory {

@@ -1,25 +1,32 @@
 //! `cat`: the content of files.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::sync::Arc;
+use std::time::SystemTime;
 
-use eggs_client::{FileReader, FollowLast};
+use eggs_client::{FileReader, FollowLast, Resolved};
 use serde_json::json;
 
 use crate::context::{Context, show};
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output};
+use crate::text::time::{When, show_log_ms};
 
 /// Bytes read at once.
 pub(crate) const READ_BYTES: usize = 4 << 20;
 /// Files larger than this do not go into a JSON text, in bytes.
 const JSON_BYTES_MAX: u64 = 64 << 20;
 
-pub(crate) async fn run(context: &Context, paths: &[OsString]) -> Result<Exit, Failure> {
+pub(crate) async fn run(
+    context: &Context,
+    paths: &[OsString],
+    version: Option<When>,
+) -> Result<Exit, Failure> {
     let mut output = Output::new();
     let mut contents = Vec::new();
     for path in paths {
-        let reader = open(context, path).await?;
+        let reader = open(context, path, version).await?;
         match context.format {
             Format::Text => copy(&reader, path, &mut output).await?,
             Format::Json => contents.push(document(&reader, path).await?),
@@ -33,10 +40,47 @@ pub(crate) async fn run(context: &Context, paths: &[OsString]) -> Result<Exit, F
 }
 
 /// Opens a file by its path.
-pub(crate) async fn open(context: &Context, path: &OsStr) -> Result<Arc<FileReader>, Failure> {
-    let found = context.resolve(path, FollowLast::Yes, "read").await?;
+async fn open(
+    context: &Context,
+    path: &OsStr,
+    version: Option<When>,
+) -> Result<Arc<FileReader>, Failure> {
+    let found = find(context, path, version).await?;
     let opened = context.client.open(found.inode).await;
     opened.map_err(|error| Failure::remote("read", show(path), &error))
+}
+
+/// What a path stands for, or stood for.
+pub(crate) async fn find(
+    context: &Context,
+    path: &OsStr,
+    version: Option<When>,
+) -> Result<Resolved, Failure> {
+    let Some(when) = version else {
+        return context.resolve(path, FollowLast::Yes, "read").await;
+    };
+    let time = when.time(SystemTime::now());
+    let failed = |error| Failure::remote("read", show(path), &error);
+    let client = &context.client;
+    let versions = client
+        .versions_at(path.as_bytes(), time)
+        .await
+        .map_err(failed)?;
+    let Some(inode) = versions.at(time) else {
+        let sentence = format!(
+            "cannot read {}: nothing had that name at {}; see `eggscli history`",
+            show(path),
+            show_log_ms(time)
+        );
+        return Err(Failure::new(Exit::Failed, sentence));
+    };
+    let attributes = client.stat(inode).await.map_err(failed)?;
+    Ok(Resolved {
+        inode,
+        attributes,
+        parent: versions.entry.dir,
+        name: Some(versions.entry.name),
+    })
 }
 
 /// Copies a whole file to the standard output.

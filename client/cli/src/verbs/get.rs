@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use eggs_client::{FollowLast, Resolved};
+use eggs_client::Resolved;
 use serde_json::json;
 
 use super::cat::{self, READ_BYTES};
@@ -16,9 +16,15 @@ use crate::context::{Context, show};
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output};
 use crate::progress::Progress;
+use crate::text::time::When;
 
-pub(crate) async fn run(context: &Context, path: &OsStr, local: &Path) -> Result<Exit, Failure> {
-    let found = context.resolve(path, FollowLast::Yes, "read").await?;
+pub(crate) async fn run(
+    context: &Context,
+    path: &OsStr,
+    version: Option<When>,
+    local: &Path,
+) -> Result<Exit, Failure> {
+    let found = cat::find(context, path, version).await?;
     let opened = context.client.open(found.inode).await;
     let reader = opened.map_err(|error| Failure::remote("read", show(path), &error))?;
     let mut output = Output::new();

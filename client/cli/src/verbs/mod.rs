@@ -2,6 +2,7 @@
 
 mod cat;
 mod get;
+mod history;
 mod ln;
 mod ls;
 mod mkdir;
@@ -13,6 +14,7 @@ mod snapshots;
 mod stat;
 mod status;
 mod transient_files;
+mod undelete;
 mod write;
 
 use crate::access::connect;
@@ -39,11 +41,15 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
             };
             ls::run(context, &path, detail).await
         }
-        Verb::Cat { paths } => cat::run(context, &paths).await,
+        Verb::Cat { version, paths } => cat::run(context, &paths, version).await,
         Verb::Put { local, path } | Verb::CopyInto { path, local } => {
             put::run(context, &local, &path).await
         }
-        Verb::Get { path, local } => get::run(context, &path, &local).await,
+        Verb::Get {
+            version,
+            path,
+            local,
+        } => get::run(context, &path, version, &local).await,
         Verb::Write {
             path,
             text,
@@ -71,6 +77,26 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Verb::Ln { target, path, .. } => ln::run(context, &target, &path).await,
         Verb::Policy(verb) => policy::run(context, verb).await,
         Verb::Snapshots { path } => snapshots::run(context, &path).await,
+        Verb::History { path } => history::run(context, &path).await,
+        Verb::Undelete {
+            recursive,
+            name,
+            version,
+            deleted_after,
+            replace,
+            dry_run,
+            path,
+        } => {
+            let options = undelete::Options {
+                depth: undelete::Depth::of(recursive),
+                name,
+                version,
+                deleted_after,
+                replace: undelete::replace(replace),
+                intent: undelete::intent(dry_run),
+            };
+            undelete::run(context, &path, options).await
+        }
         Verb::TransientFiles => transient_files::run(context).await,
         Verb::Status => status::run(context).await,
     }

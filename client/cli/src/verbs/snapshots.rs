@@ -40,7 +40,8 @@ pub(crate) async fn run(context: &Context, path: &OsStr) -> Result<Exit, Failure
     Ok(Exit::Fine)
 }
 
-fn state(snapshot: &Snapshot) -> &'static str {
+/// In a word or two.
+pub(super) fn state(snapshot: &Snapshot) -> &'static str {
     match (snapshot.collecting, snapshot.owned) {
         (true, _) => "being collected",
         (false, true) => "kept",

@@ -3,6 +3,7 @@
 mod attributes;
 mod directory;
 mod extents;
+mod history;
 mod listing;
 mod lookup;
 mod policy;
@@ -10,11 +11,15 @@ mod rename;
 mod snapshots;
 mod statistics;
 mod symlink;
+mod undelete;
+mod undelete_tree;
 mod unlink;
 
+pub(crate) use history::{held_at, is_kept};
 pub use listing::Page;
 pub(crate) use policy::PolicyCache;
 pub use rename::RenameEntry;
 pub use snapshots::SnapshotPage;
 pub(crate) use statistics::StatisticsCache;
 pub use statistics::{ClassStatistics, Statistics};
+pub use undelete_tree::{Intent, TreeOptions, Undeleted};

@@ -95,7 +95,6 @@ impl Run<'_> {
                     self.release(&entry, ReleaseAction::Keep)?;
                     return Err(refusal);
                 }
-                self.release(&entry, ReleaseAction::RemoveDeleted)?;
                 let outcome = DirectoryOutcome::Removed;
                 self.step(
                     lock,
@@ -105,6 +104,7 @@ impl Run<'_> {
                         transaction,
                     },
                 )?;
+                self.release(&entry, ReleaseAction::RemoveDeleted)?;
                 Ok(CdcReply::Done)
             }
             CdcOperation::Rename {
@@ -121,6 +121,39 @@ impl Run<'_> {
                 }
                 self.release(&target, ReleaseAction::Set { inode })?;
                 self.release(&source, ReleaseAction::RemoveMoved)?;
+                Ok(CdcReply::Done)
+            }
+            CdcOperation::UndeleteDirectory { entry, key, inode } => {
+                let dir = inode;
+                self.step(dir, ShardChange::ReviveDirectory { dir, transaction })?;
+                let lock = ShardChange::LockVersion {
+                    dir: entry.dir,
+                    name: entry.name.clone(),
+                    key: key.clone(),
+                    inode,
+                    transaction,
+                };
+                let locked = self.step(entry.dir, lock);
+                let parent = entry.dir;
+                let outcome = match &locked {
+                    Ok(_) => DirectoryOutcome::Moved { parent },
+                    Err(_) => DirectoryOutcome::Removed,
+                };
+                let settle = ShardChange::SettleDirectory {
+                    dir,
+                    outcome,
+                    transaction,
+                };
+                self.step(dir, settle)?;
+                locked?;
+                let restore = ShardChange::RestoreDentry {
+                    dir: entry.dir,
+                    name: entry.name,
+                    key,
+                    inode,
+                    transaction,
+                };
+                self.step(parent, restore)?;
                 Ok(CdcReply::Done)
             }
         }

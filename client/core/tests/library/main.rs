@@ -15,4 +15,5 @@ mod hedging;
 mod names;
 mod once;
 mod requests;
+mod undelete;
 mod writers;

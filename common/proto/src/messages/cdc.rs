@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{InodeId, Name, NewAttributes, RequestId, TransactionId, shard::Replace};
+use crate::shard::{Replace, SnapshotKey};
+use crate::{InodeId, Name, NewAttributes, RequestId, TransactionId};
 
 /// A request to the CDC.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,6 +52,15 @@ pub enum CdcOperation {
         target: EntryName,
         /// What to do if the new name is taken: `Files` also replaces an empty directory by a directory.
         replace: Replace,
+    },
+    /// Brings a removed directory back, with its policies and its own snapshots. → `Done`
+    UndeleteDirectory {
+        /// Where, and the name it gets, which must be free.
+        entry: EntryName,
+        /// Its snapshot in the same directory.
+        key: SnapshotKey,
+        /// The directory it must stand for.
+        inode: InodeId,
     },
 }
 

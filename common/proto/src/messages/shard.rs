@@ -442,6 +442,58 @@ pub enum ShardChange {
         /// Attributes to be set at the same time.
         attributes: AttributeChange,
     },
+    /// Brings an old version of a file or symlink back: its owned snapshot becomes a current dentry. Directories
+    /// need the CDC. → `Linked`
+    Undelete {
+        /// The directory.
+        dir: InodeId,
+        /// Which snapshot.
+        key: SnapshotKey,
+        /// The inode it must stand for.
+        inode: InodeId,
+        /// The name it gets, in the same directory.
+        name: Name,
+        /// What to do if the name is taken.
+        replace: Replace,
+    },
+
+    // From here on: servers only.
+    /// A step of the CDC: bars a removed directory from being collected and from getting entries, until
+    /// `SettleDirectory`. Fine if this transaction has barred it. → `Done`
+    ReviveDirectory {
+        /// The directory.
+        dir: InodeId,
+        /// The transaction.
+        transaction: TransactionId,
+    },
+    /// A step of the CDC: locks a free name for a directory that comes back, if its owned snapshot is there and
+    /// is not being collected. Fine if this transaction holds the name. → `DentryLocked`
+    LockVersion {
+        /// The parent.
+        dir: InodeId,
+        /// The name it gets.
+        name: Name,
+        /// Its snapshot, in the same directory.
+        key: SnapshotKey,
+        /// The directory it must stand for.
+        inode: InodeId,
+        /// The transaction.
+        transaction: TransactionId,
+    },
+    /// A step of the CDC: the locked name now stands for the directory, and its snapshot is gone. Fine if the lock
+    /// is gone. → `Done`
+    RestoreDentry {
+        /// The parent.
+        dir: InodeId,
+        /// The name.
+        name: Name,
+        /// Its snapshot.
+        key: SnapshotKey,
+        /// The directory.
+        inode: InodeId,
+        /// The transaction.
+        transaction: TransactionId,
+    },
 }
 
 /// What to do if a name is taken.

@@ -9,7 +9,7 @@ use eggs_proto::shard::Replace;
 use eggs_proto::*;
 use expect_test::expect;
 
-use crate::values::{BLOCK, DIR, FACTS, ID, NEW, SERVICE, TAG, TRANSACTION, name};
+use crate::values::{BLOCK, DIR, FACTS, ID, NEW, SERVICE, TAG, TRANSACTION, name, snapshot_key};
 use crate::{bytes_of, hex};
 
 #[test]
@@ -28,16 +28,18 @@ fn cdc() {
         "#]]
     );
     pin!(
-        CdcOperation[MakeDirectory, RemoveDirectory, Rename],
+        CdcOperation[MakeDirectory, RemoveDirectory, Rename, UndeleteDirectory],
         [
             CdcOperation::MakeDirectory { entry: entry(), attributes: NEW },
             CdcOperation::RemoveDirectory { entry: entry() },
             CdcOperation::Rename { source: entry(), target: entry(), replace: Replace::Never },
+            CdcOperation::UndeleteDirectory { entry: entry(), key: snapshot_key(), inode: DIR },
         ],
         expect![[r#"
             MakeDirectory 00818480808080808020016ea4030c0d011b00
             RemoveDirectory 01818480808080808020016e
             Rename 02818480808080808020016e818480808080808020016e00
+            UndeleteDirectory 03818480808080808020016e1b016e1c818480808080808020
         "#]]
     );
     pin!(

@@ -98,7 +98,7 @@ fn shard_changes() {
             ClearPolicy, DestroyTransient, CollectSnapshot, BeginCollect, ScrapForeign,
             RemoveDirectory, GarbageErased, CreateDirectory, AbandonDirectory, LinkDirectory,
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
-            CreateWithExtent, CertifyAndLink,
+            CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -147,6 +147,10 @@ fn shard_changes() {
                 file, cookie, certify: vec![proofs], dir, name: name(), replace,
                 attributes: CHANGE,
             },
+            ShardChange::Undelete { dir, key: key(), inode: FILE, name: name(), replace },
+            ShardChange::ReviveDirectory { dir, transaction },
+            ShardChange::LockVersion { dir, name: name(), key: key(), inode: DIR, transaction },
+            ShardChange::RestoreDentry { dir, name: name(), key: key(), inode: DIR, transaction },
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -180,6 +184,10 @@ fn shard_changes() {
             SettleDirectory 1c8184808080808080200005
             CreateWithExtent 1d818480808080808020a4030c0d011b0001780201010101802001030109
             CertifyAndLink 1e818680808080808040040101010108080808080808080808080808080808818480808080808020016e0101800300010f0100010120
+            Undelete 1f8184808080808080201b016e1c818680808080808040016e01
+            ReviveDirectory 2081848080808080802005
+            LockVersion 21818480808080808020016e1b016e1c81848080808080802005
+            RestoreDentry 22818480808080808020016e1b016e1c81848080808080802005
         "#]]
     );
 }

@@ -4,20 +4,22 @@
 
 pub mod model;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_cdc::{CdcAnswer, CdcCommand, CdcMachine, NextStep, StepOutcome};
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, StateMachine, apply_entry};
 use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
-    DirectoryInfo, Replace, ShardCall, ShardChange, ShardQuery, ShardReply, ShardRequest,
+    DirectoryInfo, Replace, ShardCall, ShardChange, ShardQuery, ShardReply, ShardRequest, Snapshot,
 };
 use eggs_proto::{
     CallError, CallResult, ClusterMap, InodeId, Name, NewAttributes, Refusal, RequestId, ShardId,
     Time, decode,
 };
 use eggs_shard::{PrepareContext, QueryContext, ShardMachine};
+
+use model::Version;
 
 pub const ATTRIBUTES: NewAttributes = NewAttributes {
     mode: 0o755,
@@ -140,6 +142,17 @@ impl World {
         self.change(entry.dir.shard(), change).map(drop)
     }
 
+    pub fn undelete_file(&mut self, entry: &EntryName, version: &Version) -> Result<(), Refusal> {
+        let change = ShardChange::Undelete {
+            dir: entry.dir,
+            key: version.key.clone(),
+            inode: version.inode,
+            name: entry.name.clone(),
+            replace: Replace::Never,
+        };
+        self.change(entry.dir.shard(), change).map(drop)
+    }
+
     pub fn lookup(&self, entry: &EntryName) -> Result<InodeId, Refusal> {
         let query = ShardQuery::Lookup {
             dir: entry.dir,
@@ -174,8 +187,27 @@ impl World {
         }
     }
 
+    pub fn snapshots(&self, dir: InodeId) -> Vec<Snapshot> {
+        let query = ShardQuery::Snapshots {
+            dir,
+            after: None,
+            limit: 4096,
+        };
+        match self.query(dir.shard(), &query) {
+            Ok(ShardReply::Snapshots { snapshots, .. }) => snapshots,
+            Err(Refusal::NotFound) => Vec::new(), // collected
+            other => panic!("{other:?}"),
+        }
+    }
+
     /// Directories that exist on any shard and were not removed, root included.
     pub fn directories(&self) -> Vec<(InodeId, DirectoryInfo)> {
+        let mut found = self.all_directories();
+        found.retain(|(_, info)| !info.removed);
+        found
+    }
+
+    fn all_directories(&self) -> Vec<(InodeId, DirectoryInfo)> {
         let mut found = Vec::new();
         for shard in self.shards.keys() {
             let query = ShardQuery::VisitDirectories {
@@ -188,7 +220,29 @@ impl World {
             let with_info = |dir| (dir, self.directory(dir).unwrap());
             found.extend(inodes.into_iter().map(with_info));
         }
-        found.retain(|(_, info)| !info.removed);
+        found
+    }
+
+    /// Files and symlinks that are linked on their shard.
+    fn linked_files(&self) -> BTreeSet<InodeId> {
+        let mut found = BTreeSet::new();
+        for shard in self.shards.keys() {
+            let (after, limit) = (None, 4096);
+            let all = self.query(*shard, &ShardQuery::VisitFiles { after, limit });
+            let after = None;
+            let doomed = self.query(*shard, &ShardQuery::VisitTransients { after, limit });
+            let (
+                Ok(ShardReply::Inodes { inodes, .. }),
+                Ok(ShardReply::Transients { transients, .. }),
+            ) = (all, doomed)
+            else {
+                panic!("not lists of inodes")
+            };
+            found.extend(inodes);
+            for doomed in transients {
+                found.remove(&doomed.file);
+            }
+        }
         found
     }
 
@@ -262,8 +316,40 @@ impl World {
         }
         let others = directories.iter().filter(|(d, _)| *d != InodeId::ROOT);
         assert_eq!(others.count(), parents.len(), "parents of what is gone");
-        for (inode, dirs) in dentries {
+        for (inode, dirs) in &dentries {
             assert_eq!(dirs.len(), 1, "{inode} has several names");
+        }
+        self.check_owners(dentries.into_keys().collect());
+    }
+
+    /// Whatever exists has one owner, a name or an old version, and what is owned exists.
+    fn check_owners(&self, named: BTreeSet<InodeId>) {
+        let mut owned = named;
+        let mut marked = BTreeSet::new();
+        let directories = self.all_directories();
+        let files = self.linked_files();
+        for (dir, _) in &directories {
+            for snapshot in self.snapshots(*dir).into_iter().filter(|s| s.owned) {
+                let inode = snapshot.inode;
+                assert!(owned.insert(inode), "{inode} has several owners");
+                if snapshot.collecting || inode.is_directory() {
+                    marked.insert(inode);
+                }
+            }
+        }
+        for file in owned.iter().filter(|inode| !inode.is_directory()) {
+            let exists = files.contains(file) || marked.contains(file);
+            assert!(exists, "{file} is owned and does not exist");
+        }
+        for inode in files.iter().chain(directories.iter().map(|(dir, _)| dir)) {
+            assert!(
+                *inode == InodeId::ROOT || owned.contains(inode),
+                "nobody owns {inode}"
+            );
+        }
+        for (shard, store) in &self.shards {
+            let violations = eggs_shard::invariants::check(*shard, store).unwrap();
+            assert_eq!(violations, [], "on shard {shard}");
         }
     }
 }
@@ -298,6 +384,11 @@ pub fn mkdir(entry: EntryName) -> CdcOperation {
 
 pub fn rmdir(entry: EntryName) -> CdcOperation {
     CdcOperation::RemoveDirectory { entry }
+}
+
+pub fn undelete(entry: EntryName, version: Version) -> CdcOperation {
+    let Version { key, inode } = version;
+    CdcOperation::UndeleteDirectory { entry, key, inode }
 }
 
 pub fn rename(source: EntryName, target: EntryName, replace: Replace) -> CdcOperation {

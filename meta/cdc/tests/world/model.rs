@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use eggs_proto::cdc::{CdcOperation, EntryName};
-use eggs_proto::shard::Replace;
+use eggs_proto::shard::{Replace, SnapshotKey};
 use eggs_proto::{InodeId, Refusal};
 
 /// What somebody did.
@@ -14,6 +14,16 @@ pub enum Action {
     CreateFile(EntryName),
     Unlink(EntryName),
     Lookup(EntryName),
+    UndeleteFile(EntryName, Version),
+    /// From now on it cannot come back.
+    Collect(InodeId),
+}
+
+/// An old version of what had a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Version {
+    pub key: SnapshotKey,
+    pub inode: InodeId,
 }
 
 /// What came of it: an inode where there is one to be told.
@@ -23,7 +33,11 @@ pub type Outcome = Result<Option<InodeId>, Refusal>;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Model {
     entries: BTreeMap<EntryNameKey, InodeId>,
-    removed: BTreeSet<InodeId>,
+    /// What can come back, and where it was.
+    removed: BTreeMap<InodeId, EntryNameKey>,
+    /// How often each was removed from each name.
+    removals: BTreeMap<(InodeId, EntryNameKey), u32>,
+    collected: BTreeSet<InodeId>,
 }
 
 type EntryNameKey = (InodeId, Vec<u8>);
@@ -35,6 +49,10 @@ fn key(entry: &EntryName) -> EntryNameKey {
 impl Model {
     fn get(&self, entry: &EntryName) -> Option<InodeId> {
         self.entries.get(&key(entry)).copied()
+    }
+
+    fn is_gone(&self, dir: InodeId) -> bool {
+        self.removed.contains_key(&dir) || self.collected.contains(&dir)
     }
 
     fn is_empty(&self, dir: InodeId) -> bool {
@@ -70,12 +88,18 @@ impl Model {
                 target,
                 replace,
             }) => next.rename(source, target, *replace),
+            Action::Run(CdcOperation::UndeleteDirectory { entry, key, inode }) => {
+                let (key, inode) = (key.clone(), *inode);
+                next.undelete(entry, &Version { key, inode }, outcome)
+            }
+            Action::UndeleteFile(entry, version) => next.undelete(entry, version, outcome),
+            Action::Collect(inode) => next.collect(*inode),
         };
         (possible == *outcome).then_some(if outcome.is_ok() { next } else { self.clone() })
     }
 
     fn create(&mut self, entry: &EntryName, outcome: &Outcome) -> Outcome {
-        if self.removed.contains(&entry.dir) {
+        if self.is_gone(entry.dir) {
             return Err(Refusal::NotFound);
         }
         if self.get(entry).is_some() {
@@ -95,6 +119,7 @@ impl Model {
             return Err(Refusal::IsDirectory);
         }
         self.entries.remove(&key(entry));
+        self.bury(inode, entry);
         Ok(None)
     }
 
@@ -107,13 +132,13 @@ impl Model {
             return Err(Refusal::NotEmpty);
         }
         self.entries.remove(&key(entry));
-        self.removed.insert(dir);
+        self.bury(dir, entry);
         Ok(None)
     }
 
     fn rename(&mut self, source: &EntryName, target: &EntryName, replace: Replace) -> Outcome {
         let moved = self.get(source).ok_or(Refusal::NotFound)?;
-        if self.removed.contains(&target.dir) {
+        if self.is_gone(target.dir) {
             return Err(Refusal::NotFound);
         }
         let old = self.get(target);
@@ -130,11 +155,60 @@ impl Model {
             Some((false, true, _)) => return Err(Refusal::IsDirectory),
             Some((true, false, _)) => return Err(Refusal::NotDirectory),
             Some((true, true, old)) if !self.is_empty(old) => return Err(Refusal::NotEmpty),
-            Some((true, true, old)) => drop(self.removed.insert(old)),
-            Some((false, false, _)) | None => {}
+            Some((_, _, old)) => self.bury(old, target),
+            None => {}
         }
         self.entries.remove(&key(source));
         self.entries.insert(key(target), moved);
+        Ok(None)
+    }
+}
+
+impl Model {
+    /// An inode loses the name that owns it and becomes an old version.
+    fn bury(&mut self, inode: InodeId, entry: &EntryName) {
+        self.removed.insert(inode, key(entry));
+        *self.removals.entry((inode, key(entry))).or_default() += 1;
+    }
+
+    fn undelete(&mut self, entry: &EntryName, version: &Version, outcome: &Outcome) -> Outcome {
+        let Version { key: old, inode } = version;
+        let was = (entry.dir, old.name.as_bytes().to_vec());
+        let (gone, here) = (
+            Err(Refusal::NoSnapshot),
+            self.removed.get(inode) == Some(&was),
+        );
+        if inode.is_directory() {
+            if self.collected.contains(inode) {
+                return Err(Refusal::NotFound);
+            }
+            if !self.removed.contains_key(inode) {
+                return gone;
+            }
+            if self.get(entry).is_some() {
+                return Err(Refusal::Exists);
+            }
+        }
+        if self.is_gone(entry.dir) {
+            return Err(Refusal::NotFound);
+        }
+        // Of several removals under one name this does not know which one is meant.
+        let several = self.removals.get(&(*inode, was)).is_some_and(|n| *n > 1);
+        if !here || (several && *outcome == gone) {
+            return gone;
+        }
+        if self.get(entry).is_some() {
+            return Err(Refusal::Exists);
+        }
+        self.removed.remove(inode);
+        self.entries.insert(key(entry), *inode);
+        Ok(None)
+    }
+
+    /// An old version is gone for good.
+    fn collect(&mut self, inode: InodeId) -> Outcome {
+        self.removed.remove(&inode).ok_or(Refusal::NoSnapshot)?;
+        self.collected.insert(inode);
         Ok(None)
     }
 }

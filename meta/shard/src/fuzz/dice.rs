@@ -311,7 +311,26 @@ impl Dice {
 
     pub(super) fn step(&mut self) -> C {
         let (dir, name, transaction) = (self.dir(), self.name(), self.transaction());
-        match self.below(8) {
+        let (home, key, inode) = self.snapshot();
+        match self.below(12) {
+            8 => C::ReviveDirectory {
+                dir: self.dir(),
+                transaction,
+            },
+            9..=10 => C::LockVersion {
+                dir: home,
+                name,
+                key,
+                inode,
+                transaction,
+            },
+            11 => C::RestoreDentry {
+                dir: home,
+                name,
+                key,
+                inode,
+                transaction,
+            },
             0 => C::CreateDirectory {
                 dir,
                 parent: self.dir(),
@@ -373,7 +392,14 @@ impl Dice {
 
     pub(super) fn collection(&mut self) -> C {
         let (dir, key, inode) = self.snapshot();
-        match self.below(8) {
+        match self.below(9) {
+            8 => C::Undelete {
+                dir,
+                key,
+                inode,
+                name: self.name(),
+                replace: self.replace(),
+            },
             0 => C::Scrap {
                 file: self.file().0,
                 cookie: self.file().1,

@@ -50,11 +50,12 @@ pub(crate) fn find(
     }
 }
 
-/// Ends one ownership; with the last one the file is doomed.
+/// Dooms the file, unless a name still owns it besides: that is the source of a move that has set its target and not
+/// yet removed the source. Then the collection has to wait, because who ends the move only counts one owner less.
 fn release(state: &mut State<'_>, key: &SnapshotKey, inode: InodeId) -> Step<()> {
     let mut file = state.read().file(inode)?;
-    match &mut file.life {
-        Life::Linked { owners } if *owners > 1 => *owners -= 1,
+    match file.life {
+        Life::Linked { owners } if owners > 1 => return Err(Refusal::Locked.into()),
         Life::Linked { .. } => file.doom(state.now, shorten(key.name.to_string())),
         Life::Transient(_) => return Ok(()), // on its way already
     }
@@ -137,6 +138,42 @@ mod tests {
         let snapshots = bench.snapshots(ROOT);
         assert_eq!(collect(&mut bench, &snapshots[0]), Ok(ShardReply::Done));
         assert_eq!(bench.lookup(ROOT, "b"), Ok(file));
+    }
+
+    #[test]
+    fn a_file_that_is_still_being_moved_is_not_collected() {
+        let mut bench = Bench::new();
+        let file = bench.create_file("a");
+        let source = LockPurpose::Source { expected: None };
+        let target = LockPurpose::Target {
+            replace: Replace::Never,
+            kind: InodeKind::File,
+        };
+        for (text, purpose) in [("a", source), ("b", target)] {
+            let lock = ShardChange::LockDentry {
+                dir: ROOT,
+                name: name(text),
+                purpose,
+                transaction: T1,
+            };
+            bench.serve(lock).unwrap();
+        }
+        let release = |text, action| ShardChange::ReleaseDentry {
+            dir: ROOT,
+            name: name(text),
+            action,
+            transaction: T1,
+        };
+        let set = ReleaseAction::Set { inode: file };
+        bench.serve(release("b", set)).unwrap();
+        unlink(&mut bench, "b");
+        let snapshots = bench.snapshots(ROOT);
+        assert_eq!(collect(&mut bench, &snapshots[0]), Err(Refusal::Locked));
+        bench
+            .serve(release("a", ReleaseAction::RemoveMoved))
+            .unwrap();
+        assert_eq!(collect(&mut bench, &snapshots[0]), Ok(ShardReply::Done));
+        assert_eq!(bench.destroy(file), Ok(1));
     }
 
     #[test]
