@@ -9,11 +9,12 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test bench deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz bench deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
 	@echo 'make test   format, lints, unit and property tests, tests with real processes'
+	@echo 'make fuzz   hostile messages; FUZZ_SECONDS=600 for a longer search'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make build  programs only, in $(BIN)'
 
@@ -31,7 +32,7 @@ deps:
 deps-test:
 	@scripts/deps.sh build test
 
-test: deps-test check unit process-test
+test: deps-test check unit fuzz process-test
 
 check: deps-test
 	$(CARGO) fmt --all --check
@@ -43,6 +44,11 @@ unit: deps-test
 # Starts real clusters, breaks them and looks at what is left.
 process-test: deps-test build
 	$(CARGO) nextest run --release --locked -p eggs-harness
+
+# Looks for messages that do harm, beginning with the kept corpus; FUZZ_SECONDS for each family of messages.
+FUZZ_SECONDS ?= 12
+fuzz: deps-test
+	@scripts/fuzz.sh $(FUZZ_SECONDS)
 
 bench: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)

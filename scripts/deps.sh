@@ -56,8 +56,11 @@ if ! command -v cargo >/dev/null 2>&1; then
     exit 1
 fi
 for part in "$@"; do
-    if [ "$part" = test ] && ! cargo nextest --version >/dev/null 2>&1; then
-        echo "installing cargo-nextest"
-        cargo install --locked cargo-nextest
-    fi
+    [ "$part" = test ] || continue
+    for tool in nextest fuzz; do
+        if ! command -v "cargo-$tool" >/dev/null 2>&1; then
+            echo "installing cargo-$tool"
+            cargo install --locked "cargo-$tool"
+        fi
+    done
 done

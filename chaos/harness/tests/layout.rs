@@ -74,6 +74,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eggs-run", &["eggs-proto", "eggs-rpc", "eggs-client"]),
     ("eggs-model", &["eggs-proto"]),
     ("eggs-harness", &["eggs-proto", "eggs-rpc", "eggs-client"]),
+    (
+        "eggs-fuzz",
+        &[
+            "eggs-proto",
+            "eggs-machine",
+            "eggs-shard",
+            "eggs-cdc",
+            "eggs-registry-state",
+        ],
+    ),
 ];
 
 /// Only this crate knows consensus and storage.
