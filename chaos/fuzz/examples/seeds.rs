@@ -15,7 +15,13 @@ use eggs_proto::shard::{
     LockPurpose, NewExtent, ReleaseAction, Replace, ShardChange as C, ShardQuery as Q, ShardReply,
     ShardRequest,
 };
-use eggs_proto::*;
+use eggs_proto::{
+    AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Direction, ExtentLayout,
+    FailureDomainId, GroupId, Header, InlinePolicy, InodeId, InodeKind, MacTag, MessageKind, Name,
+    NewAttributes, NodeId, PROTOCOL_VERSION, PROTOCOL_VERSION_MIN, Policy, ProcessRole, Refusal,
+    RequestId, Scheme, ServiceKey, ServiceState, ShardId, StorageClass, Time, TransactionId,
+    encode,
+};
 
 const NEW: NewAttributes = NewAttributes {
     mode: 0o755,
