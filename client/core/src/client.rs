@@ -18,6 +18,7 @@ use crate::namespace::{PolicyCache, StatisticsCache};
 use crate::read::Latencies;
 use crate::routing::Leaders;
 use crate::suspects::Suspects;
+use crate::write::Reserves;
 
 /// Reads and changes a file system. A clone shares everything.
 ///
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) latencies: Latencies,
     pub(crate) policies: PolicyCache,
     pub(crate) statistics: StatisticsCache,
+    pub(crate) reserves: Reserves,
     /// One permit per [`crate::write::UNIT_BYTES`] of data held by writers.
     pub(crate) writers: Arc<Semaphore>,
     /// One permit per segment read ahead.
@@ -65,6 +67,7 @@ impl Client {
             latencies: Latencies::default(),
             policies: PolicyCache::default(),
             statistics: StatisticsCache::default(),
+            reserves: Reserves::default(),
             writers: Arc::new(Semaphore::new(
                 config.writers_memory_bytes / crate::write::UNIT_BYTES,
             )),

@@ -44,6 +44,8 @@ pub const BATCH_BYTES_MAX: usize = 4 << 20;
 pub const EXCLUDE_MAX: usize = 256;
 /// Most extents certified in one request.
 pub const CERTIFY_EXTENTS_MAX: usize = 16;
+/// Most files reserved in one request.
+pub const RESERVE_FILES_MAX: u8 = 64;
 /// Most names walked in one request.
 pub const WALK_NAMES_MAX: usize = 256;
 /// Deepest directory a loop check follows before it refuses.

@@ -58,7 +58,9 @@ fn needs_server(change: &C) -> bool {
         | C::ClearPolicy { .. }
         | C::CreateWithExtent { .. }
         | C::CertifyAndLink { .. }
-        | C::Undelete { .. } => false,
+        | C::Undelete { .. }
+        | C::Reserve { .. }
+        | C::CreateReserved { .. } => false,
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
         | C::BeginCollect { .. }
@@ -190,6 +192,9 @@ fn apply_prepared(state: &mut State<'_>, change: C, prepared: Prepared) -> Reply
             };
             ops::certify_and_link::apply(state, link, &certify, &proved)
         }
+        (C::Reserve { dir, count }, Prepared::Cookie(cookie)) => {
+            ops::reserve::apply(state, dir, count, cookie)
+        }
         (C::GarbageErased { erased: _ }, Prepared::Erased(facts)) => {
             ops::garbage_erased::apply(state, &facts)
         }
@@ -205,7 +210,8 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         | C::CertifyExtent { .. }
         | C::GarbageErased { .. }
         | C::CreateWithExtent { .. }
-        | C::CertifyAndLink { .. } => unprepared(),
+        | C::CertifyAndLink { .. }
+        | C::Reserve { .. } => unprepared(),
         C::AddInline {
             file,
             cookie,
@@ -274,6 +280,26 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         } => {
             let version = ops::undelete::Version { dir, key, inode };
             ops::undelete::apply(state, &version, &name, replace)
+        }
+        C::CreateReserved {
+            file,
+            cookie,
+            dir,
+            name,
+            replace,
+            attributes,
+            content,
+        } => {
+            let create = ops::create_reserved::Create {
+                file,
+                cookie,
+                dir,
+                name,
+                replace,
+                attributes,
+                content,
+            };
+            ops::create_reserved::apply(state, create)
         }
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
@@ -385,6 +411,8 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
         | C::GarbageErased { .. }
         | C::CreateWithExtent { .. }
         | C::CertifyAndLink { .. }
-        | C::Undelete { .. } => unprepared(),
+        | C::Undelete { .. }
+        | C::Reserve { .. }
+        | C::CreateReserved { .. } => unprepared(),
     }
 }

@@ -66,7 +66,9 @@ pub fn prepare(
 
 fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Prepared> {
     match change {
-        C::CreateTransient { .. } => Ok(Prepared::Cookie(cookie(&context.entropy))),
+        C::CreateTransient { .. } | C::Reserve { .. } => {
+            Ok(Prepared::Cookie(cookie(&context.entropy)))
+        }
         C::AddExtent(request) => place(read, context, request),
         C::ReplaceBlocks {
             file,
@@ -113,7 +115,8 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         | C::Undelete { .. }
         | C::ReviveDirectory { .. }
         | C::LockVersion { .. }
-        | C::RestoreDentry { .. } => Ok(Prepared::Nothing),
+        | C::RestoreDentry { .. }
+        | C::CreateReserved { .. } => Ok(Prepared::Nothing),
     }
 }
 

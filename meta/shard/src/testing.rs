@@ -345,6 +345,16 @@ impl Bench {
         }
     }
 
+    /// Adds three bytes.
+    pub(crate) fn add_inline(&mut self, (file, cookie): (InodeId, Cookie), offset: u64) -> Answer {
+        self.change(ShardChange::AddInline {
+            file,
+            cookie,
+            offset,
+            content: b"abc".to_vec(),
+        })
+    }
+
     /// Adds an extent of 100,000 bytes as 4+2.
     pub(crate) fn add_extent(
         &mut self,

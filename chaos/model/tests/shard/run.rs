@@ -378,16 +378,50 @@ impl Run {
             [] => Vec::new(),
             bytes => vec![Piece::Bytes(bytes.to_vec())],
         };
-        let made = self.linked(C::CreateFile {
+        let made = match content.len() % 2 {
+            0 => self.linked(C::CreateFile {
+                dir: at.dir,
+                name: at.name.clone(),
+                replace,
+                attributes: NEW,
+                content,
+            }),
+            _ => self.create_reserved(&at, replace, content),
+        };
+        let file = File::Linked(pieces);
+        let real = made.map(|inode| self.model.created(&at, inode, file, replace));
+        (real, expected)
+    }
+
+    /// As a mount does it: the inode first, everything else later. What was refused is given up.
+    fn create_reserved(
+        &mut self,
+        at: &Entry,
+        replace: Replace,
+        content: Vec<u8>,
+    ) -> Result<InodeId, Refusal> {
+        let reserve = C::Reserve {
+            dir: InodeId::ROOT,
+            count: 1,
+        };
+        let (file, cookie) = match self.cluster.change(reserve)? {
+            ShardReply::Reserved(files) => files[0],
+            other => panic!("{other:?}"),
+        };
+        let made = self.linked(C::CreateReserved {
+            file,
+            cookie,
             dir: at.dir,
             name: at.name.clone(),
             replace,
             attributes: NEW,
             content,
         });
-        let file = File::Linked(pieces);
-        let real = made.map(|inode| self.model.created(&at, inode, file, replace));
-        (real, expected)
+        if made.is_err() {
+            self.cluster.change(C::Scrap { file, cookie }).unwrap();
+            self.destroy(file);
+        }
+        made
     }
 
     fn symlink(&mut self, at: Entry) -> (Outcome, Outcome) {

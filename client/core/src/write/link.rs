@@ -26,8 +26,22 @@ impl FileWriter {
         attributes: AttributeChange,
     ) -> Result<Linked, ClientError> {
         self.check_open()?;
-        let change = if self.pump.is_none() && self.fits_inline().await? {
+        let nothing_stored = self.len() == self.tail.len() as u64;
+        let inline = nothing_stored && self.fits_inline().await?;
+        let change = if self.pump.is_none() && inline {
             ShardChange::CreateFile {
+                dir: self.dir,
+                name: name.clone(),
+                replace,
+                attributes: changed(self.attributes, attributes),
+                content: self.tail.to_vec(),
+            }
+        } else if self.reserved && inline {
+            let transient = self.started().transient().await?;
+            let (file, cookie) = (transient.file, transient.cookie);
+            ShardChange::CreateReserved {
+                file,
+                cookie,
                 dir: self.dir,
                 name: name.clone(),
                 replace,
@@ -37,6 +51,7 @@ impl FileWriter {
         } else {
             self.push_tail().await?;
             let dir = self.dir;
+            let attributes = self.all_attributes(attributes);
             let pump = self.started();
             let certify = pump.drain().await?;
             let transient = pump.transient().await?;
@@ -60,6 +75,21 @@ impl FileWriter {
             pump.settle();
         }
         Ok(Linked { inode, created })
+    }
+
+    /// A file that was reserved gets all of its attributes now.
+    fn all_attributes(&self, change: AttributeChange) -> AttributeChange {
+        if !self.reserved {
+            return change;
+        }
+        let own = self.attributes;
+        AttributeChange {
+            mode: change.mode.or(Some(own.mode)),
+            uid: change.uid.or(Some(own.uid)),
+            gid: change.gid.or(Some(own.gid)),
+            mtime: change.mtime.or(own.mtime.map(NewTime::At)),
+            atime: change.atime.or(own.atime.map(NewTime::At)),
+        }
     }
 
     /// Whether the whole file can go into the metadata in one request.

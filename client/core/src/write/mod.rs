@@ -13,12 +13,14 @@ mod encode;
 mod link;
 mod piece;
 mod pump;
+mod reserves;
 mod store_blocks;
 mod transient;
 mod worker;
 mod writer;
 
 pub use link::Linked;
+pub(crate) use reserves::Reserves;
 pub use writer::FileWriter;
 
 /// Unit in which the memory of writers is counted, in bytes.

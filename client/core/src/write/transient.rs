@@ -28,6 +28,17 @@ pub(super) struct Plan {
 }
 
 impl Plan {
+    /// Takes a file that was reserved. It gets its attributes when it is linked.
+    pub(super) async fn reserved(self) -> Result<Arc<Transient>, ClientError> {
+        let (file, cookie) = self.client.reserved_file(self.dir).await?;
+        Ok(Arc::new(Transient {
+            client: self.client,
+            file,
+            cookie,
+            settled: AtomicBool::new(false),
+        }))
+    }
+
     /// Makes the file, empty.
     pub(super) async fn create(self) -> Result<Arc<Transient>, ClientError> {
         let change = ShardChange::CreateTransient {

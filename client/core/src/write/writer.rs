@@ -35,6 +35,8 @@ pub struct FileWriter {
     pub(super) attributes: NewAttributes,
     note: String,
     pub(super) pump: Option<Pump>,
+    /// The inode was reserved: it has none of our attributes yet.
+    pub(super) reserved: bool,
     /// Bytes not handed to the pump yet.
     pub(super) tail: BytesMut,
     /// Where the tail begins in the file.
@@ -54,6 +56,7 @@ impl Client {
             attributes,
             note: note.to_owned(),
             pump: None,
+            reserved: false,
             tail: BytesMut::new(),
             tail_offset: 0,
             memory: None,
@@ -64,11 +67,12 @@ impl Client {
 }
 
 impl FileWriter {
-    /// Makes the inode now and tells its id.
+    /// Chooses the inode now and tells its id. Costs a request only when a batch of reserved files is used up.
     pub async fn reserve(&mut self) -> Result<InodeId, ClientError> {
         self.check_open()?;
         if self.pump.is_none() {
-            let transient = self.plan().create().await?;
+            let transient = self.plan().reserved().await?;
+            self.reserved = true;
             self.pump = Some(Pump::start(self.plan(), Some(transient)));
         }
         Ok(self.started().transient().await?.file)

@@ -32,6 +32,36 @@ async fn a_small_file_is_one_request_or_two() {
 }
 
 #[tokio::test]
+async fn inodes_chosen_ahead_cost_a_request_for_a_batch() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    warm(&cluster, &client).await;
+    let mut asked = Vec::new();
+    for number in 0..7 {
+        let mut writer = client.create(ROOT, NEW, "reserved");
+        let inode = writer.reserve().await.unwrap();
+        let bytes = noise(if number == 6 { 10 << 10 } else { 100 * number }, 4);
+        writer.write(&bytes).await.unwrap();
+        let entry = name(&format!("r{number}"));
+        let linked = writer.link(&entry, Replace::Never, AttributeChange::default());
+        assert_eq!(linked.await.unwrap().inode, inode);
+        asked.extend(cluster.asked());
+        let attributes = client.stat(inode).await.unwrap();
+        assert_eq!((attributes.mode, attributes.uid), (NEW.mode, NEW.uid));
+        assert!(get(&client, inode).await == bytes);
+        cluster.asked();
+    }
+    asked.retain(|kind| kind != "Directory"); // the policies are asked for again after a second
+    let mut expected = Vec::new();
+    for batch in [1, 2, 3] {
+        expected.push("Reserve");
+        expected.extend(["CreateReserved"].repeat(batch));
+    }
+    expected.extend(["AddExtent", "CertifyAndLink"]);
+    assert_eq!(asked, expected);
+}
+
+#[tokio::test]
 async fn a_stream_is_one_request_for_each_extent_and_one_more() {
     let cluster = Cluster::start();
     let client = cluster.client().await;

@@ -494,6 +494,34 @@ pub enum ShardChange {
         /// The transaction.
         transaction: TransactionId,
     },
+
+    // From here on: clients, too.
+    /// Starts several empty transient files at once, for a mount that has to know the inode of a file before it
+    /// knows what will become of it. Their attributes are chosen when they are linked. → `Reserved`
+    Reserve {
+        /// A directory of this shard.
+        dir: InodeId,
+        /// How many, 1 to `RESERVE_FILES_MAX`.
+        count: u8,
+    },
+    /// `CreateFile` with an inode that was reserved and is still empty. → `Linked`
+    CreateReserved {
+        /// The file.
+        file: InodeId,
+        /// Its cookie.
+        cookie: Cookie,
+        /// A directory of the same shard.
+        dir: InodeId,
+        /// The name.
+        name: Name,
+        /// What to do if the name is taken.
+        replace: Replace,
+        /// Its attributes.
+        attributes: NewAttributes,
+        /// Up to `INLINE_BYTES_MAX` bytes, possibly none.
+        #[serde(with = "serde_bytes")]
+        content: Vec<u8>,
+    },
 }
 
 /// What to do if a name is taken.
@@ -724,6 +752,8 @@ pub enum ShardReply {
         /// The blocks.
         blocks: Vec<PlacedBlock>,
     },
+    /// Empty transient files were started.
+    Reserved(Vec<(InodeId, Cookie)>),
 }
 
 /// A current dentry.

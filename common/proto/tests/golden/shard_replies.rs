@@ -66,7 +66,7 @@ fn shard_replies() {
         ShardReply[
             Done, Dentry, Attributes, Listing, Target, Extents, Directory, Snapshots, Transients,
             Inodes, Garbage, Usage, Transient, Placed, Linked, Progress, DentryLocked, Walked,
-            Started,
+            Started, Reserved,
         ],
         [
             ShardReply::Done,
@@ -88,6 +88,7 @@ fn shard_replies() {
             ShardReply::DentryLocked { inode: Some(FILE) },
             ShardReply::Walked { dentries: vec![DENTRY], refusal: Some(Refusal::NotFound) },
             ShardReply::Started { file: FILE, cookie: COOKIE, blocks: vec![placed] },
+            ShardReply::Reserved(vec![(FILE, COOKIE)]),
         ],
         expect![[r#"
             Done 00
@@ -109,6 +110,7 @@ fn shard_replies() {
             DentryLocked 1001818680808080808040
             Walked 11018186808080808080401a000100
             Started 12818680808080808040040101090a80200b0208080808080808080808080808080808
+            Reserved 130181868080808080804004
         "#]]
     );
 }

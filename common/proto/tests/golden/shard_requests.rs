@@ -98,7 +98,7 @@ fn shard_changes() {
             ClearPolicy, DestroyTransient, CollectSnapshot, BeginCollect, ScrapForeign,
             RemoveDirectory, GarbageErased, CreateDirectory, AbandonDirectory, LinkDirectory,
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
-            CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry,
+            CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry, Reserve, CreateReserved,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -151,6 +151,10 @@ fn shard_changes() {
             ShardChange::ReviveDirectory { dir, transaction },
             ShardChange::LockVersion { dir, name: name(), key: key(), inode: DIR, transaction },
             ShardChange::RestoreDentry { dir, name: name(), key: key(), inode: DIR, transaction },
+            ShardChange::Reserve { dir, count: 2 },
+            ShardChange::CreateReserved {
+                file, cookie, dir, name: name(), replace, attributes: NEW, content: vec![1],
+            },
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -188,6 +192,8 @@ fn shard_changes() {
             ReviveDirectory 2081848080808080802005
             LockVersion 21818480808080808020016e1b016e1c81848080808080802005
             RestoreDentry 22818480808080808020016e1b016e1c81848080808080802005
+            Reserve 2381848080808080802002
+            CreateReserved 2481868080808080804004818480808080808020016e01a4030c0d011b000101
         "#]]
     );
 }

@@ -268,6 +268,19 @@ impl Dice {
                 replace: self.replace(),
                 attributes: self.attribute_change(),
             },
+            2 if self.below(3) == 0 => C::Reserve {
+                dir,
+                count: self.below(5) as u8,
+            },
+            2 if self.below(2) == 0 => C::CreateReserved {
+                file,
+                cookie,
+                dir,
+                name,
+                replace: self.replace(),
+                attributes: self.attributes(),
+                content: self.content(),
+            },
             2 => C::CreateFile {
                 dir,
                 name,

@@ -1,0 +1,115 @@
+//! Gives a reserved file its attributes and all of its content, inline, and links it, in one step.
+
+use eggs_proto::shard::{Replace, ShardReply};
+use eggs_proto::{Cookie, Extent, ExtentBody, ExtentProblem, InodeId, Name, NewAttributes, Time};
+
+use super::add_inline::check_size;
+use crate::records::{CommonAttributes, Life};
+use crate::state::{OpenDirectory, OpenTransient, State};
+use crate::step::Reply;
+
+/// What is to be made of which file.
+pub(crate) struct Create {
+    pub(crate) file: InodeId,
+    pub(crate) cookie: Cookie,
+    pub(crate) dir: InodeId,
+    pub(crate) name: Name,
+    pub(crate) replace: Replace,
+    pub(crate) attributes: NewAttributes,
+    pub(crate) content: Vec<u8>,
+}
+
+pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
+    let mut file = OpenTransient::open(state, create.file, create.cookie)?;
+    if file.size > 0 {
+        return Err(ExtentProblem::NotAtEnd.into());
+    }
+    file.attributes = CommonAttributes::new(&create.attributes, state.now)?;
+    file.transient.mtime_chosen = create.attributes.mtime.is_some();
+    if !create.content.is_empty() {
+        check_size(create.content.len())?;
+        let extent = Extent {
+            offset: 0,
+            size: create.content.len() as u64,
+            body: ExtentBody::Inline(create.content),
+        };
+        file.append(state, extent, Time(0))?;
+    }
+    let mut dir = OpenDirectory::open_attached(state, create.dir)?;
+    dir.make_way(state, &create.name, create.replace)?;
+    dir.enter(state, &create.name, create.file)?;
+    dir.close(state)?;
+    file.close_as(state, |_| Life::Linked { owners: 1 })?;
+    Ok(ShardReply::Linked {
+        inode: create.file,
+        created: state.now,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::shard::ShardChange;
+    use eggs_proto::{FileTime, INLINE_BYTES_MAX, Refusal};
+
+    use super::*;
+    use crate::testing::{Answer, Bench, NEW, ROOT, name};
+
+    fn reserved(bench: &mut Bench) -> (InodeId, Cookie) {
+        match bench.change(ShardChange::Reserve {
+            dir: ROOT,
+            count: 1,
+        }) {
+            Ok(ShardReply::Reserved(files)) => files[0],
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn create(bench: &mut Bench, file: (InodeId, Cookie), text: &str, bytes: usize) -> Answer {
+        bench.change(ShardChange::CreateReserved {
+            file: file.0,
+            cookie: file.1,
+            dir: ROOT,
+            name: name(text),
+            replace: Replace::Never,
+            attributes: NEW,
+            content: vec![3; bytes],
+        })
+    }
+
+    #[test]
+    fn a_reserved_file_becomes_what_create_file_makes() {
+        let mut bench = Bench::new();
+        let file = reserved(&mut bench);
+        bench.wait_ms(5_000);
+        assert!(create(&mut bench, file, "a", 7).is_ok());
+        let plain = bench.create_file("b");
+        let (a, b) = (bench.stat(file.0).unwrap(), bench.stat(plain).unwrap());
+        assert_eq!(
+            (a.size, a.mode, a.uid, a.gid),
+            (b.size, b.mode, b.uid, b.gid)
+        );
+        assert_eq!(
+            a.mtime, a.created,
+            "it begins when it is linked, not when it was reserved"
+        );
+        assert!(a.created < FileTime::from(bench.now) && bench.lookup(ROOT, "a") == Ok(file.0));
+        assert_eq!(create(&mut bench, file, "c", 0), Err(Refusal::NotTransient));
+    }
+
+    #[test]
+    fn it_needs_the_cookie_a_free_name_and_an_empty_file() {
+        let mut bench = Bench::new();
+        let file = reserved(&mut bench);
+        bench.create_file("taken");
+        let forged = (file.0, Cookie(file.1.0 ^ 1));
+        assert_eq!(create(&mut bench, forged, "a", 0), Err(Refusal::BadCookie));
+        assert_eq!(create(&mut bench, file, "taken", 0), Err(Refusal::Exists));
+        let large = create(&mut bench, file, "a", INLINE_BYTES_MAX + 1);
+        assert!(matches!(large, Err(Refusal::BadExtent(_))), "{large:?}");
+        bench.add_inline(file, 0).unwrap();
+        let twice = create(&mut bench, file, "a", 1);
+        assert_eq!(twice, Err(Refusal::BadExtent(ExtentProblem::NotAtEnd)));
+        bench.wait_ms(eggs_proto::TRANSIENT_MS);
+        assert_eq!(create(&mut bench, file, "a", 0), Err(Refusal::Expired));
+    }
+}
