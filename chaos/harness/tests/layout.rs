@@ -73,6 +73,16 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eggs-cli", &["eggs-proto", "eggs-rpc", "eggs-client"]),
     ("eggs-run", &["eggs-proto", "eggs-rpc", "eggs-client"]),
     ("eggs-model", &["eggs-proto"]),
+    (
+        "eggs-sim",
+        &[
+            "eggs-proto",
+            "eggs-machine",
+            "eggs-shard",
+            "eggs-cdc",
+            "eggs-registry-state",
+        ],
+    ),
     ("eggs-harness", &["eggs-proto", "eggs-rpc", "eggs-client"]),
     (
         "eggs-fuzz",
@@ -98,6 +108,7 @@ const PURE: &[&str] = &[
     "registry/state",
     "blob/erasure",
     "chaos/model",
+    "chaos/sim",
 ];
 
 /// What a pure crate may not even mention. Iteration over hash maps has no order; the rest is the world.

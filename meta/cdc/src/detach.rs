@@ -26,7 +26,7 @@ pub(crate) fn refused(
 ) -> Result<Advance, Fault> {
     let patient = context.now.ms_since(transaction.began) < DETACH_WAIT_MS;
     Ok(match (refusal, leaving, patient) {
-        (Refusal::Locked, _, true) => Advance::Stay,
+        (Refusal::Locked, _, true) => Advance::To(step(store, dir)?),
         (Refusal::NotEmpty, true, true) => Advance::To(step(store, dir)?),
         (Refusal::NotEmpty, true, false) => rollback::refuse(transaction, Refusal::Locked),
         (refusal, _, _) => rollback::refuse(transaction, refusal),

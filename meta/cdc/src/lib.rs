@@ -15,8 +15,10 @@
 //! **Invariant:** `parents` holds every directory that has a name, and a directory only moves if the walk
 //! from its new parent to the root does not meet it; the walk and the move are one log entry.
 //!
-//! **Invariant:** a step is sent again with the same request id until it has a definite answer, and with
-//! another one only after a definite `Locked`; so no copy of it that arrives late can do anything.
+//! **Invariant:** a step is sent again with the same request id until it has a definite answer. `Locked` is one: the
+//! next attempt has a serial, and with it a request id, of its own, and that is in the log before anybody sends it. So
+//! when a transaction ends, every request that any driver ever sent for it, or is still going to, has been answered
+//! and is known to its shard: no copy that arrives late can do anything.
 //!
 //! **Invariant:** a finished transaction leaves nothing but its outcome, and that for [`eggs_proto::REPLY_MS`].
 

@@ -57,7 +57,6 @@ fn step_done(
         }
     }
     match advance(store, &mut transaction, outcome, context)? {
-        Advance::Stay => Ok(CdcAnswer::Running(id)),
         Advance::To(step) => {
             transaction.step = step;
             transaction.serial = serial.saturating_add(1);

@@ -18,10 +18,10 @@ pub(crate) fn advance(
             rollback::refuse(transaction, refusal)
         }
         (Step::Create { dir }, _) => Advance::To(Step::Link { dir }),
-        (Step::Link { .. }, StepOutcome::Refused(Refusal::Locked))
+        (step @ Step::Link { .. }, StepOutcome::Refused(Refusal::Locked))
             if context.now.ms_since(transaction.began) < LOCK_WAIT_MS =>
         {
-            Advance::Stay
+            Advance::To(step)
         }
         (Step::Link { dir }, StepOutcome::Refused(refusal)) => {
             state::remove_parent(store, dir);

@@ -32,36 +32,34 @@ pub struct NextStep {
     pub shard: ShardId,
     /// What to ask for.
     pub change: ShardChange,
-    /// A refusal of `Locked` is no outcome before this time: the step is to be asked for again, as the next
-    /// attempt, after [`locked_delay_ms`]. `None` if such a refusal is an outcome like any other.
+    /// A refusal of `Locked` that is reported before this time leads to another attempt, which should come after
+    /// [`locked_delay_ms`]. `None` if such a refusal is an outcome like any other.
     pub patient_until: Option<Time>,
 }
 
 impl NextStep {
-    /// The call for an attempt. Attempts count from 0; a new leader begins at 0 again, and is told of each
-    /// attempt that was refused before.
-    pub fn call(&self, attempt: u16) -> ShardCall {
+    /// The call.
+    pub fn call(&self) -> ShardCall {
         ShardCall {
             shard: self.shard,
             request: ShardRequest::Change {
-                id: self.request_id(attempt),
+                id: self.request_id(),
                 change: self.change.clone(),
             },
         }
     }
 
-    /// Names the change that an attempt asks for. Serials stay far below 2^24: a transaction has
-    /// few steps, and those that can be taken again are for at most [`LOCK_WAIT_MS`].
-    pub fn request_id(&self, attempt: u16) -> RequestId {
-        let step = u64::from(self.serial & 0xff_ffff) << 16 | u64::from(attempt);
+    /// Names the change. Serials stay far below 2^24: a transaction has few steps, and those that can be taken again
+    /// are for at most [`LOCK_WAIT_MS`].
+    pub fn request_id(&self) -> RequestId {
         RequestId {
-            client: CLIENT_TAG | step,
+            client: CLIENT_TAG | u64::from(self.serial & 0xff_ffff) << 16,
             sequence: self.transaction.0,
         }
     }
 }
 
-/// How long to wait before an attempt after the first one, in milliseconds.
+/// How long to wait after a refusal of `Locked`, in milliseconds, by the number of those before it in a row.
 pub fn locked_delay_ms(attempt: u16) -> u64 {
     (LOCKED_DELAY_MS_MIN << attempt.min(16)).min(LOCKED_DELAY_MS_MAX)
 }

@@ -25,7 +25,7 @@ pub(crate) fn advance(
             }
         }
         (Step::LockSource, StepOutcome::Refused(Refusal::Locked)) if waited_ms < LOCK_WAIT_MS => {
-            Advance::Stay
+            Advance::To(Step::LockSource)
         }
         (Step::LockSource, StepOutcome::Refused(refusal)) => rollback::refuse(transaction, refusal),
         (Step::LockSource, StepOutcome::Done | StepOutcome::DentryLocked(None)) => {

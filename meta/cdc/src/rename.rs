@@ -32,11 +32,10 @@ pub(crate) fn advance(
 ) -> Result<Advance, Fault> {
     let waited_ms = context.now.ms_since(transaction.began);
     match (transaction.step, outcome) {
-        (Step::LockSource | Step::LockTarget { .. }, StepOutcome::Refused(Refusal::Locked))
-            if waited_ms < LOCK_WAIT_MS =>
-        {
-            Ok(Advance::Stay)
-        }
+        (
+            step @ (Step::LockSource | Step::LockTarget { .. }),
+            StepOutcome::Refused(Refusal::Locked),
+        ) if waited_ms < LOCK_WAIT_MS => Ok(Advance::To(step)),
         (Step::LockSource, outcome) => source_answered(store, transaction, rename, outcome),
         (Step::LockTarget { guess }, StepOutcome::Refused(refusal)) => {
             Ok(target_refused(transaction, refusal, (guess, waited_ms)))

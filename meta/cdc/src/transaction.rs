@@ -87,9 +87,7 @@ pub(crate) enum Step {
 /// What an answer makes of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Advance {
-    /// The same step has to be tried again later.
-    Stay,
-    /// Another step comes next.
+    /// This step comes next. The same one, after `Locked`, is another attempt with a serial of its own.
     To(Step),
     /// Nothing is left to be done.
     Finish(TransactionOutcome),

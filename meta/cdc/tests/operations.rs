@@ -266,7 +266,7 @@ fn whoever_waits_too_long_for_a_name_is_refused() {
     w.begin(holder, rename(at(a, "file"), at(c, "x"), FILES));
     // The holder locks its first name and is not driven any further.
     let step = w.pending().remove(0);
-    let outcome = eggs_cdc::StepOutcome::of_answer(w.send(&step.call(0))).unwrap();
+    let outcome = eggs_cdc::StepOutcome::of_answer(w.send(&step.call())).unwrap();
     let answer = w.report(&step, outcome);
     let CdcAnswer::Running(holder) = answer else {
         panic!("{answer:?}")
@@ -276,7 +276,7 @@ fn whoever_waits_too_long_for_a_name_is_refused() {
     let step = |w: &World| w.pending().into_iter().find(|s| s.transaction != holder);
     for attempt in 0..3 {
         let step = step(&w).unwrap();
-        let answer = w.send(&step.call(attempt));
+        let answer = w.send(&step.call());
         let outcome = eggs_cdc::StepOutcome::of_answer(answer).unwrap();
         assert_eq!(outcome, eggs_cdc::StepOutcome::Refused(Refusal::Locked));
         let before = w.now;

@@ -67,6 +67,14 @@ impl Wake {
     }
 }
 
+/// How long a step has met a lock.
+#[derive(Default)]
+struct Patience {
+    since: Option<Instant>,
+    /// Attempts so far.
+    locked: u16,
+}
+
 /// Tasks of one period of leadership.
 #[derive(Default)]
 struct Tasks {
@@ -166,8 +174,7 @@ impl Driver {
 
     /// Drives one transaction to its end, or until this process leads no longer.
     async fn finish(&self, group: &Group, transaction: TransactionId) {
-        // Kept while a step stays the same: attempts at it go on counting.
-        let mut attempt: (u32, u16) = (0, 0);
+        let mut patience = Patience::default();
         let mut request = None;
         loop {
             let next = group.read_local(|store| eggs_cdc::next_step(store, transaction));
@@ -177,11 +184,9 @@ impl Driver {
                 Err(fault) => return drop(self.fault.report(&fault)),
             };
             request = Some(step.request);
-            if attempt.0 != step.serial {
-                attempt = (step.serial, 0);
-            }
-            let outcome = self.outcome(&step, &mut attempt.1).await;
-            if !self.report(group, &step, outcome).await {
+            let outcome = self.caller.call(&step.call()).await;
+            let not_before = self.wait_if_locked(&step, &outcome, &mut patience).await;
+            if !self.report(group, &step, outcome, not_before).await {
                 return;
             }
         }
@@ -197,36 +202,38 @@ impl Driver {
         }
     }
 
-    /// Sends a step, as often as it takes. `Locked` is an outcome only when patience has ended.
-    ///
-    /// Patience is measured by both clocks: the wall clock may have been set back.
-    async fn outcome(&self, step: &NextStep, attempt: &mut u16) -> StepOutcome {
-        let end = Instant::now() + Duration::from_millis(LOCK_WAIT_MS);
-        loop {
-            let outcome = self.caller.call(&step.call(*attempt)).await;
-            if outcome != StepOutcome::Refused(Refusal::Locked) {
-                return outcome;
-            }
-            let Some(until) = step.patient_until else {
-                return outcome;
-            };
-            self.metrics.locked.inc();
-            let pause = eggs_cdc::locked_delay_ms(*attempt);
-            *attempt = attempt.saturating_add(1);
-            if clock::now() >= until || Instant::now() >= end {
-                return outcome;
-            }
-            tokio::time::sleep(Duration::from_millis(pause)).await;
+    /// After `Locked` there may be another attempt, which the log has to know of first: pauses a little. Gives the time
+    /// that the log has to see because patience has ended by our monotonic clock: the wall clock may have been set back.
+    async fn wait_if_locked(
+        &self,
+        step: &NextStep,
+        outcome: &StepOutcome,
+        patience: &mut Patience,
+    ) -> Time {
+        let (StepOutcome::Refused(Refusal::Locked), Some(until)) = (outcome, step.patient_until)
+        else {
+            *patience = Patience::default();
+            return Time(0);
+        };
+        self.metrics.locked.inc();
+        let since = *patience.since.get_or_insert_with(Instant::now);
+        if clock::now() >= until || since.elapsed() >= Duration::from_millis(LOCK_WAIT_MS) {
+            return until;
         }
+        let pause = eggs_cdc::locked_delay_ms(patience.locked);
+        patience.locked = patience.locked.saturating_add(1);
+        tokio::time::sleep(Duration::from_millis(pause)).await;
+        Time(0)
     }
 
     /// Puts an outcome into the log. `false`: nothing is left to be done here.
-    async fn report(&self, group: &Group, step: &NextStep, outcome: StepOutcome) -> bool {
-        // A name that is still locked is reported when patience has ended, and the log has to see that it has.
-        let not_before = match &outcome {
-            StepOutcome::Refused(Refusal::Locked) => step.patient_until.unwrap_or_default(),
-            StepOutcome::Refused(_) | StepOutcome::Done | StepOutcome::DentryLocked(_) => Time(0),
-        };
+    async fn report(
+        &self,
+        group: &Group,
+        step: &NextStep,
+        outcome: StepOutcome,
+        not_before: Time,
+    ) -> bool {
         let body = CdcCommand::StepDone {
             transaction: step.transaction,
             serial: step.serial,

@@ -1,0 +1,125 @@
+//! Reads as they are served.
+
+use eggs_proto::cdc::EntryName;
+use eggs_proto::shard::{DirectoryCursor, ListEntry, ShardQuery, ShardReply};
+use eggs_proto::{Extent, ExtentBody, InodeId, Name, NameHash, Refusal, ShardId};
+
+use super::Part;
+use crate::world::World;
+
+impl World {
+    /// A read was served: it must show what the oracle knows now.
+    pub(crate) fn watch_read(
+        &mut self,
+        shard: ShardId,
+        query: &ShardQuery,
+        answer: &Result<ShardReply, Refusal>,
+    ) {
+        if *answer == Err(Refusal::Locked) {
+            return; // says nothing; that it ends is checked at the end
+        }
+        let seen = match query {
+            ShardQuery::Lookup { dir, name } => self.see_lookup(*dir, name, answer),
+            ShardQuery::List { dir, after, .. } => self.see_page(*dir, after.as_ref(), answer),
+            ShardQuery::Extents {
+                file, cookie: None, ..
+            } => self.see_extents(*file, answer),
+            _ => Ok(()),
+        };
+        if let Err(what) = seen {
+            self.violate(|| {
+                format!("shard {shard}: a reader saw that {what} ({query:?} -> {answer:?})")
+            });
+        }
+    }
+
+    fn see_lookup(
+        &self,
+        dir: InodeId,
+        name: &Name,
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let entry = EntryName {
+            dir,
+            name: name.clone(),
+        };
+        let expected = self.oracle.names.get(&entry);
+        let seen = match answer {
+            Ok(ShardReply::Dentry(dentry)) => Some(dentry.inode),
+            Ok(_) | Err(_) => None,
+        };
+        if seen == expected {
+            return Ok(());
+        }
+        Err(format!("{entry:?} is {seen:?} and not {expected:?}"))
+    }
+
+    fn see_page(
+        &self,
+        dir: InodeId,
+        after: Option<&DirectoryCursor>,
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let directory = self.oracle.names.attached(dir);
+        let Ok(ShardReply::Listing { entries, more }) = answer else {
+            return match directory {
+                Some(_) => Err(format!("{dir} cannot be listed")),
+                None => Ok(()),
+            };
+        };
+        let is_after = |(hash, name): &(NameHash, Name)| match after {
+            None => true,
+            Some(cursor) => match &cursor.name {
+                None => *hash >= cursor.hash,
+                Some(last) => (*hash, name) > (cursor.hash, last),
+            },
+        };
+        let all = directory.map(|directory| &directory.entries);
+        let mut expected = all.into_iter().flatten();
+        let mut expected = expected.by_ref().filter(|(key, _)| is_after(key));
+        for ListEntry { hash, name, dentry } in entries {
+            match expected.next() {
+                Some(((h, n), inode)) if (h, n, *inode) == (hash, name, dentry.inode) => {}
+                other => return Err(format!("{dir} holds {name} instead of {other:?}")),
+            }
+        }
+        match expected.next() {
+            Some(missed) if !more => Err(format!("{dir} does not hold {missed:?}")),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn see_extents(
+        &self,
+        file: InodeId,
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let (Ok(ShardReply::Extents { extents, .. }), Some(parts)) =
+            (answer, self.oracle.contents.get(&file))
+        else {
+            return Ok(());
+        };
+        if self.oracle.deadlines.contains_key(&file) {
+            return Ok(()); // a server looks at a file being written
+        }
+        for extent in extents {
+            let seen = part(extent);
+            if !parts.contains(&seen) {
+                return Err(format!("{file} holds {seen:?}, which nobody wrote"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part(extent: &Extent) -> Part {
+    match &extent.body {
+        ExtentBody::Inline(bytes) => Part::Inline(bytes.clone()),
+        ExtentBody::Hole => Part::Inline(Vec::new()),
+        ExtentBody::Blocks { blocks, .. } => Part::Blocks {
+            offset: extent.offset,
+            size: extent.size,
+            checksums: blocks.iter().map(|block| block.checksum).collect(),
+        },
+    }
+}

@@ -1,0 +1,194 @@
+//! Transactions as the coordinator's log decides them.
+
+use eggs_cdc::{CdcAnswer, CdcCommand, NextStep, TransactionOutcome, next_step};
+use eggs_proto::cdc::CdcOperation;
+use eggs_proto::shard::{DirectoryOutcome, ReleaseAction, ShardChange};
+use eggs_proto::{GroupId, RequestId, TransactionId};
+
+use super::watch::step_label;
+use super::{Before, Known};
+use crate::coverage::label;
+use crate::world::World;
+
+impl World {
+    /// A command of the coordinator was applied.
+    pub(super) fn watch_transaction(
+        &mut self,
+        command: &CdcCommand,
+        before: &Before,
+        reply: &[u8],
+    ) {
+        let Some(answer) = CdcAnswer::decode(reply) else {
+            return self.violate(|| "the coordinator replied nonsense".into());
+        };
+        if self.trace.is_verbose() {
+            let text = format!("cdc: {command:?} -> {answer:?}");
+            self.trace.say(self.now_us, &text);
+        }
+        let seen = match command {
+            CdcCommand::Begin { id, operation } => self.see_begin(*id, operation, &answer),
+            CdcCommand::StepDone { transaction, .. } => {
+                self.see_step(*transaction, before.step.as_ref(), &answer)
+            }
+        };
+        if let Err(what) = seen {
+            self.violate(|| format!("cdc: {what} ({command:?} -> {answer:?})"));
+        }
+    }
+
+    fn see_begin(
+        &mut self,
+        request: RequestId,
+        operation: &CdcOperation,
+        answer: &CdcAnswer,
+    ) -> Result<(), String> {
+        match answer {
+            CdcAnswer::Running(transaction) => {
+                let known = *self.oracle.begun.entry(request).or_insert(*transaction);
+                if known != *transaction {
+                    return Err(format!("{request:?} began {known} and {transaction}"));
+                }
+                let new = || Known {
+                    request,
+                    operation: operation.clone(),
+                    decided: false,
+                };
+                if !self.oracle.outcomes.contains_key(&request) {
+                    let known = self.oracle.transactions.entry(*transaction);
+                    known.or_insert_with(new);
+                }
+                Ok(())
+            }
+            CdcAnswer::Finished { request, outcome } => self.see_outcome(*request, outcome),
+            CdcAnswer::Overloaded | CdcAnswer::Ignored => Ok(()),
+        }
+    }
+
+    fn see_step(
+        &mut self,
+        transaction: TransactionId,
+        before: Option<&NextStep>,
+        answer: &CdcAnswer,
+    ) -> Result<(), String> {
+        if *answer == CdcAnswer::Ignored {
+            self.coverage.hit("cdc: an old step was reported again");
+            return Ok(());
+        }
+        let after = next_step(&self.group(GroupId::CDC).state, transaction);
+        let after = after.map_err(|fault| format!("the step is a fault: {fault}"))?;
+        if let (Some(before), Some(after)) = (before, &after)
+            && before.serial != after.serial
+        {
+            let (from, to) = (step_label(&before.change), step_label(&after.change));
+            self.coverage.hit(format!("cdc: {from} then {to}"));
+        }
+        let is_forward = |step: &NextStep| carries_out(&step.change);
+        if after.as_ref().is_some_and(is_forward) && !before.is_some_and(is_forward) {
+            self.decide(transaction)?;
+        }
+        match answer {
+            CdcAnswer::Finished { request, outcome } => {
+                self.see_end(transaction, *request, outcome)
+            }
+            CdcAnswer::Running(_) | CdcAnswer::Overloaded | CdcAnswer::Ignored => Ok(()),
+        }
+    }
+
+    /// The commit point.
+    fn decide(&mut self, transaction: TransactionId) -> Result<(), String> {
+        let known = self.oracle.transactions.get_mut(&transaction);
+        let known = known.ok_or_else(|| format!("{transaction} was never begun"))?;
+        if std::mem::replace(&mut known.decided, true) {
+            return Err(format!("{transaction} was decided twice"));
+        }
+        let names = &mut self.oracle.names;
+        match &known.operation {
+            CdcOperation::MakeDirectory { .. } => Err("making a directory needs no lock".into()),
+            CdcOperation::RemoveDirectory { entry } => names.remove_directory(entry),
+            CdcOperation::Rename {
+                source,
+                target,
+                replace,
+            } => names.rename(source, target, *replace),
+        }
+    }
+
+    fn see_end(
+        &mut self,
+        transaction: TransactionId,
+        request: RequestId,
+        outcome: &TransactionOutcome,
+    ) -> Result<(), String> {
+        let known = self.oracle.transactions.remove(&transaction);
+        let known = known.ok_or_else(|| format!("{transaction} ended twice"))?;
+        if known.request != request {
+            return Err(format!("{transaction} was begun by {:?}", known.request));
+        }
+        let (what, how) = (label(&known.operation), label(outcome));
+        let why = match outcome {
+            TransactionOutcome::Refused(refusal) => label(refusal),
+            TransactionOutcome::Done
+            | TransactionOutcome::Made { .. }
+            | TransactionOutcome::Stuck => String::new(),
+        };
+        self.coverage
+            .hit(format!("cdc: {what} {how} {why}").trim_end());
+        let contradiction = match (&known.operation, outcome) {
+            (_, TransactionOutcome::Stuck) => {
+                let stuck = eggs_cdc::stuck(&self.group(GroupId::CDC).state);
+                return Err(format!("{transaction} is stuck: {stuck:?}"));
+            }
+            (CdcOperation::MakeDirectory { entry, .. }, TransactionOutcome::Made { dir }) => {
+                // Others may have renamed it since.
+                if !self.oracle.names.directories.contains_key(dir) {
+                    return Err(format!("{dir} was made and never had the name {entry:?}"));
+                }
+                false
+            }
+            (CdcOperation::Rename { source, target, .. }, TransactionOutcome::Done)
+                if source == target =>
+            {
+                known.decided
+            }
+            (_, TransactionOutcome::Done | TransactionOutcome::Made { .. }) => !known.decided,
+            (_, TransactionOutcome::Refused(_)) => known.decided,
+        };
+        if contradiction {
+            return Err(format!(
+                "{transaction} ended in spite of decided={}",
+                known.decided
+            ));
+        }
+        self.see_outcome(request, outcome)
+    }
+
+    fn see_outcome(
+        &mut self,
+        request: RequestId,
+        outcome: &TransactionOutcome,
+    ) -> Result<(), String> {
+        let known = self.oracle.outcomes.entry(request);
+        let known = known.or_insert_with(|| outcome.clone());
+        if known != outcome {
+            return Err(format!("{request:?} came to {known:?} and to {outcome:?}"));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a step carries out what is decided, as opposed to preparing or undoing it.
+fn carries_out(change: &ShardChange) -> bool {
+    match change {
+        ShardChange::ReleaseDentry { action, .. } => match action {
+            ReleaseAction::Set { .. }
+            | ReleaseAction::RemoveMoved
+            | ReleaseAction::RemoveDeleted => true,
+            ReleaseAction::Keep => false,
+        },
+        ShardChange::SettleDirectory { outcome, .. } => match outcome {
+            DirectoryOutcome::Removed | DirectoryOutcome::Moved { .. } => true,
+            DirectoryOutcome::Attached => false,
+        },
+        _ => false,
+    }
+}
