@@ -14,7 +14,7 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What an attempt to erase a block came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Erasure {
+pub enum Erasure {
     /// It is gone.
     Erased(MacTag),
     /// The service cannot be asked now; other blocks of it need not be tried in this pass.
@@ -24,7 +24,7 @@ pub(crate) enum Erasure {
 }
 
 /// What the collector asks of the cluster.
-pub(crate) trait Cluster {
+pub trait Cluster {
     /// A linearizable read.
     fn query(
         &self,

@@ -26,7 +26,10 @@ mod tally;
 mod transients;
 
 pub use args::Args;
+pub use cluster::{Cluster, Erasure};
+pub use pass::{Memory, Pass, run as pass};
 pub use run::main;
+pub use tally::Tally;
 
 #[cfg(test)]
 mod testing;

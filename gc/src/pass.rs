@@ -18,7 +18,7 @@ const USAGE_PARALLEL: usize = 16;
 const VISITS_PARALLEL: usize = 8;
 
 /// What is remembered from pass to pass; without it everything is looked at.
-pub(crate) struct Memory {
+pub struct Memory {
     shards: Vec<ShardMemory>,
 }
 
@@ -31,8 +31,10 @@ impl Default for Memory {
 }
 
 /// What a pass came to.
-pub(crate) struct Pass {
+pub struct Pass {
+    /// What it did.
     pub tally: Tally,
+    /// What matters for the next one.
     pub facts: PassFacts,
 }
 
@@ -44,7 +46,7 @@ pub(crate) fn nonsense(shard: ShardId) -> ClientError {
 }
 
 /// Goes over all shards once.
-pub(crate) async fn run(cluster: &impl Cluster, memory: &mut Memory) -> Pass {
+pub async fn run(cluster: &impl Cluster, memory: &mut Memory) -> Pass {
     let started = Instant::now();
     let mut tally = Tally::default();
     let mut usages: Vec<Option<Usage>> = vec![None; SHARD_COUNT];

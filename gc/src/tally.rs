@@ -4,7 +4,7 @@ use std::ops::AddAssign;
 
 /// What a pass, or a part of it, did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tally {
+pub struct Tally {
     /// Transient files destroyed.
     pub files: u64,
     /// Snapshots collected.

@@ -81,6 +81,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "eggs-shard",
             "eggs-cdc",
             "eggs-registry-state",
+            "eggs-gc",
+            "eggs-client",
         ],
     ),
     ("eggs-harness", &["eggs-proto", "eggs-rpc", "eggs-client"]),

@@ -1,5 +1,7 @@
 //! Who is there, who leads, who is heard of.
 
+use std::rc::Rc;
+
 use eggs_cdc::pending;
 use eggs_proto::registry::{ServiceRegistration, ServiceReport};
 use eggs_proto::{GroupId, NodeId, ProcessRole, ServiceKey, StorageClass, encode};
@@ -39,6 +41,9 @@ impl World {
             let disk = Disk::new(node, key);
             self.disks.insert(disk.service, disk);
         }
+        let collector = NodeId::new(ProcessRole::Gc, 0);
+        self.add_process(collector);
+        self.actions.push(Action::Collect(collector));
         self.after(1, Event::Elections);
         self.after(300_000, Event::Heartbeats);
         self.after(LOOK_US, Event::Look);
@@ -71,6 +76,9 @@ impl World {
         if let Some(process) = self.processes.get_mut(&node).filter(|p| !p.up) {
             process.up = true;
             process.incarnation += 1;
+            if node.role() == ProcessRole::Gc {
+                self.actions.push(Action::Collect(node));
+            }
         }
     }
 
@@ -266,6 +274,7 @@ impl World {
         if !self.has_majority(leader, &members) {
             return;
         }
+        let (map, keys) = (Rc::new(map), Rc::new(keys.into_iter().collect()));
         for index in 0..REPLICAS {
             let node = NodeId::new(ProcessRole::Shard, index);
             let reached = self.network.is_open_both_ways(node, leader);
@@ -275,7 +284,7 @@ impl World {
                 && process.memory.map.epoch <= map.epoch
             {
                 process.memory.map = map.clone();
-                process.memory.keys = keys.iter().cloned().collect();
+                process.memory.keys = Rc::clone(&keys);
             }
         }
     }

@@ -140,6 +140,7 @@ impl World {
         let group = self.group(id);
         match group.apply(&proposal.command) {
             Ok(reply) => {
+                self.trace.reply(&reply);
                 self.watch_after(id, proposal, &before, &reply);
                 Some(reply)
             }

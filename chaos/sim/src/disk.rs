@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::{
     BlockFacts, BlockId, BlockServiceId, CERTIFICATE_MS, CLOCK_SKEW_MS_MAX, FailureDomainId,
@@ -119,7 +120,7 @@ impl Disk {
             return Err(BlockRefusal::BadCertificate);
         }
         let until = write_expiry.plus_ms(CLOCK_SKEW_MS_MAX);
-        if now <= until {
+        if now <= until && !planted(Bug::TombstoneForgotten) {
             let known = self.tombstones.entry(facts.block).or_insert(until);
             *known = until.max(*known);
         }

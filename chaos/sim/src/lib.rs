@@ -12,6 +12,7 @@
 
 mod client;
 mod cluster;
+mod collector;
 mod commit;
 mod coverage;
 mod disk;
@@ -23,6 +24,7 @@ mod network;
 mod operations;
 pub mod oracle;
 mod plan;
+mod preamble;
 mod process;
 mod random;
 mod run;

@@ -51,6 +51,12 @@ pub enum Operation {
     SetAttributes,
     SetPolicy,
     SetService,
+    /// A confused server asks for what must not happen.
+    Meddle,
+    /// Moves a directory onto an empty one below a second one, …
+    JuggleOver,
+    /// … while that is moved below the first.
+    JuggleUnder,
 }
 
 /// Kinds of fault.
@@ -100,7 +106,7 @@ pub struct Plan {
     pub keep_ms: u64,
 }
 
-const OPERATIONS: [(Operation, u64); 14] = [
+const OPERATIONS: [(Operation, u64); 16] = [
     (Operation::CreateFile, 14),
     (Operation::WriteFile, 12),
     (Operation::Symlink, 3),
@@ -115,6 +121,8 @@ const OPERATIONS: [(Operation, u64); 14] = [
     (Operation::SetAttributes, 3),
     (Operation::SetPolicy, 2),
     (Operation::SetService, 1),
+    (Operation::Meddle, 4),
+    (Operation::JuggleOver, 4),
 ];
 
 const FAULTS: [(Fault, u64); 10] = [
@@ -148,6 +156,13 @@ impl Plan {
             let what = What::Operate(operation);
             let dice = random.word();
             items.push(Item { at_ms, what, dice });
+            if operation == Operation::JuggleOver {
+                items.push(Item {
+                    at_ms: at_ms + random.below(30),
+                    what: What::Operate(Operation::JuggleUnder),
+                    dice,
+                });
+            }
             at_ms += random.below(2 * operation_ms);
         }
         at_ms = 5_000;

@@ -1,6 +1,7 @@
 //! A server process: what it forgets when it dies, and its clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use eggs_proto::{
     BlockServiceId, ClusterMap, GroupId, NodeId, RequestId, ServiceKey, Time, TransactionId,
@@ -37,9 +38,9 @@ pub struct Memory {
     /// Groups that it believes to lead, until when (true time); `None`: it does lead.
     pub leads: BTreeMap<GroupId, Option<u64>>,
     /// The cluster map as it knows it.
-    pub map: ClusterMap,
+    pub map: Rc<ClusterMap>,
     /// Keys of block services, as it knows them.
-    pub keys: BTreeMap<BlockServiceId, ServiceKey>,
+    pub keys: Rc<BTreeMap<BlockServiceId, ServiceKey>>,
     /// Who waits for the end of a transaction.
     pub waiters: BTreeMap<RequestId, Vec<Caller>>,
     /// Transactions being driven.

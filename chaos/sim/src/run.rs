@@ -6,10 +6,11 @@ use eggs_proto::hello::PeerRole;
 use eggs_proto::{NodeId, ProcessRole};
 
 use crate::client::Client;
+use crate::collector::collect_for_ever;
 use crate::coverage::Coverage;
 use crate::driver::drive;
 use crate::operations::operate;
-use crate::plan::{Config, Plan, What};
+use crate::plan::{Config, Operation, Plan, What};
 use crate::random::Random;
 use crate::sim::Sim;
 use crate::tasks::Tasks;
@@ -17,8 +18,15 @@ use crate::world::{Action, Event, World};
 
 /// Clients of a run.
 pub const CLIENTS: u32 = 8;
-/// How long everything has to come to rest once faults have stopped, in seconds.
+/// How long operations may go on after faults have stopped, in seconds.
+const DAWDLE_S: u64 = 1500;
+/// How long transactions have to come to rest, in seconds.
 const REST_S: u64 = 120;
+/// After this long everything that was left over has expired, in seconds: transient files, certificates, and what
+/// clocks may be off.
+const LIFE_S: u64 = 600 + 300;
+/// How long the collector has then, in seconds.
+const COLLECT_S: u64 = 900;
 
 /// What a run came to.
 #[derive(Clone, Debug)]
@@ -44,6 +52,10 @@ struct Run {
     tasks: Tasks,
     plan: Plan,
     clients: Vec<Rc<Client>>,
+    /// A confused server.
+    server: Rc<Client>,
+    /// For clients that begin later.
+    random: Random,
 }
 
 /// Runs a configuration to its end, or to the first thing that is wrong.
@@ -51,7 +63,9 @@ pub fn run(config: &Config) -> Report {
     let plan = Plan::new(config.seed, config.seconds);
     let mut world = World::new(config.seed, config.verbose);
     world.oracle.keep_ms_min = plan.keep_ms;
+    world.oracle.clock_slack_ms = 2 * plan.clock_ms_max + 2_000;
     world.populate();
+    world.preamble();
     for (index, item) in plan.items.iter().enumerate() {
         if config.without.binary_search(&index).is_err() {
             world.after(item.at_ms * 1000, Event::Planned(index));
@@ -70,11 +84,20 @@ pub fn run(config: &Config) -> Report {
         ))
     };
     let clients = (0..CLIENTS).map(client).collect();
+    let node = NodeId::new(ProcessRole::Gc, 1);
+    let server = Rc::new(Client::new(
+        sim.clone(),
+        node,
+        PeerRole::Server,
+        &mut random,
+    ));
     let mut run = Run {
         sim,
+        server,
         tasks: Tasks::default(),
         plan,
         clients,
+        random,
     };
     run.whole(config.seconds);
     run.report()
@@ -84,19 +107,31 @@ impl Run {
     fn whole(&mut self, seconds: u64) {
         self.until(seconds);
         self.sim.with(World::mend_all);
-        let rested = |world: &World| world.open_operations == 0 && world.oracle.is_quiet();
-        let deadline = seconds + REST_S;
         // Writers may dawdle for as long as a file lives.
-        while !self.sim.with(|world| rested(world))
-            && self.sim.with(|w| w.elapsed_ms()) < (deadline + 1500) * 1000
-        {
-            let next = self.sim.with(|world| world.elapsed_ms() / 1000 + 1);
-            self.until(next);
-            if self.is_wrong() {
-                return;
-            }
+        self.wait_for(|world| world.open_operations == 0, DAWDLE_S);
+        self.wait_for(|world| world.oracle.is_quiet(), REST_S);
+        if self.is_wrong() {
+            return;
         }
         self.sim.with(World::check_at_rest);
+        // All that is left over expires by itself, and then it has to go.
+        let expired = self.sim.with(|world| world.elapsed_ms()) / 1000 + LIFE_S;
+        self.until(expired);
+        self.wait_for(World::is_collected, COLLECT_S);
+        if !self.is_wrong() {
+            self.sim.with(World::check_collected);
+        }
+    }
+
+    /// Lets time pass until something is so, or for so many seconds.
+    fn wait_for(&mut self, is_so: impl Fn(&mut World) -> bool, seconds: u64) {
+        for _ in 0..seconds {
+            if self.is_wrong() || self.sim.with(&is_so) {
+                return;
+            }
+            let next = self.sim.with(|world| world.elapsed_ms()) / 1000 + 1;
+            self.until(next);
+        }
     }
 
     fn is_wrong(&self) -> bool {
@@ -135,6 +170,11 @@ impl Run {
                             .spawn(node, drive(self.sim.clone(), node, transaction));
                     }
                     Action::Operate(index) => self.operate(index),
+                    Action::Collect(node) => {
+                        let random = &mut self.random;
+                        let client = Client::new(self.sim.clone(), node, PeerRole::Server, random);
+                        self.tasks.spawn(node, collect_for_ever(client));
+                    }
                 }
             }
         }
@@ -152,7 +192,10 @@ impl Run {
             }
             What::Operate(operation) => {
                 let who = (item.dice % u64::from(CLIENTS)) as usize;
-                let client = self.clients[who].clone();
+                let client = match operation {
+                    Operation::Meddle => self.server.clone(),
+                    _ => self.clients[who].clone(),
+                };
                 self.sim.with(|world| world.open_operations += 1);
                 let work = operate(client.clone(), operation, item.dice);
                 self.tasks.spawn(client.node, work);

@@ -1,6 +1,7 @@
 //! What servers do with questions, as `meta/server`, `registry/server` and `blob/server` do.
 
 use eggs_cdc::CdcCommand;
+use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{Command, CommandHeader};
 use eggs_proto::block::BlockRequest;
 use eggs_proto::cdc::CdcRequest;
@@ -210,8 +211,20 @@ impl World {
             known,
             waiter,
         };
+        if planted(Bug::ReplyBeforeCommit) {
+            self.answer_before_commit(to, group, &proposal);
+        }
         let batch = self.group(group).propose(to, incarnation, proposal);
         self.replicate(group, to, batch);
+    }
+
+    /// What no leader may do.
+    fn answer_before_commit(&mut self, to: NodeId, group: GroupId, proposal: &Proposal) {
+        if let (Waiter::Caller(caller), Known::Shard { .. }) = (&proposal.waiter, &proposal.known)
+            && let Ok(reply) = self.group(group).foresee(&proposal.command)
+        {
+            self.answer_shard(to, *caller, &reply);
+        }
     }
 
     /// Sends a batch to the other replicas.

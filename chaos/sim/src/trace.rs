@@ -1,7 +1,6 @@
 //! What happened: a running hash that two runs of one seed must share, and on request the words.
 
 use std::collections::VecDeque;
-use std::fmt::Write as _;
 
 use crate::world::{BEGIN_US, Event};
 
@@ -15,7 +14,6 @@ pub struct Trace {
     events: u64,
     verbose: bool,
     lines: VecDeque<String>,
-    text: String,
 }
 
 impl Trace {
@@ -26,36 +24,48 @@ impl Trace {
             events: 0,
             verbose,
             lines: VecDeque::new(),
-            text: String::new(),
         }
     }
 
-    /// Adds an event with its time and all it says.
+    /// Adds an event with its time and who it is about; what is said is in the replies of the logs.
     pub fn note(&mut self, now_us: u64, event: &Event) {
         self.events += 1;
         self.mix(now_us);
-        match event {
-            Event::Timeout(_) | Event::Timer(_) | Event::Elections | Event::Heartbeats => return,
-            Event::Look | Event::Check => return,
-            Event::Request { .. }
-            | Event::Response { .. }
-            | Event::Commit { .. }
-            | Event::Disk { .. }
-            | Event::Planned(_)
-            | Event::Mend(_) => {}
+        let (code, a, b) = match event {
+            Event::Request { caller, to, .. } => (1, caller.call, to.get()),
+            Event::Response { caller, .. } => (2, caller.call, caller.node.get()),
+            Event::Timeout(call) => (3, *call, 0),
+            Event::Timer(_) => (4, 0, 0),
+            Event::Commit {
+                group,
+                process,
+                batch,
+            } => (5 + (u64::from(group.0) << 8), process.get(), *batch),
+            Event::Disk {
+                service, caller, ..
+            } => (6, service.0, caller.call),
+            Event::Elections => (7, 0, 0),
+            Event::Heartbeats => (8, 0, 0),
+            Event::Look => (9, 0, 0),
+            Event::Planned(item) => (10, *item as u64, 0),
+            Event::Mend(_) => (11, 0, 0),
+            Event::Check => return,
+        };
+        self.mix(code);
+        self.mix(a);
+        self.mix(b);
+        if self.verbose && code != 3 && code != 4 && code < 0x100 && !(7..=9).contains(&code) {
+            self.say(now_us, &format!("{event:?}"));
         }
-        self.text.clear();
-        let _ = write!(self.text, "{event:?}"); // writing to a string cannot fail
-        let text = std::mem::take(&mut self.text);
-        for chunk in text.as_bytes().chunks(8) {
+    }
+
+    /// Adds what was answered.
+    pub fn reply(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
             let mut word = [0; 8];
             word[..chunk.len()].copy_from_slice(chunk);
             self.mix(u64::from_le_bytes(word));
         }
-        if self.verbose {
-            self.say(now_us, &text);
-        }
-        self.text = text;
     }
 
     /// Adds words, if they are wanted.

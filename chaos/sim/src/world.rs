@@ -106,6 +106,8 @@ pub enum Action {
     Operate(usize),
     /// End all tasks of a process.
     Kill(NodeId),
+    /// Begin to collect.
+    Collect(NodeId),
 }
 
 struct Queued {

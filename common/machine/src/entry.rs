@@ -3,6 +3,7 @@
 use eggs_proto::{RequestId, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::bugs::{Bug, planted};
 use crate::{ApplyContext, Changes, Fault, Outcome, Overlay, StateMachine, StoreRead, replies};
 
 /// What the leader says about a command.
@@ -71,7 +72,11 @@ fn apply_command(
         return Ok(reply);
     }
     let last = replies::last_time(view)?;
-    let now = command.header.now.max(last.plus_ms(1));
+    let now = if planted(Bug::TimeRunsBackwards) {
+        command.header.now
+    } else {
+        command.header.now.max(last.plus_ms(1))
+    };
     let mut attempt = Overlay::new(view);
     let outcome = machine.apply(&mut attempt, ApplyContext { now }, &command.body)?;
     let kept = attempt.into_changes();
@@ -80,7 +85,12 @@ fn apply_command(
             view.absorb(kept);
             reply
         }
-        Outcome::Refused(reply) => reply,
+        Outcome::Refused(reply) => {
+            if planted(Bug::RefusalLeavesTraces) {
+                view.absorb(kept);
+            }
+            reply
+        }
     };
     replies::set_last_time(view, now);
     if let Some(id) = command.header.request {

@@ -11,6 +11,7 @@ mod replies;
 mod store;
 mod traits;
 
+pub mod bugs;
 pub mod conformance;
 
 pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};

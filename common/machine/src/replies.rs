@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 
 use eggs_proto::{REPLY_MS, RequestId, Time};
 
+use crate::bugs::{Bug, planted};
 use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table, TableSpec};
 
 /// Log time and the forgetting cursor. Shared by all machines; machines number theirs from 16.
@@ -66,7 +67,9 @@ pub(crate) fn remember(
     now: Time,
     reply: &[u8],
 ) -> Result<(), Fault> {
-    store.put(REPLIES, &reply_key(id), reply);
+    if !planted(Bug::DedupRecordLost) {
+        store.put(REPLIES, &reply_key(id), reply);
+    }
     let mut time_key = now.0.to_be_bytes().to_vec();
     time_key.extend_from_slice(&reply_key(id));
     store.put(REPLY_TIMES, &time_key, &[]);

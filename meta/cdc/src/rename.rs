@@ -4,6 +4,7 @@
 //! The order of the checks, all made with both names locked, is that of Linux: the source must exist; the
 //! target must be free if it may not be replaced; no directory below itself; kinds must match.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{ApplyContext, Fault, Store, StoreRead};
 use eggs_proto::shard::Replace;
 use eggs_proto::{InodeId, InodeKind, Refusal};
@@ -153,10 +154,12 @@ fn commit(
     source: InodeId,
 ) -> Result<Advance, Fault> {
     // Again: others may have moved directories since `check`.
-    if let Some(refusal) = loop_refusal(store, rename, source)? {
+    if !planted(Bug::LoopCheckBeforeCommit)
+        && let Some(refusal) = loop_refusal(store, rename, source)?
+    {
         return Ok(rollback::refuse(transaction, refusal));
     }
-    if source.is_directory() {
+    if source.is_directory() && !planted(Bug::ParentNotNoted) {
         state::set_parent(store, source, rename.target.dir);
     }
     if let Some(replaced) = transaction.detached {

@@ -1,5 +1,6 @@
 //! The way back: whatever a transaction holds is given up, the last first.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::Refusal;
 
 use crate::transaction::{Advance, Step, TargetLock, Transaction};
@@ -49,7 +50,7 @@ fn next(transaction: &Transaction) -> Advance {
     if transaction.target != TargetLock::NotHeld {
         return Advance::To(Step::KeepTarget);
     }
-    if transaction.source.is_some() {
+    if transaction.source.is_some() && !planted(Bug::LockLeakedOnAbort) {
         return Advance::To(Step::KeepSource);
     }
     Advance::Finish(decided(transaction))

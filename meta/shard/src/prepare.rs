@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{AddExtent, ErasedBlock, ExtentProofs, NewExtent, ShardChange as C};
@@ -268,12 +269,22 @@ fn verify(
     if proofs.len() != blocks.len() {
         return Err(eggs_proto::ExtentProblem::Sizes.into());
     }
+    let proves_another = |tag: &MacTag| {
+        let proves = |block: &ExtentBlock| {
+            let facts = block_facts(&layout, block);
+            (context.keys)(facts.service)
+                .is_some_and(|key| key.verify(Statement::Written, &facts, tag))
+        };
+        planted(Bug::ProofOfAnotherBlockAccepted) && blocks.iter().any(proves)
+    };
     let check = |(block, proof): (&ExtentBlock, &Option<MacTag>)| {
         let facts = block_facts(&layout, block);
         let verdict = match (proof, (context.keys)(facts.service)) {
             (None, _) => Verdict::Absent,
             (Some(_), None) => Verdict::NoKey,
-            (Some(tag), Some(key)) if key.verify(Statement::Written, &facts, tag) => {
+            (Some(tag), Some(key))
+                if key.verify(Statement::Written, &facts, tag) || proves_another(tag) =>
+            {
                 Verdict::Genuine
             }
             (Some(_), Some(_)) => Verdict::Forged,

@@ -1,7 +1,10 @@
 //! Writing files: as `client/core` does, and as somebody does who makes mistakes, stops in the middle, or cheats.
 
 use eggs_proto::block::{BlockReply, BlockRequest};
-use eggs_proto::shard::{AddExtent, PlacedBlock, Replace, ShardChange as C, ShardReply};
+use eggs_proto::cdc::EntryName;
+use eggs_proto::shard::{
+    AddExtent, ExtentProofs, NewExtent, PlacedBlock, Replace, ShardChange as C, ShardReply,
+};
 use eggs_proto::{
     AttributeChange, Checksum, Cookie, ExtentLayout, InodeId, MacTag, Scheme, StorageClass,
 };
@@ -18,6 +21,14 @@ struct Writing {
     cookie: Cookie,
 }
 
+/// What it holds so far.
+#[derive(Default)]
+struct Filled {
+    end: u64,
+    /// The last extent, if it is in blocks and not certified, with the proofs there are.
+    last: Option<(u64, Proofs)>,
+}
+
 /// Proofs of the blocks of one extent.
 type Proofs = Vec<Option<MacTag>>;
 
@@ -29,20 +40,24 @@ impl Act {
         self.client.change(shard, change, deadline_us).await
     }
 
+    /// Writes a file, and sometimes one of its blocks once more when it may be garbage by now.
     pub(super) async fn write_file(&self, random: &mut Random) -> Outcome<()> {
+        let written = self.write_whole_file(random).await;
+        let placed = self.placed.borrow().clone();
+        if random.permille(200)
+            && let Some(block) = random.pick(&placed)
+        {
+            let late_us = random.between(1_000_000, 120_000_000);
+            self.client.sim.sleep_us(late_us).await;
+            let _ = self.write_block(&block).await; // whatever comes of it
+        }
+        written
+    }
+
+    async fn write_whole_file(&self, random: &mut Random) -> Outcome<()> {
         let entry = self.any_entry(random);
-        let start = C::CreateTransient {
-            dir: entry.dir,
-            attributes: ATTRIBUTES,
-            note: entry.name.to_string(),
-        };
-        let shard = entry.dir.shard();
-        let started = self.client.change(shard, start, self.deadline_us).await?;
-        let ShardReply::Transient { file, cookie } = started else {
-            return Ok(());
-        };
-        let writing = Writing { file, cookie };
-        let written = self.fill(&writing, random).await;
+        let (writing, mut filled) = self.start(&entry, random).await?;
+        let mut written = self.fill(&writing, &mut filled, random).await;
         let (file, cookie) = (writing.file, writing.cookie);
         match random.below(12) {
             0 => return written, // the writer is gone: the file expires
@@ -54,27 +69,101 @@ impl Act {
             2 => self.dawdle(&writing, random).await?,
             _ => {}
         }
+        let cookie = if random.permille(20) {
+            Cookie(7)
+        } else {
+            cookie
+        };
+        let replace = if random.permille(300) {
+            Replace::Never
+        } else {
+            Replace::Files
+        };
+        let (dir, name) = (entry.dir, entry.name);
+        let attributes = AttributeChange::default();
+        if written.is_ok() && random.permille(500) {
+            let certify = filled.last.into_iter();
+            let certify = certify.map(|(offset, proofs)| ExtentProofs { offset, proofs });
+            let link = C::CertifyAndLink {
+                file,
+                cookie,
+                certify: certify.collect(),
+                dir,
+                name,
+                replace,
+                attributes,
+            };
+            self.change_file(&writing, link).await?;
+            return Ok(());
+        }
+        if let (Ok(()), Some((at, proofs))) = (&written, filled.last.take()) {
+            written = self.certify(&writing, at, proofs).await;
+        }
         if written.is_err() && random.permille(700) {
             return written;
         }
         let link = C::Link {
             file,
-            cookie: if random.permille(20) {
-                Cookie(7)
-            } else {
-                cookie
-            },
-            dir: entry.dir,
-            name: entry.name,
-            replace: if random.permille(300) {
-                Replace::Never
-            } else {
-                Replace::Files
-            },
-            attributes: AttributeChange::default(),
+            cookie,
+            dir,
+            name,
+            replace,
+            attributes,
         };
         self.change_file(&writing, link).await?;
         Ok(())
+    }
+
+    /// Starts a file, sometimes with its first extent.
+    async fn start(&self, entry: &EntryName, random: &mut Random) -> Outcome<(Writing, Filled)> {
+        let (dir, note) = (entry.dir, entry.name.to_string());
+        let attributes = ATTRIBUTES;
+        let first = random.permille(400);
+        let start = if first {
+            let size = random.between(1, 20_000);
+            C::CreateWithExtent {
+                dir,
+                attributes,
+                note,
+                extent: NewExtent {
+                    size,
+                    class: StorageClass::Flash,
+                    layout: ExtentLayout::for_size(size, SCHEME, 1 << 20),
+                    checksums: checksums(random),
+                    exclude: Vec::new(),
+                },
+            }
+        } else {
+            C::CreateTransient {
+                dir,
+                attributes,
+                note,
+            }
+        };
+        let size = match &start {
+            C::CreateWithExtent { extent, .. } => extent.size,
+            _ => 0,
+        };
+        let shard = dir.shard();
+        match self.client.change(shard, start, self.deadline_us).await? {
+            ShardReply::Transient { file, cookie } => {
+                Ok((Writing { file, cookie }, Filled::default()))
+            }
+            ShardReply::Started {
+                file,
+                cookie,
+                blocks,
+            } => {
+                let writing = Writing { file, cookie };
+                let proofs = self.write_blocks(&writing, 0, blocks, random).await;
+                let filled = Filled {
+                    end: size,
+                    last: Some((0, proofs)),
+                };
+                Ok((writing, filled))
+            }
+            _ => Err(Failure::TooLate),
+        }
     }
 
     /// Waits about as long as the file may live, sometimes with a sign of life in between.
@@ -90,11 +179,15 @@ impl Act {
         Ok(())
     }
 
-    async fn fill(&self, writing: &Writing, random: &mut Random) -> Outcome<()> {
+    async fn fill(
+        &self,
+        writing: &Writing,
+        filled: &mut Filled,
+        random: &mut Random,
+    ) -> Outcome<()> {
         let (file, cookie) = (writing.file, writing.cookie);
-        let mut offset = 0;
-        let mut last: Option<(u64, Proofs)> = None;
         for _ in 0..random.between(1, 4) {
+            let offset = filled.end;
             if random.permille(200) {
                 let content = vec![b'y'; 1 + random.below(50) as usize];
                 let size = content.len() as u64;
@@ -105,25 +198,22 @@ impl Act {
                     content,
                 };
                 self.change_file(writing, add).await?;
-                offset += size;
+                filled.end += size;
                 continue;
             }
             let size = random.between(1, 20_000);
-            let certify = last.take_if(|_| random.permille(600));
-            if let Some((at, proofs)) = last.take() {
+            let certify = filled.last.take_if(|_| random.permille(600));
+            if let Some((at, proofs)) = filled.last.take() {
                 self.certify(writing, at, proofs).await?;
             }
             let placed = self
                 .add_extent(writing, (offset, size), certify, random)
                 .await?;
             let proofs = self.write_blocks(writing, offset, placed, random).await;
-            last = Some((offset, proofs));
-            offset += size;
+            filled.last = Some((offset, proofs));
+            filled.end += size;
         }
-        match last {
-            Some((at, proofs)) => self.certify(writing, at, proofs).await,
-            None => Ok(()),
-        }
+        Ok(())
     }
 
     async fn certify(&self, writing: &Writing, offset: u64, proofs: Proofs) -> Outcome<()> {
@@ -151,9 +241,7 @@ impl Act {
             size,
             class: StorageClass::Flash,
             layout: ExtentLayout::for_size(size, SCHEME, 1 << 20),
-            checksums: (0..SCHEME.blocks())
-                .map(|_| Checksum(random.word()))
-                .collect(),
+            checksums: checksums(random),
             exclude: Vec::new(),
             certify,
         };
@@ -173,6 +261,7 @@ impl Act {
     ) -> Proofs {
         let mut proofs: Proofs = vec![None; SCHEME.blocks()];
         let mut failed = Vec::new();
+        self.placed.borrow_mut().extend(placed.iter().copied());
         for block in placed {
             let index = usize::from(block.index);
             if random.permille(40) {
@@ -217,4 +306,9 @@ impl Act {
             _ => Err(Failure::TooLate),
         }
     }
+}
+
+fn checksums(random: &mut Random) -> Vec<Checksum> {
+    let one = |_| Checksum(random.word());
+    (0..SCHEME.blocks()).map(one).collect()
 }

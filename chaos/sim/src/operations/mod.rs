@@ -1,12 +1,16 @@
 //! What clients do. Where and with what follows from the dice of the plan and from what there is at that moment.
 
 mod data;
+mod juggle;
+mod meddle;
 mod names;
 mod reads;
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use eggs_proto::cdc::EntryName;
+use eggs_proto::shard::PlacedBlock;
 use eggs_proto::{InodeId, Name, NewAttributes};
 
 use crate::client::{Client, Failure, Outcome};
@@ -18,7 +22,7 @@ use crate::random::Random;
 const PATIENCE_S: u64 = 40;
 
 /// Attributes of everything that is made.
-const ATTRIBUTES: NewAttributes = NewAttributes {
+pub(crate) const ATTRIBUTES: NewAttributes = NewAttributes {
     mode: 0o755,
     uid: 1,
     gid: 2,
@@ -31,6 +35,7 @@ pub(crate) async fn operate(client: Rc<Client>, operation: Operation, dice: u64)
     let act = Act {
         client: client.clone(),
         deadline_us: client.deadline(PATIENCE_S),
+        placed: RefCell::default(),
     };
     let mut random = Random::new(dice);
     let outcome = act.run(operation, &mut random).await;
@@ -54,6 +59,8 @@ pub(crate) async fn operate(client: Rc<Client>, operation: Operation, dice: u64)
 struct Act {
     client: Rc<Client>,
     deadline_us: u64,
+    /// Blocks that it was permitted to write.
+    placed: RefCell<Vec<PlacedBlock>>,
 }
 
 impl Act {
@@ -73,6 +80,9 @@ impl Act {
             Operation::SetAttributes => self.set_attributes(random).await,
             Operation::SetPolicy => self.set_policy(random).await,
             Operation::SetService => self.set_service(random).await,
+            Operation::Meddle => self.meddle(random).await,
+            Operation::JuggleOver => self.juggle_over(random).await,
+            Operation::JuggleUnder => self.juggle_under(random).await,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Operations that only look.
 
 use eggs_proto::block::{BlockReply, BlockRequest};
+use eggs_proto::cdc::EntryName;
 use eggs_proto::shard::{DirectoryCursor, ShardQuery, ShardReply};
 use eggs_proto::{BlockState, ExtentBlock, ExtentBody, InodeId};
 
@@ -16,6 +17,9 @@ impl Act {
 
     pub(super) async fn lookup(&self, random: &mut Random) -> Outcome<()> {
         let entry = self.known_entry(random, |_| true);
+        if random.permille(300) {
+            return self.walk(entry).await;
+        }
         let (dir, name) = (entry.dir, entry.name);
         match self.query(dir, ShardQuery::Lookup { dir, name }).await? {
             ShardReply::Dentry(dentry) => {
@@ -25,6 +29,25 @@ impl Act {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Looks a path up from where its shard begins to know it.
+    async fn walk(&self, entry: EntryName) -> Outcome<()> {
+        let shard = entry.dir.shard();
+        let (dir, names) = self.client.sim.with(|world| {
+            let mut names = vec![entry.name.clone()];
+            let mut dir = entry.dir;
+            while let Some(above) = world.oracle.names.places.get(&dir)
+                && above.dir.shard() == shard
+                && names.len() < 8
+            {
+                names.insert(0, above.name.clone());
+                dir = above.dir;
+            }
+            (dir, names)
+        });
+        self.query(dir, ShardQuery::Walk { dir, names }).await?;
+        Ok(())
     }
 
     pub(super) async fn list(&self, random: &mut Random) -> Outcome<()> {

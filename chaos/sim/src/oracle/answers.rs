@@ -65,7 +65,7 @@ impl World {
 
 /// The reply as it was replicated: signatures are made on the way out.
 fn unsigned(mut reply: ShardReply) -> ShardReply {
-    if let ShardReply::Placed(blocks) = &mut reply {
+    if let ShardReply::Placed(blocks) | ShardReply::Started { blocks, .. } = &mut reply {
         for block in blocks {
             block.certificate = MacTag([0; 16]);
         }

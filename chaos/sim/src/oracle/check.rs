@@ -135,7 +135,15 @@ impl World {
             .flatten()
             .collect();
         for name in names {
-            let _ = self.look(dir.shard(), &ShardQuery::Lookup { dir, name });
+            let query = ShardQuery::Lookup {
+                dir,
+                name: name.clone(),
+            };
+            let answer = self.look(dir.shard(), &query);
+            let entry = EntryName { dir, name };
+            if answer == Err(Refusal::Locked) && !self.oracle.is_busy(&entry) {
+                self.violate(|| format!("{entry:?} is locked and no transaction holds it"));
+            }
         }
     }
 
@@ -379,12 +387,38 @@ impl World {
         found
     }
 
+    /// Whether nothing is left that expires.
+    pub fn is_collected(&mut self) -> bool {
+        self.gather_blocks().garbage == 0
+            && self.transients().is_empty()
+            && self.all_snapshots().is_empty()
+    }
+
+    fn all_snapshots(&mut self) -> Vec<(InodeId, eggs_proto::shard::Snapshot)> {
+        let shards: Vec<ShardId> = self.shards().map(|(shard, _)| shard).collect();
+        let mut found = Vec::new();
+        for shard in shards {
+            let (after, limit) = (None, eggs_proto::LIST_ENTRIES_MAX);
+            let query = ShardQuery::VisitDirectories { after, limit };
+            if let Ok(ShardReply::Inodes { inodes, .. }) = self.look(shard, &query) {
+                for dir in inodes {
+                    found.extend(self.snapshots(dir).into_iter().map(|old| (dir, old)));
+                }
+            }
+        }
+        found
+    }
+
     /// What must hold once everything that expired has been collected: nothing waits for it any more.
     pub fn check_collected(&mut self) {
         self.check_at_rest();
         let blocks = self.gather_blocks();
         if blocks.garbage > 0 {
             self.violate(|| format!("{} blocks are garbage for ever", blocks.garbage));
+        }
+        let snapshots = self.all_snapshots();
+        if !snapshots.is_empty() {
+            self.violate(|| format!("snapshots for ever: {snapshots:?}"));
         }
         let transients = self.transients();
         if !transients.is_empty() {

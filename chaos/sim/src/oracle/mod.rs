@@ -16,7 +16,7 @@ mod watch;
 use std::collections::BTreeMap;
 
 use eggs_cdc::TransactionOutcome;
-use eggs_proto::cdc::CdcOperation;
+use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::{Checksum, GroupId, InodeId, RequestId, Time, TransactionId};
 
 pub use names::{Directory, Names};
@@ -47,6 +47,8 @@ pub(crate) enum Part {
 pub struct Oracle {
     /// All names.
     pub names: Names,
+    /// When names were given, where that is known.
+    pub(crate) created: BTreeMap<InodeId, Time>,
     /// The first answer to each change.
     pub(crate) answers: BTreeMap<(GroupId, RequestId), Vec<u8>>,
     /// Transactions that have not ended.
@@ -61,6 +63,8 @@ pub struct Oracle {
     pub(crate) contents: BTreeMap<InodeId, Vec<Part>>,
     /// Every snapshot may be collected after this time, or a shorter one if a policy says so.
     pub keep_ms_min: u64,
+    /// How far two clocks may be apart, in milliseconds.
+    pub clock_slack_ms: u64,
     /// Number of checks so far.
     pub(crate) checks: u64,
     /// The registry's epoch at the last check.
@@ -70,6 +74,17 @@ pub struct Oracle {
 }
 
 impl Oracle {
+    /// Whether a running transaction may hold the lock of a name.
+    pub(crate) fn is_busy(&self, at: &EntryName) -> bool {
+        self.transactions
+            .values()
+            .any(|known| match &known.operation {
+                CdcOperation::MakeDirectory { entry, .. }
+                | CdcOperation::RemoveDirectory { entry } => entry == at,
+                CdcOperation::Rename { source, target, .. } => source == at || target == at,
+            })
+    }
+
     /// Whether no transaction is under way.
     pub(crate) fn is_quiet(&self) -> bool {
         self.transactions.is_empty()

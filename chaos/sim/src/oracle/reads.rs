@@ -21,6 +21,7 @@ impl World {
         let seen = match query {
             ShardQuery::Lookup { dir, name } => self.see_lookup(*dir, name, answer),
             ShardQuery::List { dir, after, .. } => self.see_page(*dir, after.as_ref(), answer),
+            ShardQuery::Walk { dir, names } => self.see_walk(*dir, names, answer),
             ShardQuery::Extents {
                 file, cookie: None, ..
             } => self.see_extents(*file, answer),
@@ -45,13 +46,49 @@ impl World {
         };
         let expected = self.oracle.names.get(&entry);
         let seen = match answer {
-            Ok(ShardReply::Dentry(dentry)) => Some(dentry.inode),
+            Ok(ShardReply::Dentry(dentry)) => {
+                let created = self.oracle.created.get(&dentry.inode);
+                if created.is_some_and(|created| *created != dentry.created) {
+                    let seen = dentry.created;
+                    return Err(format!(
+                        "{entry:?} was made at {seen} and not at {created:?}"
+                    ));
+                }
+                Some(dentry.inode)
+            }
             Ok(_) | Err(_) => None,
         };
         if seen == expected {
             return Ok(());
         }
         Err(format!("{entry:?} is {seen:?} and not {expected:?}"))
+    }
+
+    fn see_walk(
+        &self,
+        dir: InodeId,
+        names: &[Name],
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let Ok(ShardReply::Walked { dentries, .. }) = answer else {
+            return Ok(());
+        };
+        let mut at = dir;
+        for (name, dentry) in names.iter().zip(dentries) {
+            let entry = EntryName {
+                dir: at,
+                name: name.clone(),
+            };
+            let expected = self.oracle.names.get(&entry);
+            if expected != Some(dentry.inode) {
+                return Err(format!(
+                    "{entry:?} is {} and not {expected:?}",
+                    dentry.inode
+                ));
+            }
+            at = dentry.inode;
+        }
+        Ok(())
     }
 
     fn see_page(

@@ -109,7 +109,12 @@ impl World {
                 source,
                 target,
                 replace,
-            } => names.rename(source, target, *replace),
+            } => {
+                for inode in [names.get(source), names.get(target)].iter().flatten() {
+                    self.oracle.created.remove(inode); // the shard of the name decides that later
+                }
+                names.rename(source, target, *replace)
+            }
         }
     }
 

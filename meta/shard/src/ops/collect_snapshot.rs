@@ -3,6 +3,7 @@
 //! A directory must have gone before its snapshot; a file of another shard must be on its way: its snapshot has been
 //! marked by `BeginCollect`, so that nobody has brought it back since.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::{ShardReply, SnapshotKey};
 use eggs_proto::{InodeId, Refusal};
 
@@ -19,7 +20,7 @@ pub(crate) fn apply(
 ) -> Reply {
     let mut dir = OpenDirectory::open(state, dir)?;
     let snapshot = find(state, dir.id, key, inode)?;
-    if snapshot.owned {
+    if snapshot.owned || planted(Bug::CollectIgnoresOwnership) {
         let here = inode.shard() == state.shard;
         match (inode.is_directory(), here) {
             (true, true) if state.read().inode(inode)?.is_some() => {

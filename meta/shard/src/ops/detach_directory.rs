@@ -1,6 +1,7 @@
 //! Bars a directory from getting entries, if it has none. Fine if the transaction has barred it, or made
 //! the bar final.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{InodeId, InvalidArgument, Refusal, TransactionId};
 
@@ -21,7 +22,7 @@ pub(crate) fn apply(state: &mut State<'_>, dir: InodeId, transaction: Transactio
         Condition::Removed(_) => return Err(Refusal::NotFound.into()),
         Condition::Attached => {}
     }
-    if record.entries > 0 {
+    if record.entries > 0 && !planted(Bug::DetachIgnoresEntries) {
         return Err(Refusal::NotEmpty.into());
     }
     if record.placeholders > 0 {

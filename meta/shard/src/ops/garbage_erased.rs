@@ -1,5 +1,6 @@
 //! Forgets blocks whose erasure the leader found proved. Fine if they are forgotten.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::BlockFacts;
 use eggs_proto::shard::ShardReply;
 
@@ -8,6 +9,9 @@ use crate::step::Reply;
 
 pub(crate) fn apply(state: &mut State<'_>, erased: &[BlockFacts]) -> Reply {
     for facts in erased {
+        if planted(Bug::GarbageErasedForgotten) {
+            continue;
+        }
         state.forget_erased(facts)?;
     }
     Ok(ShardReply::Done)

@@ -3,6 +3,7 @@
 //! When a dentry is set, what it stood for becomes a snapshot: an owned one if the lock was a target to be replaced,
 //! one that owns nothing if it was a source or is exchanged, because then the inode lives on elsewhere.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::{ReleaseAction, ShardReply};
 use eggs_proto::{InodeId, Name, TransactionId};
 
@@ -26,8 +27,14 @@ pub(crate) fn apply(
     };
     match action {
         ReleaseAction::Keep => {
+            let created = if planted(Bug::RollbackWithWrongCreationTime) {
+                state.now
+            } else {
+                dentry.created
+            };
             let unlocked = dentry.inode.map(|_| DentryRecord {
                 lock: None,
+                created,
                 ..dentry
             });
             dir.set(state, name, unlocked)?;

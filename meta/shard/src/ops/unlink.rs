@@ -1,5 +1,6 @@
 //! Deletes a file or symlink: its dentry becomes an owned snapshot.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{InodeId, Name, Refusal};
 
@@ -13,14 +14,22 @@ pub(crate) fn apply(
     expected: Option<InodeId>,
 ) -> Reply {
     let mut dir = OpenDirectory::open(state, dir)?;
-    let (_, inode) = dir.get_unlocked(state, name)?;
+    let inode = match dir.get(state, name)?.and_then(|dentry| dentry.inode) {
+        Some(inode) if planted(Bug::UnlinkIgnoresLock) => inode,
+        _ => dir.get_unlocked(state, name)?.1,
+    };
     if expected.is_some_and(|expected| expected != inode) {
         return Err(Refusal::Changed.into());
     }
     if inode.is_directory() {
         return Err(Refusal::IsDirectory.into());
     }
-    dir.bury(state, name, Ownership::Owned)?;
+    let ownership = if planted(Bug::UnlinkIgnoresOwnership) {
+        Ownership::Elsewhere
+    } else {
+        Ownership::Owned
+    };
+    dir.bury(state, name, ownership)?;
     dir.close(state)?;
     Ok(ShardReply::Done)
 }

@@ -3,6 +3,7 @@
 //! A locked dentry, placeholders included, may be half of a rename: the page ends before it, and a page that would
 //! begin with it is refused as `Locked`, so that no reader sees the rename half done.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::InodeId;
 use eggs_proto::shard::{DirectoryCursor, ListEntry, ShardReply};
 
@@ -34,7 +35,11 @@ pub(crate) fn answer(
     };
     let range = Range::prefix(keys::DENTRIES, &keys::inode(dir), from);
     let mut page = Page::new(limit);
+    let mut skip = planted(Bug::CursorThatSkips) && after.is_some();
     visit(read.store, &range, |key, value| {
+        if std::mem::take(&mut skip) {
+            return Ok(std::ops::ControlFlow::Continue(()));
+        }
         let (_, hash, name) = keys::parse_dentry(key)?;
         let record: DentryRecord = from_bytes(value)?;
         let inode = match record.unlocked() {

@@ -1,6 +1,7 @@
 //! Blocks on their way to the garbage and out of it.
 
 use eggs_machine::Fault;
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::{BlockFacts, BlockId, BlockState, ExtentBlock, ExtentBody, ExtentLayout, Time};
 
 use super::{Reader, State};
@@ -43,7 +44,16 @@ impl State<'_> {
         match &record.extent.body {
             ExtentBody::Inline(_) | ExtentBody::Hole => {}
             ExtentBody::Blocks { layout, blocks, .. } => {
-                for block in blocks.iter().filter(|b| b.state != BlockState::Missing) {
+                for (at, block) in blocks.iter().enumerate() {
+                    let forgotten = match block.state {
+                        BlockState::Missing => true,
+                        BlockState::Pending => planted(Bug::PendingBlocksForgotten),
+                        BlockState::Stored => false,
+                    };
+                    let dropped = planted(Bug::GarbageRecordDropped) && at + 1 == blocks.len();
+                    if forgotten || dropped {
+                        continue;
+                    }
                     self.discard(block_facts(layout, block), record.write_expiry)?;
                 }
             }

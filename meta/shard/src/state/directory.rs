@@ -1,6 +1,7 @@
 //! A directory opened for change: its dentries and snapshots, and with them its counts and times.
 
 use eggs_machine::Fault;
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::{Replace, SnapshotKey};
 use eggs_proto::{FileTime, InodeId, Name, Refusal};
 
@@ -135,6 +136,9 @@ impl OpenDirectory {
             Replace::Never => Err(Refusal::Exists.into()),
             Replace::Exchange => Err(Refusal::Unsupported.into()),
             Replace::Files if inode.is_directory() => Err(Refusal::IsDirectory.into()),
+            Replace::Files if planted(Bug::ReplacedFileNotOwned) => {
+                self.bury(state, name, Ownership::Elsewhere)
+            }
             Replace::Files => self.bury(state, name, Ownership::Owned),
         }
     }

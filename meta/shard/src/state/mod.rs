@@ -8,6 +8,7 @@ mod inodes;
 mod scan;
 mod transient;
 
+use eggs_machine::bugs::{Bug, impurity, planted};
 use eggs_machine::{Fault, Store, StoreRead};
 use eggs_proto::{BlockId, InodeId, InodeKind, ShardId, Time};
 
@@ -77,8 +78,18 @@ impl<'a> State<'a> {
     /// Ends a change that is accepted.
     pub(crate) fn finish(mut self) {
         self.counters.now = self.now;
+        self.pollute();
         let bytes = to_bytes(&self.counters);
         self.store.put(keys::COUNTERS, keys::USAGE, &bytes);
+    }
+
+    /// Where a deliberate bug lets the world into the state.
+    fn pollute(&mut self) {
+        for bug in [Bug::HiddenCounter, Bug::ClockRead, Bug::HashOrder] {
+            if planted(bug) {
+                self.counters.next_inode = self.counters.next_inode.wrapping_add(impurity());
+            }
+        }
     }
 
     /// The same view for reading.

@@ -1,0 +1,118 @@
+//! Deliberate bugs, each of which the simulation must see. Needs the feature `bugs`: `make sim-bugs`.
+
+#![cfg(feature = "bugs")]
+
+use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
+
+use eggs_machine::bugs::{Bug, plant, set_impurity};
+use eggs_sim::{Config, run};
+
+/// Seeds tried for each bug.
+const SEEDS: u64 = 12;
+
+fn hidden_counter() -> u64 {
+    static COUNTER: AtomicU64 = AtomicU64::new(0);
+    u64::from(COUNTER.fetch_add(1, Ordering::Relaxed).is_multiple_of(7))
+}
+
+fn clock() -> u64 {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    now.map_or(0, |now| u64::from(now.subsec_nanos()) % 3)
+}
+
+fn hash_order() -> u64 {
+    RandomState::new().hash_one("anything") % 2
+}
+
+fn impurity_of(bug: Bug) -> fn() -> u64 {
+    match bug {
+        Bug::HiddenCounter => hidden_counter,
+        Bug::ClockRead => clock,
+        Bug::HashOrder => hash_order,
+        _ => || 0,
+    }
+}
+
+/// What the simulation says about a bug, and after how many seeds.
+fn hunt(bug: Bug, seconds: u64) -> Option<(u64, String)> {
+    set_impurity(impurity_of(bug));
+    plant(Some(bug));
+    let caught = (1..=SEEDS).find_map(|seed| {
+        let report = run(&Config {
+            seed,
+            seconds,
+            without: Vec::new(),
+            verbose: false,
+        });
+        report.wrong.map(|what| (seed, what))
+    });
+    plant(None);
+    caught
+}
+
+macro_rules! bugs {
+    ($($name:ident: $bug:ident, $seconds:expr;)*) => {
+        const LISTED: &[Bug] = &[$(Bug::$bug),*];
+        $(
+            #[test]
+            fn $name() {
+                match hunt(Bug::$bug, $seconds) {
+                    Some((seed, what)) => println!("caught by seed {seed}: {what}"),
+                    None => panic!("{:?} was not seen in {SEEDS} seeds", Bug::$bug),
+                }
+            }
+        )*
+    };
+}
+
+bugs! {
+    reply_before_commit: ReplyBeforeCommit, 120;
+    dedup_record_lost: DedupRecordLost, 120;
+    time_runs_backwards: TimeRunsBackwards, 120;
+    lock_leaked_on_abort: LockLeakedOnAbort, 120;
+    rollback_with_wrong_creation_time: RollbackWithWrongCreationTime, 120;
+    expired_transient_linkable: ExpiredTransientLinkable, 120;
+    unlink_ignores_ownership: UnlinkIgnoresOwnership, 120;
+    collect_ignores_ownership: CollectIgnoresOwnership, 120;
+    proof_of_another_block_accepted: ProofOfAnotherBlockAccepted, 120;
+    loop_check_before_commit: LoopCheckBeforeCommit, 300;
+    cursor_that_skips: CursorThatSkips, 120;
+    usage_counted_twice: UsageCountedTwice, 120;
+    garbage_erased_forgotten: GarbageErasedForgotten, 60;
+    garbage_record_dropped: GarbageRecordDropped, 120;
+    stale_report_applied: StaleReportApplied, 120;
+    snapshot_collected_too_young: SnapshotCollectedTooYoung, 120;
+    pending_blocks_forgotten: PendingBlocksForgotten, 120;
+    destroy_without_deadline: DestroyWithoutDeadline, 120;
+    unlink_ignores_lock: UnlinkIgnoresLock, 120;
+    reader_ignores_lock: ReaderIgnoresLock, 120;
+    detach_ignores_entries: DetachIgnoresEntries, 120;
+    replaced_file_not_owned: ReplacedFileNotOwned, 120;
+    parent_not_noted: ParentNotNoted, 120;
+    refusal_leaves_traces: RefusalLeavesTraces, 120;
+    tombstone_forgotten: TombstoneForgotten, 120;
+    hidden_counter_is_seen: HiddenCounter, 60;
+    clock_read_is_seen: ClockRead, 60;
+    hash_order_is_seen: HashOrder, 60;
+}
+
+#[test]
+fn every_bug_is_hunted() {
+    let listed: BTreeSet<Bug> = LISTED.iter().copied().collect();
+    assert_eq!(listed, Bug::ALL.into_iter().collect());
+}
+
+#[test]
+fn without_a_bug_nothing_is_seen() {
+    plant(None);
+    let report = run(&Config {
+        seed: 1,
+        seconds: 60,
+        without: Vec::new(),
+        verbose: false,
+    });
+    assert_eq!(report.wrong, None);
+}
