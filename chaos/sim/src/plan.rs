@@ -53,6 +53,8 @@ pub enum Operation {
     SetService,
     /// A confused server asks for what must not happen.
     Meddle,
+    /// Brings an old version back.
+    Undelete,
     /// Moves a directory onto an empty one below a second one, …
     JuggleOver,
     /// … while that is moved below the first.
@@ -106,7 +108,7 @@ pub struct Plan {
     pub keep_ms: u64,
 }
 
-const OPERATIONS: [(Operation, u64); 16] = [
+const OPERATIONS: [(Operation, u64); 17] = [
     (Operation::CreateFile, 14),
     (Operation::WriteFile, 12),
     (Operation::Symlink, 3),
@@ -122,6 +124,7 @@ const OPERATIONS: [(Operation, u64); 16] = [
     (Operation::SetPolicy, 2),
     (Operation::SetService, 1),
     (Operation::Meddle, 4),
+    (Operation::Undelete, 8),
     (Operation::JuggleOver, 4),
 ];
 

@@ -8,6 +8,9 @@
 //! **Invariant:** a linearizable read never misses a command that was answered before the read began.
 //! **Invariant:** a replica that finds less on its disk than it promised does not start.
 
+// No server may contain the deliberate bugs of the simulator's tests.
+const _: () = assert!(!eggs_machine::bugs::COMPILED_IN);
+
 mod codec;
 mod config;
 mod error;

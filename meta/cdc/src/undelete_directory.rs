@@ -28,11 +28,10 @@ pub(crate) fn advance(
 ) -> Result<Advance, Fault> {
     let waited_ms = context.now.ms_since(transaction.began);
     Ok(match (transaction.step, outcome) {
-        (Step::Revive { .. } | Step::LockVersion, StepOutcome::Refused(Refusal::Locked))
-            if waited_ms < LOCK_WAIT_MS =>
-        {
-            Advance::Stay
-        }
+        (
+            step @ (Step::Revive { .. } | Step::LockVersion),
+            StepOutcome::Refused(Refusal::Locked),
+        ) if waited_ms < LOCK_WAIT_MS => Advance::To(step),
         // Nothing is held yet.
         (Step::Revive { .. }, StepOutcome::Refused(refusal)) => {
             rollback::refuse(transaction, refusal)

@@ -5,6 +5,7 @@ mod juggle;
 mod meddle;
 mod names;
 mod reads;
+mod undelete;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -81,6 +82,7 @@ impl Act {
             Operation::SetPolicy => self.set_policy(random).await,
             Operation::SetService => self.set_service(random).await,
             Operation::Meddle => self.meddle(random).await,
+            Operation::Undelete => self.undelete(random).await,
             Operation::JuggleOver => self.juggle_over(random).await,
             Operation::JuggleUnder => self.juggle_under(random).await,
         }

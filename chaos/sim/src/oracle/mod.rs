@@ -80,7 +80,8 @@ impl Oracle {
             .values()
             .any(|known| match &known.operation {
                 CdcOperation::MakeDirectory { entry, .. }
-                | CdcOperation::RemoveDirectory { entry } => entry == at,
+                | CdcOperation::RemoveDirectory { entry }
+                | CdcOperation::UndeleteDirectory { entry, .. } => entry == at,
                 CdcOperation::Rename { source, target, .. } => source == at || target == at,
             })
     }

@@ -112,6 +112,19 @@ impl Names {
         self.bury(dir)
     }
 
+    /// A removed directory comes back.
+    pub fn undelete_directory(&mut self, entry: &EntryName, dir: InodeId) -> Checked<()> {
+        self.enter(entry, dir)?;
+        match self.directories.get_mut(&dir) {
+            Some(directory) if directory.removed => {
+                directory.removed = false;
+                directory.parent = entry.dir;
+                Ok(())
+            }
+            Some(_) | None => Err(format!("{dir} comes back and was not removed")),
+        }
+    }
+
     fn bury(&mut self, dir: InodeId) -> Checked<()> {
         match self.directories.get_mut(&dir) {
             Some(directory) if directory.entries.is_empty() => {

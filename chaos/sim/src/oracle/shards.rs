@@ -66,6 +66,9 @@ impl World {
                 }
                 | C::CertifyAndLink {
                     dir, name, replace, ..
+                }
+                | C::Undelete {
+                    dir, name, replace, ..
                 },
                 Ok(ShardReply::Linked { inode, .. }),
             ) => {
@@ -131,6 +134,7 @@ impl World {
             C::CreateFile { dir, name, .. }
             | C::Link { dir, name, .. }
             | C::CertifyAndLink { dir, name, .. }
+            | C::Undelete { dir, name, .. }
             | C::Symlink { dir, name, .. } => (None, Some(at(*dir, name))),
             C::LinkDirectory { parent, name, .. } => (None, Some(at(*parent, name))),
             C::Unlink { dir, name, .. } => (Some(at(*dir, name)), None),

@@ -82,7 +82,10 @@ impl World {
             let (from, to) = (step_label(&before.change), step_label(&after.change));
             self.coverage.hit(format!("cdc: {from} then {to}"));
         }
-        let is_forward = |step: &NextStep| carries_out(&step.change);
+        let operation = self.oracle.transactions.get(&transaction);
+        let undelete = operation
+            .is_some_and(|known| matches!(known.operation, CdcOperation::UndeleteDirectory { .. }));
+        let is_forward = |step: &NextStep| carries_out(&step.change, undelete);
         if after.as_ref().is_some_and(is_forward) && !before.is_some_and(is_forward) {
             self.decide(transaction)?;
         }
@@ -105,6 +108,10 @@ impl World {
         match &known.operation {
             CdcOperation::MakeDirectory { .. } => Err("making a directory needs no lock".into()),
             CdcOperation::RemoveDirectory { entry } => names.remove_directory(entry),
+            CdcOperation::UndeleteDirectory { entry, inode, .. } => {
+                self.oracle.created.remove(inode);
+                names.undelete_directory(entry, *inode)
+            }
             CdcOperation::Rename {
                 source,
                 target,
@@ -182,7 +189,7 @@ impl World {
 }
 
 /// Whether a step carries out what is decided, as opposed to preparing or undoing it.
-fn carries_out(change: &ShardChange) -> bool {
+fn carries_out(change: &ShardChange, undelete: bool) -> bool {
     match change {
         ShardChange::ReleaseDentry { action, .. } => match action {
             ReleaseAction::Set { .. }
@@ -191,9 +198,11 @@ fn carries_out(change: &ShardChange) -> bool {
             ReleaseAction::Keep => false,
         },
         ShardChange::SettleDirectory { outcome, .. } => match outcome {
-            DirectoryOutcome::Removed | DirectoryOutcome::Moved { .. } => true,
+            DirectoryOutcome::Removed => !undelete,
+            DirectoryOutcome::Moved { .. } => true,
             DirectoryOutcome::Attached => false,
         },
+        ShardChange::RestoreDentry { .. } => true,
         _ => false,
     }
 }
