@@ -1,20 +1,40 @@
-//! `eggs-sim`: simulates clusters, one seed after the other, until something is wrong or it is told to stop.
+//! `eggs-sim`: simulates one cluster, or one after the other on all cores until something is wrong or time is up.
+
+mod many;
+mod one;
+
+use std::collections::BTreeSet;
+use std::process::ExitCode;
 
 use clap::Parser;
-use eggs_sim::{Config, Report, run};
 
-/// Simulates a cluster.
+/// Simulates clusters in which everything breaks that may break.
 #[derive(Debug, Parser)]
 struct Args {
-    /// The seed, decimal or with 0x.
+    /// Run this seed only, decimal or with 0x.
     #[arg(long, value_parser = number)]
-    seed: u64,
-    /// Simulated seconds of operations and faults.
+    seed: Option<u64>,
+    /// Run only these items of the seed's plan, separated by commas.
+    #[arg(long, value_delimiter = ',', requires = "seed")]
+    only: Option<Vec<usize>>,
+    /// Print what happened.
+    #[arg(long, requires = "seed")]
+    verbose: bool,
+    /// Do not look for a smaller run that fails.
+    #[arg(long)]
+    keep: bool,
+    /// Simulated seconds of operations and faults of each cluster.
     #[arg(long, default_value_t = 300)]
     seconds: u64,
-    /// Print what happened.
+    /// Without --seed: the first seed.
+    #[arg(long, value_parser = number, default_value = "1")]
+    from: u64,
+    /// Without --seed: go on for so many minutes.
+    #[arg(long, default_value_t = 5)]
+    minutes: u64,
+    /// Without --seed: threads; all cores by default.
     #[arg(long)]
-    verbose: bool,
+    threads: Option<usize>,
 }
 
 fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
@@ -24,32 +44,20 @@ fn number(text: &str) -> Result<u64, std::num::ParseIntError> {
     }
 }
 
-fn main() -> std::process::ExitCode {
+fn main() -> ExitCode {
     let args = Args::parse();
-    let config = Config {
-        seed: args.seed,
-        seconds: args.seconds,
-        without: Vec::new(),
-        verbose: args.verbose,
-    };
-    let report = run(&config);
-    print(&config, &report)
-}
-
-fn print(config: &Config, report: &Report) -> std::process::ExitCode {
-    for line in &report.lines {
-        println!("{line}");
-    }
-    println!("{}", report.coverage);
-    println!(
-        "{} events, {} changes acknowledged, ended at {} ms, hash {:016x}",
-        report.events, report.acknowledged, report.ended_ms, report.hash
-    );
-    match &report.wrong {
-        None => std::process::ExitCode::SUCCESS,
-        Some(what) => {
-            println!("wrong: {what}\n{}", config.repeat());
-            std::process::ExitCode::FAILURE
+    match args.seed {
+        Some(seed) => {
+            let config = eggs_sim::Config {
+                seed,
+                seconds: args.seconds,
+                only: args
+                    .only
+                    .map(|only| only.into_iter().collect::<BTreeSet<_>>()),
+                verbose: args.verbose,
+            };
+            one::run(&config, args.keep)
         }
+        None => many::run(&args),
     }
 }

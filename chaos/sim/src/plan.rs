@@ -1,5 +1,7 @@
 //! What is going to be done to the cluster: a list that follows from the seed, any part of which can be left out.
 
+use std::collections::BTreeSet;
+
 use crate::random::Random;
 
 /// Names of files and directories: few, so that operations often meet.
@@ -12,22 +14,32 @@ pub struct Config {
     pub seed: u64,
     /// How long operations and faults go on, in simulated seconds.
     pub seconds: u64,
-    /// Items of the plan that are left out, in ascending order.
-    pub without: Vec<usize>,
+    /// Only these items of the plan; `None` for all of them.
+    pub only: Option<BTreeSet<usize>>,
     /// Whether the last events are kept in words.
     pub verbose: bool,
 }
 
 impl Config {
+    /// Everything that a seed does.
+    pub const fn new(seed: u64, seconds: u64) -> Self {
+        Self {
+            seed,
+            seconds,
+            only: None,
+            verbose: false,
+        }
+    }
+
     /// The line that repeats the run.
     pub fn repeat(&self) -> String {
         let (seed, seconds) = (self.seed, self.seconds);
         let mut line = format!(
             "repeat: cargo run --release -p eggs-sim -- --seed {seed:#x} --seconds {seconds}"
         );
-        if !self.without.is_empty() {
-            let without: Vec<String> = self.without.iter().map(usize::to_string).collect();
-            line.push_str(&format!(" --without {}", without.join(",")));
+        if let Some(only) = &self.only {
+            let only: Vec<String> = only.iter().map(usize::to_string).collect();
+            line.push_str(&format!(" --only {}", only.join(",")));
         }
         line
     }

@@ -67,7 +67,11 @@ pub fn run(config: &Config) -> Report {
     world.populate();
     world.preamble();
     for (index, item) in plan.items.iter().enumerate() {
-        if config.without.binary_search(&index).is_err() {
+        let wanted = config
+            .only
+            .as_ref()
+            .is_none_or(|only| only.contains(&index));
+        if wanted {
             world.after(item.at_ms * 1000, Event::Planned(index));
         }
     }

@@ -41,12 +41,7 @@ fn hunt(bug: Bug, seconds: u64) -> Option<(u64, String)> {
     set_impurity(impurity_of(bug));
     plant(Some(bug));
     let caught = (1..=SEEDS).find_map(|seed| {
-        let report = run(&Config {
-            seed,
-            seconds,
-            without: Vec::new(),
-            verbose: false,
-        });
+        let report = run(&Config::new(seed, seconds));
         report.wrong.map(|what| (seed, what))
     });
     plant(None);
@@ -108,11 +103,6 @@ fn every_bug_is_hunted() {
 #[test]
 fn without_a_bug_nothing_is_seen() {
     plant(None);
-    let report = run(&Config {
-        seed: 1,
-        seconds: 60,
-        without: Vec::new(),
-        verbose: false,
-    });
+    let report = run(&Config::new(1, 60));
     assert_eq!(report.wrong, None);
 }
