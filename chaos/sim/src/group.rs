@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use eggs_cdc::{CdcCommand, CdcMachine};
 use eggs_machine::{
-    Command, Entry, Fault, MemoryStore, StateMachine, StoreRead, Table, apply_entry,
+    AppliedEntry, Command, Entry, Fault, MemoryStore, StateMachine, StoreRead, Table, apply_entry,
 };
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::ShardChange;
@@ -105,6 +105,8 @@ pub struct Group {
     pub changed: bool,
     /// Queues of proposals.
     pub queues: BTreeMap<NodeId, Queue>,
+    /// The whole log, if it is kept.
+    pub log: Option<Vec<Entry>>,
     behind: MemoryStore,
     /// Entries that `behind` has not seen.
     unseen: VecDeque<Entry>,
@@ -122,6 +124,20 @@ pub fn members(group: GroupId) -> Vec<NodeId> {
         .collect()
 }
 
+/// Applies an entry of a group's log to a state.
+pub fn apply_to(group: GroupId, store: &MemoryStore, entry: &Entry) -> Result<AppliedEntry, Fault> {
+    let shard;
+    let machine: &dyn StateMachine = match group.shard() {
+        Some(id) => {
+            shard = ShardMachine { shard: id };
+            &shard
+        }
+        None if group == GroupId::CDC => &CdcMachine,
+        None => &RegistryMachine,
+    };
+    apply_entry(machine, store, entry)
+}
+
 impl Group {
     /// A group without state and leader.
     pub fn new(id: GroupId) -> Self {
@@ -133,26 +149,14 @@ impl Group {
             state: MemoryStore::default(),
             changed: false,
             queues: BTreeMap::new(),
+            log: None,
             behind: MemoryStore::default(),
             unseen: VecDeque::new(),
         }
     }
 
-    fn apply_to(
-        &self,
-        store: &MemoryStore,
-        entry: &Entry,
-    ) -> Result<eggs_machine::AppliedEntry, Fault> {
-        let shard;
-        let machine: &dyn StateMachine = match self.id.shard() {
-            Some(id) => {
-                shard = ShardMachine { shard: id };
-                &shard
-            }
-            None if self.id == GroupId::CDC => &CdcMachine,
-            None => &RegistryMachine,
-        };
-        apply_entry(machine, store, entry)
+    fn apply_to(&self, store: &MemoryStore, entry: &Entry) -> Result<AppliedEntry, Fault> {
+        apply_to(self.id, store, entry)
     }
 
     /// Applies one committed command and gives its reply.
@@ -173,6 +177,9 @@ impl Group {
 
     /// Notes an entry whose commands have been applied to the state.
     pub fn committed(&mut self, entry: Entry) {
+        if let Some(log) = &mut self.log {
+            log.push(entry.clone());
+        }
         self.unseen.push_back(entry);
     }
 

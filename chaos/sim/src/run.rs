@@ -2,13 +2,15 @@
 
 use std::rc::Rc;
 
+use eggs_machine::{Entry, MemoryStore};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::{NodeId, ProcessRole};
+use eggs_proto::{GroupId, NodeId, ProcessRole};
 
 use crate::client::Client;
 use crate::collector::collect_for_ever;
 use crate::coverage::Coverage;
 use crate::driver::drive;
+use crate::group::Group;
 use crate::operations::operate;
 use crate::plan::{Config, Operation, Plan, What};
 use crate::random::Random;
@@ -60,10 +62,43 @@ struct Run {
 
 /// Runs a configuration to its end, or to the first thing that is wrong.
 pub fn run(config: &Config) -> Report {
+    let mut run = begin(config, false);
+    run.whole(config.seconds);
+    run.report()
+}
+
+/// Runs the operations and faults of a configuration and gives the logs of all groups.
+pub fn record(config: &Config) -> Vec<Log> {
+    let mut run = begin(config, true);
+    run.until(config.seconds);
+    run.sim.with(|world| {
+        let groups = std::mem::take(&mut world.groups).into_values();
+        let log = |group: Group| Log {
+            group: group.id,
+            entries: group.log.unwrap_or_default(),
+            state: group.state,
+        };
+        groups.map(log).collect()
+    })
+}
+
+/// What a group has applied, and what came of it.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// The group.
+    pub group: GroupId,
+    /// In order.
+    pub entries: Vec<Entry>,
+    /// The state that they led to.
+    pub state: MemoryStore,
+}
+
+fn begin(config: &Config, keep_logs: bool) -> Run {
     let plan = Plan::new(config.seed, config.seconds);
     let mut world = World::new(config.seed, config.verbose);
     world.oracle.keep_ms_min = plan.keep_ms;
     world.oracle.clock_slack_ms = 2 * plan.clock_ms_max + 2_000;
+    world.keep_logs = keep_logs;
     world.populate();
     world.preamble();
     for (index, item) in plan.items.iter().enumerate() {
@@ -95,16 +130,14 @@ pub fn run(config: &Config) -> Report {
         PeerRole::Server,
         &mut random,
     ));
-    let mut run = Run {
+    Run {
         sim,
         server,
         tasks: Tasks::default(),
         plan,
         clients,
         random,
-    };
-    run.whole(config.seconds);
-    run.report()
+    }
 }
 
 impl Run {

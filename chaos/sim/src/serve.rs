@@ -138,10 +138,10 @@ impl World {
         };
         let now = self.clock(to);
         let id = GroupId::of_shard(shard);
-        let group = self
-            .groups
-            .entry(id)
-            .or_insert_with(|| crate::group::Group::new(id));
+        self.group(id);
+        let Some(group) = self.groups.get_mut(&id) else {
+            return Err(CallError::NotHosted);
+        };
         if let Err(fault) = group.follow(lag) {
             self.violate(|| format!("{id}: replay is a fault: {fault}"));
             return Err(CallError::NotHosted);

@@ -165,6 +165,8 @@ pub struct World {
     pub wrong: Option<String>,
     /// How long replication takes at most, in microseconds.
     pub log_delay_us: u64,
+    /// Whether logs are kept for those who want to apply them again.
+    pub keep_logs: bool,
     /// Operations whose outcome is not known yet.
     pub open_operations: usize,
     queue: BinaryHeap<Queued>,
@@ -193,6 +195,7 @@ impl World {
             actions: Vec::new(),
             wrong: None,
             log_delay_us: LOG_DELAY_US,
+            keep_logs: false,
             open_operations: 0,
             queue: BinaryHeap::new(),
             numbers: 0,
@@ -239,7 +242,12 @@ impl World {
 
     /// A group, which exists as soon as somebody asks for it.
     pub fn group(&mut self, id: GroupId) -> &mut Group {
-        self.groups.entry(id).or_insert_with(|| Group::new(id))
+        let keep = self.keep_logs;
+        self.groups.entry(id).or_insert_with(|| {
+            let mut group = Group::new(id);
+            group.log = keep.then(Vec::new);
+            group
+        })
     }
 
     /// The shards that somebody has asked for anything.

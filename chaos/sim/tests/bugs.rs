@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use eggs_machine::bugs::{Bug, plant, set_impurity};
-use eggs_sim::{Config, run};
+use eggs_sim::{Config, determinism, record, run};
 
 /// Seeds tried for each bug.
 const SEEDS: u64 = 12;
@@ -98,6 +98,20 @@ bugs! {
 fn every_bug_is_hunted() {
     let listed: BTreeSet<Bug> = LISTED.iter().copied().collect();
     assert_eq!(listed, Bug::ALL.into_iter().collect());
+}
+
+/// The suite of `tests/determinism.rs` alone must see what makes a machine depend on the world.
+#[test]
+fn the_determinism_suite_sees_impurity() {
+    for bug in [Bug::HiddenCounter, Bug::ClockRead, Bug::HashOrder] {
+        plant(None);
+        let logs = record(&Config::new(1, 30));
+        set_impurity(impurity_of(bug));
+        plant(Some(bug));
+        let seen = logs.iter().any(|log| determinism::check(log, 0).is_err());
+        plant(None);
+        assert!(seen, "{bug:?} was not seen");
+    }
 }
 
 #[test]
