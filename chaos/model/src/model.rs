@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use eggs_proto::shard::Replace;
-use eggs_proto::{ExtentProblem, InodeId, Name, Refusal};
+use eggs_proto::{ExtentProblem, InodeId, Name, Refusal, XattrMode, XattrName};
 
 use crate::{Directory, File, OldVersion, Piece};
 
@@ -23,6 +23,8 @@ pub struct Model {
     pub directories: BTreeMap<InodeId, Directory>,
     /// All files and symlinks.
     pub files: BTreeMap<InodeId, File>,
+    /// Extended attributes.
+    pub xattrs: BTreeMap<InodeId, BTreeMap<XattrName, Vec<u8>>>,
 }
 
 impl Default for Model {
@@ -30,6 +32,7 @@ impl Default for Model {
         Self {
             directories: BTreeMap::from([(InodeId::ROOT, Directory::default())]),
             files: BTreeMap::new(),
+            xattrs: BTreeMap::new(),
         }
     }
 }
@@ -99,7 +102,7 @@ impl Model {
     /// Gives up a transient file.
     pub fn scrap(&mut self, file: InodeId) -> Result<(), Refusal> {
         self.transient(file)?;
-        self.files.remove(&file);
+        self.forget(file);
         Ok(())
     }
 
@@ -150,6 +153,46 @@ impl Model {
         }
         dir.entries.insert(at.name.clone(), inode);
         Ok(())
+    }
+
+    /// An inode is gone, and all that belonged to it.
+    fn forget(&mut self, inode: InodeId) {
+        self.directories.remove(&inode);
+        self.files.remove(&inode);
+        self.xattrs.remove(&inode);
+    }
+
+    /// The extended attributes of an inode, whatever its state.
+    fn xattrs_of(&mut self, inode: InodeId) -> Result<&mut BTreeMap<XattrName, Vec<u8>>, Refusal> {
+        let exists = self.directories.contains_key(&inode) || self.files.contains_key(&inode);
+        if !exists {
+            return Err(Refusal::NotFound);
+        }
+        Ok(self.xattrs.entry(inode).or_default())
+    }
+
+    /// Sets an extended attribute; their limits are not part of the model.
+    pub fn set_xattr(
+        &mut self,
+        inode: InodeId,
+        name: &XattrName,
+        value: &[u8],
+        mode: XattrMode,
+    ) -> Result<(), Refusal> {
+        let all = self.xattrs_of(inode)?;
+        match (mode, all.contains_key(name)) {
+            (XattrMode::Create, true) => return Err(Refusal::Exists),
+            (XattrMode::Replace, false) => return Err(Refusal::NoAttribute),
+            (XattrMode::Set | XattrMode::Create | XattrMode::Replace, _) => {}
+        }
+        all.insert(name.clone(), value.to_vec());
+        Ok(())
+    }
+
+    /// Removes an extended attribute.
+    pub fn remove_xattr(&mut self, inode: InodeId, name: &XattrName) -> Result<(), Refusal> {
+        let removed = self.xattrs_of(inode)?.remove(name);
+        removed.map(drop).ok_or(Refusal::NoAttribute)
     }
 
     /// Whether a new file, symlink or directory may have a name.
@@ -280,9 +323,9 @@ impl Model {
             if owned.is_some_and(|owned| !owned.old.is_empty()) {
                 return Err(Refusal::NotEmpty);
             }
-            self.directories.remove(&old.inode);
+            self.forget(old.inode);
         } else if old.owned {
-            self.files.remove(&old.inode);
+            self.forget(old.inode);
         }
         if let Some(directory) = self.directories.get_mut(&dir) {
             directory.old.remove(index);

@@ -146,6 +146,9 @@ pub enum Verb {
     /// Show or change how a directory keeps its files.
     #[command(subcommand)]
     Policy(PolicyVerb),
+    /// Show or change extended attributes.
+    #[command(subcommand)]
+    Xattr(XattrVerb),
     /// Show old versions of what is or was in a directory.
     Snapshots {
         /// The directory.
@@ -192,6 +195,45 @@ pub enum Verb {
         path: OsString,
         /// The local file; `-` for the standard input.
         local: PathBuf,
+    },
+}
+
+/// What to do with extended attributes.
+#[derive(Debug, Subcommand)]
+pub enum XattrVerb {
+    /// Show all of them.
+    List {
+        /// A file or directory.
+        path: OsString,
+    },
+    /// Print the value of one.
+    Get {
+        /// A file or directory.
+        path: OsString,
+        /// As in user.origin.
+        name: OsString,
+    },
+    /// Set one.
+    Set {
+        /// Refuse if it is there.
+        #[arg(long, conflicts_with = "replace")]
+        create: bool,
+        /// Refuse if it is not there.
+        #[arg(long)]
+        replace: bool,
+        /// A file or directory.
+        path: OsString,
+        /// As in user.origin.
+        name: OsString,
+        /// Its value, up to 64 KiB.
+        value: OsString,
+    },
+    /// Remove one.
+    Remove {
+        /// A file or directory.
+        path: OsString,
+        /// As in user.origin.
+        name: OsString,
     },
 }
 
@@ -291,6 +333,7 @@ mod tests {
             "stat",
             "ln",
             "policy",
+            "xattr",
             "snapshots",
             "history",
             "undelete",
@@ -376,6 +419,19 @@ mod tests {
         assert!(parse(&["cat", "--version", "@5", "/f"]).is_ok());
         let bad = parse(&["get", "--version", "yesterday", "/f", "-"]);
         assert_eq!(bad.unwrap_err().exit_code(), 2);
+    }
+
+    #[test]
+    fn extended_attributes_parse() {
+        let line = ["xattr", "set", "--create", "/f", "user.a", "-1"];
+        assert!(parse(&line).is_err(), "an option");
+        let args = parse(&["xattr", "set", "--create", "/f", "user.a", "1"]).unwrap();
+        let Verb::Xattr(XattrVerb::Set { create, value, .. }) = args.verb else {
+            panic!("{:?}", args.verb)
+        };
+        assert_eq!((create, value), (true, "1".into()));
+        let both = ["xattr", "set", "--create", "--replace", "/f", "user.a", "1"];
+        assert_eq!(parse(&both).unwrap_err().exit_code(), 2);
     }
 
     #[test]

@@ -103,7 +103,9 @@ fn advice(error: &ClientError) -> &'static str {
             | Refusal::Loop
             | Refusal::Invalid(_)
             | Refusal::Unsupported
-            | Refusal::Changed => "",
+            | Refusal::Changed
+            | Refusal::NoAttribute
+            | Refusal::AttributesFull => "",
         },
         ClientError::Unreachable { .. } | ClientError::Deadline { .. } => {
             "; check that the cluster runs (`eggsrun --dir DIR status`) and that --registry is right"

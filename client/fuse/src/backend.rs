@@ -5,10 +5,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use eggs_proto::shard::{DirectoryCursor, ListEntry, Replace};
-use eggs_proto::{AttributeChange, Attributes, InodeId, Name, NewAttributes};
+use eggs_proto::{
+    AttributeChange, Attributes, InodeId, Name, NewAttributes, Xattr, XattrMode, XattrName,
+};
 
 use crate::errno::Outcome;
 use crate::place::Place;
+use crate::xattrs::Xattrs;
 
 /// A file system of names and immutable files.
 #[async_trait]
@@ -38,6 +41,14 @@ pub trait Backend: Send + Sync + 'static {
     ) -> Outcome<Attributes>;
     /// Changes attributes.
     async fn set_attributes(&self, inode: InodeId, change: AttributeChange) -> Outcome<Attributes>;
+    /// The value of an extended attribute.
+    async fn xattr(&self, inode: InodeId, name: &XattrName) -> Outcome<Vec<u8>>;
+    /// All extended attributes.
+    async fn xattrs(&self, inode: InodeId) -> Outcome<Vec<Xattr>>;
+    /// Sets an extended attribute.
+    async fn set_xattr(&self, inode: InodeId, xattr: Xattr, mode: XattrMode) -> Outcome<()>;
+    /// Removes an extended attribute.
+    async fn remove_xattr(&self, inode: InodeId, name: &XattrName) -> Outcome<()>;
     /// Opens a published file for reading.
     async fn open(&self, inode: InodeId) -> Outcome<Arc<dyn Reader>>;
     /// Prepares to write a file that will be linked in `dir`; `note` is for people.
@@ -88,6 +99,8 @@ pub struct Link {
     pub replace: Replace,
     /// Attributes to be set at the same time.
     pub change: AttributeChange,
+    /// Extended attributes that it has from the beginning.
+    pub xattrs: Xattrs,
 }
 
 /// A rename.

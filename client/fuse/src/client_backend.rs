@@ -6,7 +6,9 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use eggs_client::{Client, ClientError, FileReader, FileWriter, RenameEntry};
 use eggs_proto::cdc::EntryName;
-use eggs_proto::{AttributeChange, Attributes, InodeId, Name, NewAttributes};
+use eggs_proto::{
+    AttributeChange, Attributes, InodeId, Name, NewAttributes, Xattr, XattrMode, XattrName,
+};
 
 use crate::attr::now;
 use crate::backend::{Backend, Detail, Link, ListFrom, Listing, Reader, Rename, Space, Writer};
@@ -141,6 +143,22 @@ impl Backend for Cluster {
         self.0.set_attributes(inode, change).await.map_err(told)
     }
 
+    async fn xattr(&self, inode: InodeId, name: &XattrName) -> Outcome<Vec<u8>> {
+        self.0.xattr(inode, name).await.map_err(told)
+    }
+
+    async fn xattrs(&self, inode: InodeId) -> Outcome<Vec<Xattr>> {
+        self.0.xattrs(inode).await.map_err(told)
+    }
+
+    async fn set_xattr(&self, inode: InodeId, xattr: Xattr, mode: XattrMode) -> Outcome<()> {
+        self.0.set_xattr(inode, xattr, mode).await.map_err(told)
+    }
+
+    async fn remove_xattr(&self, inode: InodeId, name: &XattrName) -> Outcome<()> {
+        self.0.remove_xattr(inode, name).await.map_err(told)
+    }
+
     async fn open(&self, inode: InodeId) -> Outcome<Arc<dyn Reader>> {
         let reader = self.0.open(inode).await.map_err(told)?;
         Ok(Arc::new(ClusterReader(reader)))
@@ -222,8 +240,16 @@ impl Writer for ClusterWriter {
             name,
             replace,
             change,
+            xattrs,
         } = link;
-        let linked = self.open()?.link(&name, replace, change).await;
+        let writer = self.open()?;
+        for (name, value) in xattrs {
+            writer
+                .set_xattr(Xattr { name, value })
+                .await
+                .map_err(told)?;
+        }
+        let linked = writer.link(&name, replace, change).await;
         Ok(linked.map_err(told)?.inode)
     }
 

@@ -28,6 +28,12 @@ impl Errno {
     pub const INVAL: Self = Self(libc::EINVAL);
     /// Too large.
     pub const FBIG: Self = Self(libc::EFBIG);
+    /// No such extended attribute.
+    pub const NODATA: Self = Self(libc::ENODATA);
+    /// No room.
+    pub const NOSPC: Self = Self(libc::ENOSPC);
+    /// Too long or too large.
+    pub const RANGE: Self = Self(libc::ERANGE);
     /// Published content never changes.
     pub const ROFS: Self = Self(libc::EROFS);
     /// Not empty.

@@ -49,6 +49,7 @@ pub mod skin;
 pub mod spool;
 pub mod write_file;
 pub mod writes;
+pub mod xattrs;
 
 pub use errno::{Errno, Outcome};
 pub use file_system::{Caller, FileSystem, Settings};

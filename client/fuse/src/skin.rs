@@ -9,7 +9,7 @@ use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use eggs_proto::shard::Replace;
-use eggs_proto::{AttributeChange, Attributes, InodeId, InodeKind};
+use eggs_proto::{AttributeChange, Attributes, InodeId, InodeKind, Xattr};
 use fuser::{
     BsdFileFlags, FileAttr, FileHandle, Filesystem, FopenFlags, Generation, INodeNo, InitFlags,
     IoctlFlags, KernelConfig, LockOwner, OpenFlags, RenameFlags, ReplyAttr, ReplyCreate, ReplyData,
@@ -28,6 +28,7 @@ use crate::gates::Waits;
 use crate::lock::lock;
 use crate::ops::{Change, OpenedAs, Seen};
 use crate::place::Place;
+use crate::xattrs::{self, Space};
 
 /// Largest write request, in bytes; the kernel's own limit.
 const WRITE_BYTES_MAX: u32 = 1 << 20;
@@ -113,6 +114,17 @@ macro_rules! take {
 fn answer_empty(reply: ReplyEmpty, outcome: Outcome<()>) {
     match outcome {
         Ok(()) => reply.ok(),
+        Err(errno) => reply.error(errno.into()),
+    }
+}
+
+/// `size` is that of the caller's buffer; 0 asks how large it has to be.
+fn answer_xattr(reply: ReplyXattr, size: u32, outcome: Outcome<Vec<u8>>) {
+    match outcome {
+        // Both are at most 64 KiB.
+        Ok(bytes) if size == 0 => reply.size(bytes.len() as u32),
+        Ok(bytes) if bytes.len() > size as usize => reply.error(Errno::RANGE.into()),
+        Ok(bytes) => reply.data(&bytes),
         Err(errno) => reply.error(errno.into()),
     }
 }
@@ -598,42 +610,52 @@ impl Filesystem for Skin {
         });
     }
 
-    // ENOSYS makes the kernel answer EOPNOTSUPP by itself from then on; it asks before every write otherwise.
-
     fn setxattr(
         &self,
-        _req: &Request,
-        _ino: INodeNo,
-        _name: &OsStr,
-        _value: &[u8],
-        _flags: i32,
+        req: &Request,
+        ino: INodeNo,
+        name: &OsStr,
+        value: &[u8],
+        flags: i32,
         _position: u32,
         reply: ReplyEmpty,
     ) {
-        reply.error(fuser::Errno::ENOSYS);
+        let name = take!(Space::writable(name.as_bytes()), reply);
+        let mode = take!(xattrs::mode(flags), reply);
+        let inode = take!(inode(ino), reply);
+        self.caller(req);
+        let value = value.to_vec();
+        self.later(&[inode], |fs| async move {
+            let xattr = Xattr { name, value };
+            answer_empty(reply, fs.set_xattr(inode, xattr, mode).await);
+        });
     }
 
-    fn getxattr(
-        &self,
-        _req: &Request,
-        _ino: INodeNo,
-        _name: &OsStr,
-        _size: u32,
-        reply: ReplyXattr,
-    ) {
-        reply.error(fuser::Errno::ENOSYS);
+    /// What is never there is answered at once: the kernel asks before writes.
+    fn getxattr(&self, req: &Request, ino: INodeNo, name: &OsStr, size: u32, reply: ReplyXattr) {
+        let name = take!(Space::readable(name.as_bytes()), reply);
+        let inode = take!(inode(ino), reply);
+        self.caller(req);
+        self.later(&[inode], |fs| async move {
+            answer_xattr(reply, size, fs.get_xattr(inode, &name).await);
+        });
     }
 
-    fn listxattr(&self, _req: &Request, _ino: INodeNo, size: u32, reply: ReplyXattr) {
-        if size == 0 {
-            reply.size(0);
-        } else {
-            reply.data(&[]);
-        }
+    fn listxattr(&self, req: &Request, ino: INodeNo, size: u32, reply: ReplyXattr) {
+        let inode = take!(inode(ino), reply);
+        let caller = self.caller(req);
+        self.later(&[inode], |fs| async move {
+            answer_xattr(reply, size, fs.list_xattrs(caller, inode).await);
+        });
     }
 
-    fn removexattr(&self, _req: &Request, _ino: INodeNo, _name: &OsStr, reply: ReplyEmpty) {
-        reply.error(fuser::Errno::ENOSYS);
+    fn removexattr(&self, req: &Request, ino: INodeNo, name: &OsStr, reply: ReplyEmpty) {
+        let name = take!(Space::writable(name.as_bytes()), reply);
+        let inode = take!(inode(ino), reply);
+        self.caller(req);
+        self.later(&[inode], |fs| async move {
+            answer_empty(reply, fs.remove_xattr(inode, &name).await);
+        });
     }
 
     fn fallocate(

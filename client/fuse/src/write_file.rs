@@ -7,16 +7,17 @@ use std::sync::Mutex;
 
 use bytes::Bytes;
 use eggs_proto::shard::Replace;
-use eggs_proto::{AttributeChange, Attributes, InodeId, NewTime};
+use eggs_proto::{AttributeChange, Attributes, InodeId, NewTime, Xattr, XattrMode, XattrName};
 
 use crate::attr::now;
-use crate::backend::Link;
+use crate::backend::{Backend, Link};
 use crate::content::Content;
-use crate::errno::Outcome;
+use crate::errno::{Errno, Outcome};
 use crate::lock::lock;
 use crate::place::Place;
 use crate::process::Suspects;
 use crate::publication::{OnFlush, OnRelease, Publication, Verdict};
+use crate::xattrs::{self, Xattrs};
 
 /// Writers remembered per file; more would be a file shared by very many processes.
 const WRITERS_MAX: usize = 64;
@@ -40,6 +41,8 @@ struct State {
     attributes: Attributes,
     /// To be set when published.
     change: AttributeChange,
+    /// To be set before it is published, also once more.
+    xattrs: Xattrs,
     writers: Vec<u32>,
     /// Whether the kernel may hold pages of what was not final yet.
     read_back: bool,
@@ -55,6 +58,16 @@ pub struct Beginning {
     pub attributes: Attributes,
     /// Who opened it.
     pub opener: u32,
+    /// Extended attributes of what it replaces.
+    pub xattrs: Xattrs,
+}
+
+/// Where extended attributes are.
+pub enum XattrsAt {
+    /// Here, until the file is published.
+    Held(Xattrs),
+    /// On the servers.
+    Inode(InodeId),
 }
 
 /// What a change of attributes applies to.
@@ -73,6 +86,7 @@ impl WriteFile {
             replace,
             attributes,
             opener,
+            xattrs,
         } = beginning;
         Self {
             node: attributes.inode,
@@ -84,6 +98,7 @@ impl WriteFile {
                 published: None,
                 attributes,
                 change: AttributeChange::default(),
+                xattrs,
                 writers: Vec::new(),
                 read_back: false,
             }),
@@ -174,6 +189,42 @@ impl WriteFile {
             return ChangeTarget::Published(published);
         }
         ChangeTarget::Noted(state.attributes)
+    }
+
+    /// Where its extended attributes are.
+    pub fn xattrs(&self) -> XattrsAt {
+        match self.published() {
+            Some(inode) => XattrsAt::Inode(inode),
+            None => XattrsAt::Held(lock(&self.state).xattrs.clone()),
+        }
+    }
+
+    /// Sets an extended attribute. What is published changes first; here it is kept for the next time.
+    pub async fn set_xattr(
+        &self,
+        backend: &dyn Backend,
+        xattr: Xattr,
+        mode: XattrMode,
+    ) -> Outcome<()> {
+        let _content = self.content.lock().await;
+        if let Some(inode) = self.published() {
+            backend.set_xattr(inode, xattr.clone(), mode).await?;
+            lock(&self.state).xattrs.insert(xattr.name, xattr.value);
+            return Ok(());
+        }
+        xattrs::set(&mut lock(&self.state).xattrs, xattr, mode)
+    }
+
+    /// Removes an extended attribute.
+    pub async fn remove_xattr(&self, backend: &dyn Backend, name: &XattrName) -> Outcome<()> {
+        let _content = self.content.lock().await;
+        if let Some(inode) = self.published() {
+            backend.remove_xattr(inode, name).await?;
+            lock(&self.state).xattrs.remove(name);
+            return Ok(());
+        }
+        let removed = lock(&self.state).xattrs.remove(name);
+        removed.map(drop).ok_or(Errno::NODATA)
     }
 
     /// Whose descriptors tell whether a close by `closer` is the last one; `None` if it does not matter.
@@ -304,6 +355,7 @@ impl State {
             name: self.place.name.clone(),
             replace: self.replace,
             change,
+            xattrs: self.xattrs.clone(),
         };
         Some((self.place.clone(), link))
     }

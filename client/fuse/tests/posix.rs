@@ -374,7 +374,7 @@ fn what_cannot_be_made() {
     assert_eq!(errno(File::create(m.path("f/x"))), libc::ENOTDIR);
     assert_eq!(errno(fs::remove_dir(m.path("f"))), libc::ENOTDIR);
     m.python(
-        "try: os.setxattr('f', 'user.x', b'1'); assert False
+        "try: os.setxattr('f', 'system.x', b'1'); assert False
 except OSError as e: assert e.errno == 95, e
 assert os.listxattr('f') == []",
     );

@@ -19,6 +19,7 @@ mod policy;
 mod refusal;
 mod scheme;
 mod time;
+mod xattr;
 
 pub use attributes::{AttributeChange, Attributes, MODE_MASK, NewAttributes, NewTime};
 pub use certificate::{BlockFacts, MacTag, ServiceKey, Statement};
@@ -45,3 +46,4 @@ pub use refusal::{
 };
 pub use scheme::Scheme;
 pub use time::{FileTime, Time};
+pub use xattr::{BadXattrName, Xattr, XattrMode, XattrName};

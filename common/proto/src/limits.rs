@@ -48,10 +48,20 @@ pub const CERTIFY_EXTENTS_MAX: usize = 16;
 pub const RESERVE_FILES_MAX: u8 = 64;
 /// Most names walked in one request.
 pub const WALK_NAMES_MAX: usize = 256;
+/// Longest name of an extended attribute, in bytes, as in Linux.
+pub const XATTR_NAME_BYTES_MAX: usize = 255;
+/// Largest value of an extended attribute, in bytes, as in Linux.
+pub const XATTR_VALUE_BYTES_MAX: usize = 64 << 10;
+/// Most extended attributes of an inode: a list of their names fits what Linux can show, 64 KiB.
+pub const XATTRS_MAX: usize = 128;
+/// Most bytes of names and values of an inode's extended attributes.
+pub const XATTRS_BYTES_MAX: usize = 256 << 10;
 /// Deepest directory a loop check follows before it refuses.
 pub const DEPTH_MAX: usize = 4096;
 
 const _: () = assert!(NAME_BYTES_MAX <= u8::MAX as usize);
 const _: () = assert!(BLOCK_BYTES_MAX <= PAYLOAD_BYTES_MAX as u64);
 const _: () = assert!(CERTIFICATE_MS + CLOCK_SKEW_MS_MAX < TRANSIENT_MS);
+const _: () = assert!(XATTRS_MAX * (XATTR_NAME_BYTES_MAX + 1) <= 64 << 10);
+const _: () = assert!(XATTRS_BYTES_MAX < BODY_BYTES_MAX as usize);
 const _: () = assert!(INLINE_BYTES_MAX < BODY_BYTES_MAX as usize);

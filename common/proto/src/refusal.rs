@@ -25,6 +25,7 @@ pub mod errno {
     pub const EROFS: i32 = 30;
     pub const ENAMETOOLONG: i32 = 36;
     pub const ENOTEMPTY: i32 = 39;
+    pub const ENODATA: i32 = 61;
     pub const EPROTO: i32 = 71;
     pub const EOPNOTSUPP: i32 = 95;
     pub const ESTALE: i32 = 116;
@@ -111,6 +112,12 @@ pub enum Refusal {
         "there is no such old version, or it is being collected, or it lives on under another name"
     )]
     NoSnapshot,
+    /// The inode has no such extended attribute.
+    #[error("no such extended attribute")]
+    NoAttribute,
+    /// The inode cannot have more extended attributes, or not as large ones.
+    #[error("no room for the extended attribute")]
+    AttributesFull,
 }
 
 /// A [`BadPolicy`] as it travels.
@@ -198,6 +205,8 @@ impl Refusal {
             Self::Locked => errno::EBUSY,
             Self::Loop | Self::Invalid(_) | Self::BadPolicy(_) => errno::EINVAL,
             Self::Unsupported => errno::EOPNOTSUPP,
+            Self::NoAttribute => errno::ENODATA,
+            Self::AttributesFull => errno::ENOSPC,
         }
     }
 }

@@ -60,7 +60,9 @@ fn needs_server(change: &C) -> bool {
         | C::CertifyAndLink { .. }
         | C::Undelete { .. }
         | C::Reserve { .. }
-        | C::CreateReserved { .. } => false,
+        | C::CreateReserved { .. }
+        | C::SetXattr { .. }
+        | C::RemoveXattr { .. } => false,
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
         | C::BeginCollect { .. }
@@ -301,6 +303,13 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
             };
             ops::create_reserved::apply(state, create)
         }
+        C::SetXattr {
+            inode,
+            name,
+            value,
+            mode,
+        } => ops::set_xattr::apply(state, inode, &name, &value, mode),
+        C::RemoveXattr { inode, name } => ops::remove_xattr::apply(state, inode, &name),
         C::DestroyTransient { .. }
         | C::CollectSnapshot { .. }
         | C::BeginCollect { .. }
@@ -413,6 +422,8 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
         | C::CertifyAndLink { .. }
         | C::Undelete { .. }
         | C::Reserve { .. }
-        | C::CreateReserved { .. } => unprepared(),
+        | C::CreateReserved { .. }
+        | C::SetXattr { .. }
+        | C::RemoveXattr { .. } => unprepared(),
     }
 }

@@ -10,13 +10,14 @@
 //! | transients | deadline, file | nothing |
 //! | garbage | block | [`GarbageRecord`](crate::records::GarbageRecord) |
 //! | service_files | block service, file | number of blocks |
+//! | xattrs | inode, name | [`XattrRecord`](crate::records::XattrRecord) |
 //!
 //! **Invariant:** a key that was written parses to what it was built from, and no two things share a key. The 0
 //! between name and time, which no name contains, keeps the snapshots of a name together.
 
 use eggs_machine::{Fault, Table, TableSpec};
 use eggs_proto::shard::SnapshotKey;
-use eggs_proto::{BlockId, BlockServiceId, InodeId, Name, NameHash, Time};
+use eggs_proto::{BlockId, BlockServiceId, InodeId, Name, NameHash, Time, XattrName};
 
 /// One record of counters.
 pub const COUNTERS: Table = Table(16);
@@ -34,6 +35,8 @@ pub const TRANSIENTS: Table = Table(21);
 pub const GARBAGE: Table = Table(22);
 /// Index: files that have blocks on a service.
 pub const SERVICE_FILES: Table = Table(23);
+/// Extended attributes.
+pub const XATTRS: Table = Table(24);
 
 /// The tables of a shard. Numbers are part of the on-disk format; those below 16 belong to the driver.
 pub const TABLES: &[TableSpec] = &[
@@ -45,6 +48,7 @@ pub const TABLES: &[TableSpec] = &[
     spec(TRANSIENTS, "transients"),
     spec(GARBAGE, "garbage"),
     spec(SERVICE_FILES, "service_files"),
+    spec(XATTRS, "xattrs"),
 ];
 
 const fn spec(table: Table, name: &'static str) -> TableSpec {
@@ -97,6 +101,13 @@ pub fn garbage(block: BlockId) -> [u8; 8] {
 /// Key in the index of services.
 pub fn service_file(service: BlockServiceId, file: InodeId) -> [u8; 16] {
     pair(service.0, file.get())
+}
+
+/// Key of an extended attribute.
+pub fn xattr(id: InodeId, name: &XattrName) -> Vec<u8> {
+    let mut key = inode(id).to_vec();
+    key.extend_from_slice(name.as_bytes());
+    key
 }
 
 /// Reads [`inode`].
@@ -155,6 +166,13 @@ pub fn parse_service_file(key: &[u8]) -> Result<(BlockServiceId, InodeId), Fault
     let (service, rest) = take(key, "service_file")?;
     let file = inode_of(number(rest, "service_file")?, "service_file")?;
     Ok((BlockServiceId(service), file))
+}
+
+/// Reads [`xattr`].
+pub fn parse_xattr(key: &[u8]) -> Result<(InodeId, XattrName), Fault> {
+    let (id, name) = take(key, "xattr")?;
+    let name = XattrName::new(name).map_err(|_| damaged("xattr"))?;
+    Ok((inode_of(id, "xattr")?, name))
 }
 
 /// The first key after all that begin with `prefix`; `None` if that is the end of the table.
@@ -253,6 +271,10 @@ mod tests {
             &service_file(BlockServiceId(0xee), FILE),
             expect!["00000000000000ee4000000000567807"],
         );
+        check(
+            &xattr(FILE, &XattrName::new("user.a").unwrap()),
+            expect!["4000000000567807757365722e61"],
+        );
     }
 
     #[test]
@@ -274,11 +296,14 @@ mod tests {
         assert_eq!(parse_garbage(&garbage(BlockId(8))).unwrap(), BlockId(8));
         let parsed = parse_service_file(&service_file(BlockServiceId(1), FILE)).unwrap();
         assert_eq!(parsed, (BlockServiceId(1), FILE));
+        let name = XattrName::new(vec![0xff; 255]).unwrap();
+        let parsed = parse_xattr(&xattr(FILE, &name)).unwrap();
+        assert_eq!(parsed, (FILE, name));
     }
 
     #[test]
     fn other_bytes_are_damage_and_not_a_panic() {
-        let parsers: [fn(&[u8]) -> bool; 7] = [
+        let parsers: [fn(&[u8]) -> bool; 8] = [
             |key| parse_inode(key).is_err(),
             |key| parse_dentry(key).is_err(),
             |key| parse_snapshot(key).is_err(),
@@ -286,6 +311,7 @@ mod tests {
             |key| parse_transient(key).is_err(),
             |key| parse_garbage(key).is_err(),
             |key| parse_service_file(key).is_err(),
+            |key| parse_xattr(key).is_err(),
         ];
         for fails in parsers {
             for key in [&b""[..], b"1234567", &[0; 15], &[0; 17], &[0xff; 9]] {

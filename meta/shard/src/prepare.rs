@@ -117,7 +117,9 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         | C::ReviveDirectory { .. }
         | C::LockVersion { .. }
         | C::RestoreDentry { .. }
-        | C::CreateReserved { .. } => Ok(Prepared::Nothing),
+        | C::CreateReserved { .. }
+        | C::SetXattr { .. }
+        | C::RemoveXattr { .. } => Ok(Prepared::Nothing),
     }
 }
 

@@ -68,6 +68,8 @@ fn answer(read: Reader<'_>, context: &QueryContext<'_>, query: &Q) -> Reply {
             limit,
         } => queries::files_on_service::answer(read, *service, *after, *limit),
         Q::Walk { dir, names } => queries::walk::answer(read, *dir, names),
+        Q::GetXattr { inode, name } => queries::xattrs::one(read, *inode, name),
+        Q::ListXattrs { inode } => queries::xattrs::all(read, *inode),
         Q::Usage => queries::usage::answer(read, context.now),
     }
 }

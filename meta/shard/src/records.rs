@@ -178,6 +178,10 @@ pub struct Counters {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlockCount(pub(crate) u64);
 
+/// The value of an extended attribute.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct XattrRecord(#[serde(with = "serde_bytes")] pub(crate) Vec<u8>);
+
 impl Stored for InodeRecord {
     const WHAT: &'static str = "inodes";
 }
@@ -198,6 +202,9 @@ impl Stored for Counters {
 }
 impl Stored for BlockCount {
     const WHAT: &'static str = "service_files";
+}
+impl Stored for XattrRecord {
+    const WHAT: &'static str = "xattrs";
 }
 
 impl CommonAttributes {

@@ -33,6 +33,15 @@ pub fn compare(cluster: &Cluster, model: &Model) {
     for (id, file) in &model.files {
         compare_file(cluster, *id, file);
     }
+    for inode in model.directories.keys().chain(model.files.keys()) {
+        let answer = cluster.query(&ShardQuery::ListXattrs { inode: *inode });
+        let Ok(ShardReply::Xattrs(all)) = answer else {
+            panic!("{answer:?}");
+        };
+        let found: BTreeMap<_, _> = all.into_iter().map(|one| (one.name, one.value)).collect();
+        let expected = model.xattrs.get(inode).cloned().unwrap_or_default();
+        assert_eq!(found, expected, "extended attributes of {inode}");
+    }
     let usage = cluster.usage();
     let transient = |file: &&File| matches!(file, File::Transient { .. });
     let transients = model.files.values().filter(transient).count() as u64;

@@ -1,7 +1,7 @@
 //! What the random numbers stand for: operations in a small world, so that they often meet.
 
-use eggs_proto::Name;
 use eggs_proto::shard::Replace;
+use eggs_proto::{Name, XattrMode, XattrName};
 
 /// Directories and transient files are chosen by index among those there are.
 #[derive(Clone, Debug)]
@@ -78,14 +78,28 @@ pub enum Operation {
         name: Name,
         replace: Replace,
     },
+    SetXattr {
+        inode: usize,
+        name: XattrName,
+        bytes: usize,
+        mode: XattrMode,
+    },
+    RemoveXattr {
+        inode: usize,
+        name: XattrName,
+    },
 }
 
-pub const KINDS: usize = 16;
+pub const KINDS: usize = 18;
 /// Removing a directory rarely succeeds, so it is drawn more often.
 const DRAWS: usize = KINDS + 2;
 
 fn name(number: u8) -> Name {
     Name::new(vec![b'a' + number % 4]).unwrap()
+}
+
+fn xattr(number: u8) -> XattrName {
+    XattrName::new(vec![b'a' + number % 2]).unwrap()
 }
 
 fn replace(number: u8) -> Replace {
@@ -131,7 +145,21 @@ impl Operation {
                 target,
             },
             10 => Self::MakeDirectory { dir, name: source },
-            11 | 16 | 17 => Self::RemoveDirectory { dir, name: source },
+            11 | 18 | 19 => Self::RemoveDirectory { dir, name: source },
+            15 => Self::SetXattr {
+                inode: dir,
+                name: xattr(b),
+                bytes: usize::from(c) * 10,
+                mode: match b / 4 % 4 {
+                    0 => XattrMode::Create,
+                    1 => XattrMode::Replace,
+                    _ => XattrMode::Set,
+                },
+            },
+            16 => Self::RemoveXattr {
+                inode: dir,
+                name: xattr(b),
+            },
             14 => Self::Undelete {
                 dir,
                 index: usize::from(b),
@@ -171,6 +199,8 @@ impl Operation {
             Self::RemoveDirectory { .. } => "rmdir",
             Self::Collect { .. } => "collect",
             Self::Undelete { .. } => "undelete",
+            Self::SetXattr { .. } => "set xattr",
+            Self::RemoveXattr { .. } => "remove xattr",
         }
     }
 }

@@ -9,7 +9,7 @@ use eggs_proto::shard::{
 };
 use eggs_proto::{
     AttributeChange, BlockId, Checksum, Cookie, ExtentLayout, InodeId, InodeKind, Name,
-    NewAttributes, Refusal, Scheme, Statement, StorageClass, TransactionId,
+    NewAttributes, Refusal, Scheme, Statement, StorageClass, TransactionId, XattrMode, XattrName,
 };
 
 use crate::cluster::{Cluster, SHARD, key_of, proof_of};
@@ -147,7 +147,46 @@ impl Run {
                 name,
                 replace,
             } => self.undelete(&self.entry(*dir, name), *index, *replace),
+            Operation::SetXattr {
+                inode,
+                name,
+                bytes,
+                mode,
+            } => self.set_xattr(self.inode(*inode), name, vec![3; *bytes], *mode),
+            Operation::RemoveXattr { inode, name } => self.remove_xattr(self.inode(*inode), name),
         }
+    }
+
+    /// Any directory or file, or one that does not exist.
+    fn inode(&self, index: usize) -> InodeId {
+        let missing = InodeId::new(InodeKind::File, SHARD, 1 << 40);
+        let known = self.model.directories.keys().chain(self.model.files.keys());
+        let all: Vec<InodeId> = known.copied().chain([missing]).collect();
+        all[index % all.len()]
+    }
+
+    fn set_xattr(
+        &mut self,
+        inode: InodeId,
+        name: &XattrName,
+        value: Vec<u8>,
+        mode: XattrMode,
+    ) -> (Outcome, Outcome) {
+        let expected = self.model.set_xattr(inode, name, &value, mode);
+        let real = self.change(C::SetXattr {
+            inode,
+            name: name.clone(),
+            value,
+            mode,
+        });
+        (real, expected)
+    }
+
+    fn remove_xattr(&mut self, inode: InodeId, name: &XattrName) -> (Outcome, Outcome) {
+        let expected = self.model.remove_xattr(inode, name);
+        let name = name.clone();
+        let real = self.change(C::RemoveXattr { inode, name });
+        (real, expected)
     }
 
     fn change(&mut self, change: C) -> Outcome {

@@ -16,6 +16,7 @@ mod status;
 mod transient_files;
 mod undelete;
 mod write;
+mod xattr;
 
 use crate::access::connect;
 use crate::args::{Args, Verb};
@@ -76,6 +77,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Verb::Stat { dereference, path } => stat::run(context, &path, dereference).await,
         Verb::Ln { target, path, .. } => ln::run(context, &target, &path).await,
         Verb::Policy(verb) => policy::run(context, verb).await,
+        Verb::Xattr(verb) => xattr::run(context, verb).await,
         Verb::Snapshots { path } => snapshots::run(context, &path).await,
         Verb::History { path } => history::run(context, &path).await,
         Verb::Undelete {

@@ -14,6 +14,7 @@ mod symlink;
 mod undelete;
 mod undelete_tree;
 mod unlink;
+mod xattr;
 
 pub(crate) use history::{held_at, is_kept};
 pub use listing::Page;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use eggs_proto::{FILE_BYTES_MAX, InodeId, NewAttributes, PolicySet};
+use eggs_proto::{FILE_BYTES_MAX, InodeId, NewAttributes, PolicySet, Xattr, XattrMode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 
@@ -76,6 +76,12 @@ impl FileWriter {
             self.pump = Some(Pump::start(self.plan(), Some(transient)));
         }
         Ok(self.started().transient().await?.file)
+    }
+
+    /// Sets an extended attribute that the file has when it becomes visible.
+    pub async fn set_xattr(&mut self, xattr: Xattr) -> Result<(), ClientError> {
+        let file = self.reserve().await?;
+        self.client.set_xattr(file, xattr, XattrMode::Set).await
     }
 
     /// Bytes so far.

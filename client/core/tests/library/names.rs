@@ -3,9 +3,12 @@
 use eggs_client::{ClientError, FollowLast, RenameEntry};
 use eggs_proto::cdc::EntryName;
 use eggs_proto::shard::Replace;
-use eggs_proto::{AttributeChange, InodeId, Policy, PolicyKind, Refusal, SnapshotPolicy};
+use eggs_proto::{
+    AttributeChange, InodeId, Policy, PolicyKind, Refusal, SnapshotPolicy, Xattr, XattrMode,
+    XattrName,
+};
 
-use crate::cluster::{Cluster, NEW, name, put};
+use crate::cluster::{Cluster, NEW, name, noise, put};
 
 const ROOT: InodeId = InodeId::ROOT;
 
@@ -171,4 +174,49 @@ async fn policies_are_inherited_and_attributes_change() {
             .mode,
         0o700
     );
+}
+
+#[tokio::test]
+async fn extended_attributes_belong_to_the_inode() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let xattr = |text: &str, value: &[u8]| Xattr {
+        name: XattrName::new(text).unwrap(),
+        value: value.to_vec(),
+    };
+    let dir = client.make_directory(ROOT, &name("d"), NEW).await.unwrap();
+    let mut writer = client.create(ROOT, NEW, "f");
+    writer.write(&noise(20_000, 1)).await.unwrap();
+    writer.set_xattr(xattr("user.early", b"1")).await.unwrap();
+    let linked = writer
+        .link(&name("f"), Replace::Never, AttributeChange::default())
+        .await
+        .unwrap();
+    for inode in [dir, linked.inode] {
+        let (any, create) = (XattrMode::Set, XattrMode::Create);
+        client
+            .set_xattr(inode, xattr("user.a", b"2"), any)
+            .await
+            .unwrap();
+        let again = client.set_xattr(inode, xattr("user.a", b"3"), create).await;
+        assert_eq!(again.unwrap_err(), ClientError::Refused(Refusal::Exists));
+    }
+    let all = client.xattrs(linked.inode).await.unwrap();
+    assert_eq!(all, [xattr("user.a", b"2"), xattr("user.early", b"1")]);
+    let early = XattrName::new("user.early").unwrap();
+    assert_eq!(client.xattr(linked.inode, &early).await.unwrap(), b"1");
+    client.remove_xattr(linked.inode, &early).await.unwrap();
+    let gone = client.xattr(linked.inode, &early).await.unwrap_err();
+    assert_eq!(gone, ClientError::Refused(Refusal::NoAttribute));
+    assert_eq!(gone.errno(), 61);
+    // A file that is deleted and comes back has them still.
+    client.unlink(ROOT, &name("f"), None).await.unwrap();
+    let versions = client.versions("/f").await.unwrap();
+    let (old, f) = (versions.newest_kept().unwrap(), name("f"));
+    client
+        .undelete(ROOT, old, &f, Replace::Never)
+        .await
+        .unwrap();
+    let all = client.xattrs(linked.inode).await.unwrap();
+    assert_eq!(all, [xattr("user.a", b"2")]);
 }

@@ -7,6 +7,7 @@ mod names;
 mod open;
 mod release;
 mod write;
+mod xattrs;
 
 pub use attributes::Change;
 pub use lookup::Seen;

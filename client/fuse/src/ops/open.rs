@@ -12,8 +12,9 @@ use crate::file_system::{Caller, FileSystem};
 use crate::handles::Handle;
 use crate::lock::lock;
 use crate::place::Place;
-use crate::write_file::{Beginning, WriteFile};
+use crate::write_file::{Beginning, WriteFile, XattrsAt};
 use crate::writes::{GRANT_MAX, Grant};
+use crate::xattrs::Xattrs;
 
 /// An open file.
 #[derive(Clone, Copy, Debug)]
@@ -144,17 +145,17 @@ impl FileSystem {
         }
         let place = lock(&self.names).place(replaced).cloned();
         let place = place.ok_or(Errno::ROFS)?;
-        let old = match self.backend.lookup(&place).await {
-            Ok(attributes) => attributes,
-            Err(Errno::NOENT) => match self.writes.pending_at(&place) {
-                Some(file) => file.attributes(),
-                None => return Err(Errno::STALE),
-            },
-            Err(errno) => return Err(errno),
+        let pending = self.writes.pending_at(&place);
+        let (old, at) = match (self.backend.lookup(&place).await, pending) {
+            (Ok(attributes), _) => (attributes, XattrsAt::Inode(attributes.inode)),
+            (Err(Errno::NOENT), Some(file)) => (file.attributes(), file.xattrs()),
+            (Err(Errno::NOENT), None) => return Err(Errno::STALE),
+            (Err(errno), _) => return Err(errno),
         };
         if old.inode != replaced {
             return Err(Errno::STALE); // renamed elsewhere meanwhile
         }
+        let xattrs = self.kept_xattrs(at).await?;
         let new = NewAttributes {
             mode: old.mode,
             uid: old.uid,
@@ -162,7 +163,9 @@ impl FileSystem {
             mtime: None,
             atime: None,
         };
-        let file = self.begin(who, place, new, Replace::Files).await?;
+        let file = self
+            .begin(who, place, new, (Replace::Files, xattrs))
+            .await?;
         let grant = Grant {
             replaced,
             file: file.clone(),
@@ -174,6 +177,17 @@ impl FileSystem {
             fs.withdraw(who.pid, &file).await;
         });
         Err(Errno::STALE)
+    }
+
+    /// The extended attributes that new content of a file keeps.
+    async fn kept_xattrs(&self, at: XattrsAt) -> Outcome<Xattrs> {
+        match at {
+            XattrsAt::Held(all) => Ok(all),
+            XattrsAt::Inode(inode) => {
+                let all = self.backend.xattrs(inode).await?.into_iter();
+                Ok(all.map(|one| (one.name, one.value)).collect())
+            }
+        }
     }
 
     async fn withdraw(&self, thread: u32, file: &Arc<WriteFile>) {
@@ -189,7 +203,7 @@ impl FileSystem {
         who: Caller,
         place: Place,
         new: NewAttributes,
-        replace: Replace,
+        (replace, xattrs): (Replace, Xattrs),
     ) -> Outcome<Arc<WriteFile>> {
         let (content, inode) = Content::reserve(NewContent {
             backend: self.backend.clone(),
@@ -217,6 +231,7 @@ impl FileSystem {
             replace,
             attributes,
             opener: who.pid,
+            xattrs,
         };
         let file = Arc::new(WriteFile::new(beginning, content));
         self.writes.add(&file);
@@ -241,7 +256,8 @@ impl FileSystem {
             Replace::Files
         };
         let new = who.owning(mode);
-        let file = self.begin(who, place.clone(), new, replace).await?;
+        let beginning = (replace, Xattrs::new());
+        let file = self.begin(who, place.clone(), new, beginning).await?;
         file.opened();
         lock(&self.names).looked_up(place, file.node);
         Ok((file.attributes(), self.opened(file)))
@@ -250,8 +266,8 @@ impl FileSystem {
     /// Creates an empty file without opening it.
     pub async fn make_file(&self, who: Caller, place: Place, mode: u32) -> Outcome<Attributes> {
         self.must_be_free(&place)?;
-        let replace = Replace::Never;
-        let file = self.begin(who, place.clone(), who.owning(mode), replace);
+        let beginning = (Replace::Never, Xattrs::new());
+        let file = self.begin(who, place.clone(), who.owning(mode), beginning);
         let file = file.await?;
         let result = file.publish().await;
         self.writes.remove(&file);
@@ -272,6 +288,7 @@ impl FileSystem {
         if old.inode != inode {
             return Err(Errno::STALE);
         }
+        let xattrs = self.kept_xattrs(XattrsAt::Inode(inode)).await?;
         let new = NewAttributes {
             mode: old.mode,
             uid: old.uid,
@@ -279,7 +296,9 @@ impl FileSystem {
             mtime: None,
             atime: None,
         };
-        let file = self.begin(who, place, new, Replace::Files).await?;
+        let file = self
+            .begin(who, place, new, (Replace::Files, xattrs))
+            .await?;
         let result = file.publish().await;
         self.writes.remove(&file);
         if let Some(published) = result? {

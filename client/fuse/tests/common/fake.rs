@@ -12,7 +12,7 @@ use eggs_fuse::{Errno, Outcome, Place};
 use eggs_proto::shard::{Dentry, ListEntry, Replace};
 use eggs_proto::{
     AttributeChange, Attributes, InodeId, InodeKind, Name, NameHash, NewAttributes, NewTime,
-    ShardId, Time,
+    ShardId, Time, Xattr, XattrMode, XattrName,
 };
 
 /// What is going to go wrong.
@@ -38,6 +38,8 @@ struct Inner {
     links: u64,
     transients: i64,
     holes: u64,
+    xattrs: HashMap<InodeId, BTreeMap<XattrName, Vec<u8>>>,
+    xattr_requests: u64,
 }
 
 struct Inode {
@@ -77,6 +79,20 @@ impl Fake {
     /// Bytes of holes written.
     pub fn holes(&self) -> u64 {
         self.lock().holes
+    }
+
+    /// Requests for extended attributes.
+    pub fn xattr_requests(&self) -> u64 {
+        self.lock().xattr_requests
+    }
+
+    /// Extended attributes as another client sees them.
+    pub fn xattrs(&self, path: &str) -> Vec<(String, Vec<u8>)> {
+        let inner = self.lock();
+        let inode = inner.walk(path).unwrap();
+        let all = inner.xattrs.get(&inode).into_iter().flatten();
+        all.map(|(name, value)| (name.to_string(), value.clone()))
+            .collect()
     }
 
     /// Content of a file as another client sees it.
@@ -336,6 +352,34 @@ impl Backend for Fake {
         self.lock().change(inode, change)
     }
 
+    async fn xattr(&self, inode: InodeId, name: &XattrName) -> Outcome<Vec<u8>> {
+        let mut inner = self.lock();
+        inner.xattr_requests += 1;
+        let all = inner.xattrs.entry(inode).or_default();
+        all.get(name).cloned().ok_or(Errno::NODATA)
+    }
+
+    async fn xattrs(&self, inode: InodeId) -> Outcome<Vec<Xattr>> {
+        let mut inner = self.lock();
+        inner.xattr_requests += 1;
+        let all = inner.xattrs.entry(inode).or_default().clone();
+        let pair = |(name, value)| Xattr { name, value };
+        Ok(all.into_iter().map(pair).collect())
+    }
+
+    async fn set_xattr(&self, inode: InodeId, xattr: Xattr, mode: XattrMode) -> Outcome<()> {
+        let mut inner = self.lock();
+        inner.xattr_requests += 1;
+        eggs_fuse::xattrs::set(inner.xattrs.entry(inode).or_default(), xattr, mode)
+    }
+
+    async fn remove_xattr(&self, inode: InodeId, name: &XattrName) -> Outcome<()> {
+        let mut inner = self.lock();
+        inner.xattr_requests += 1;
+        let all = inner.xattrs.entry(inode).or_default();
+        all.remove(name).map(drop).ok_or(Errno::NODATA)
+    }
+
     async fn open(&self, inode: InodeId) -> Outcome<Arc<dyn Reader>> {
         let inner = self.lock();
         let found = inner.inodes.get(&inode).ok_or(Errno::NOENT)?;
@@ -472,6 +516,7 @@ impl Writer for FakeWriter {
             inner.insert(inode, self.new, std::mem::take(&mut self.content));
             inner.change(inode, link.change)?;
             inner.entries(place.dir)?.insert(key(&place), inode);
+            inner.xattrs.insert(inode, link.xattrs);
             inner.links += 1;
         }
         self.end();

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     AttributeChange, Attributes, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, Extent,
     ExtentLayout, FileTime, InodeId, MacTag, Name, NameHash, NewAttributes, Policy, PolicyKind,
-    Refusal, RequestId, ShardId, StorageClass, Time, TransactionId,
+    Refusal, RequestId, ShardId, StorageClass, Time, TransactionId, Xattr, XattrMode, XattrName,
 };
 
 /// A request and the shard it is for.
@@ -141,6 +141,18 @@ pub enum ShardQuery {
         dir: InodeId,
         /// 1 to `WALK_NAMES_MAX` names.
         names: Vec<Name>,
+    },
+    /// One extended attribute. → `Xattr`
+    GetXattr {
+        /// The inode.
+        inode: InodeId,
+        /// Which.
+        name: XattrName,
+    },
+    /// All extended attributes, in order of their names. → `Xattrs`
+    ListXattrs {
+        /// The inode.
+        inode: InodeId,
     },
 }
 
@@ -522,6 +534,25 @@ pub enum ShardChange {
         #[serde(with = "serde_bytes")]
         content: Vec<u8>,
     },
+    /// Sets an extended attribute. → `Done`
+    SetXattr {
+        /// The inode, linked or transient.
+        inode: InodeId,
+        /// Which.
+        name: XattrName,
+        /// Up to `XATTR_VALUE_BYTES_MAX` bytes.
+        #[serde(with = "serde_bytes")]
+        value: Vec<u8>,
+        /// Whether it has to be there, or must not be.
+        mode: XattrMode,
+    },
+    /// Removes an extended attribute; `NoAttribute` if there is none. → `Done`
+    RemoveXattr {
+        /// The inode.
+        inode: InodeId,
+        /// Which.
+        name: XattrName,
+    },
 }
 
 /// What to do if a name is taken.
@@ -754,6 +785,10 @@ pub enum ShardReply {
     },
     /// Empty transient files were started.
     Reserved(Vec<(InodeId, Cookie)>),
+    /// The value of an extended attribute.
+    Xattr(#[serde(with = "serde_bytes")] Vec<u8>),
+    /// Extended attributes.
+    Xattrs(Vec<Xattr>),
 }
 
 /// A current dentry.

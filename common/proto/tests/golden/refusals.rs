@@ -14,6 +14,7 @@ fn refusals() {
             NotFound, Exists, NotDirectory, IsDirectory, NotEmpty, WrongShard, BadCookie,
             NotTransient, Expired, BadExtent, BadProof, NotCertified, NoSpace, Locked,
             NeedsCoordinator, Loop, Forbidden, Invalid, Unsupported, BadPolicy, Changed, NoSnapshot,
+            NoAttribute, AttributesFull,
         ],
         [
             Refusal::NotFound,
@@ -38,6 +39,8 @@ fn refusals() {
             Refusal::BadPolicy(BadPolicyWire::Rows),
             Refusal::Changed,
             Refusal::NoSnapshot,
+            Refusal::NoAttribute,
+            Refusal::AttributesFull,
         ],
         expect![[r#"
             NotFound 00
@@ -62,6 +65,8 @@ fn refusals() {
             BadPolicy 1300
             Changed 14
             NoSnapshot 15
+            NoAttribute 16
+            AttributesFull 17
         "#]]
     );
     pin!(

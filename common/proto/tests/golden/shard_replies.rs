@@ -9,7 +9,7 @@ use eggs_proto::*;
 use expect_test::expect;
 
 use crate::values::{
-    ATTRIBUTES, COOKIE, DENTRY, DIR, FACTS, FILE, ID, TAG, extent, name, snapshot_key,
+    ATTRIBUTES, COOKIE, DENTRY, DIR, FACTS, FILE, ID, TAG, extent, name, snapshot_key, xattr_name,
 };
 use crate::{bytes_of, hex};
 
@@ -66,7 +66,7 @@ fn shard_replies() {
         ShardReply[
             Done, Dentry, Attributes, Listing, Target, Extents, Directory, Snapshots, Transients,
             Inodes, Garbage, Usage, Transient, Placed, Linked, Progress, DentryLocked, Walked,
-            Started, Reserved,
+            Started, Reserved, Xattr, Xattrs,
         ],
         [
             ShardReply::Done,
@@ -89,6 +89,8 @@ fn shard_replies() {
             ShardReply::Walked { dentries: vec![DENTRY], refusal: Some(Refusal::NotFound) },
             ShardReply::Started { file: FILE, cookie: COOKIE, blocks: vec![placed] },
             ShardReply::Reserved(vec![(FILE, COOKIE)]),
+            ShardReply::Xattr(vec![1]),
+            ShardReply::Xattrs(vec![Xattr { name: xattr_name(), value: vec![1] }]),
         ],
         expect![[r#"
             Done 00
@@ -111,6 +113,8 @@ fn shard_replies() {
             Walked 11018186808080808080401a000100
             Started 12818680808080808040040101090a80200b0208080808080808080808080808080808
             Reserved 130181868080808080804004
+            Xattr 130101
+            Xattrs 140103752e780101
         "#]]
     );
 }

@@ -9,6 +9,7 @@ use expect_test::expect;
 
 use crate::values::{
     BLOCK, CHANGE, COOKIE, DIR, FILE, LAYOUT, NEW, SERVICE, TAG, TRANSACTION, name, snapshot_key,
+    xattr_name,
 };
 use crate::{bytes_of, hex};
 
@@ -22,7 +23,7 @@ fn shard_queries() {
     pin!(
         ShardQuery[
             Lookup, Stat, List, ReadLink, Extents, Directory, Snapshots, VisitTransients,
-            VisitDirectories, VisitFiles, VisitGarbage, FilesOnService, Usage, Walk,
+            VisitDirectories, VisitFiles, VisitGarbage, FilesOnService, Usage, Walk, GetXattr, ListXattrs,
         ],
         [
             ShardQuery::Lookup { dir: DIR, name: name() },
@@ -39,6 +40,8 @@ fn shard_queries() {
             ShardQuery::FilesOnService { service: SERVICE, after, limit },
             ShardQuery::Usage,
             ShardQuery::Walk { dir: DIR, names: vec![name()] },
+            ShardQuery::GetXattr { inode: FILE, name: xattr_name() },
+            ShardQuery::ListXattrs { inode: FILE },
         ],
         expect![[r#"
             Lookup 00818480808080808020016e
@@ -55,6 +58,8 @@ fn shard_queries() {
             FilesOnService 0b090001
             Usage 0c
             Walk 0d81848080808080802001016e
+            GetXattr 0e81868080808080804003752e78
+            ListXattrs 0f818680808080808040
         "#]]
     );
 }
@@ -98,7 +103,8 @@ fn shard_changes() {
             ClearPolicy, DestroyTransient, CollectSnapshot, BeginCollect, ScrapForeign,
             RemoveDirectory, GarbageErased, CreateDirectory, AbandonDirectory, LinkDirectory,
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
-            CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry, Reserve, CreateReserved,
+            CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry,
+            Reserve, CreateReserved, SetXattr, RemoveXattr,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -155,6 +161,10 @@ fn shard_changes() {
             ShardChange::CreateReserved {
                 file, cookie, dir, name: name(), replace, attributes: NEW, content: vec![1],
             },
+            ShardChange::SetXattr {
+                inode: FILE, name: xattr_name(), value: vec![1], mode: XattrMode::Create,
+            },
+            ShardChange::RemoveXattr { inode: FILE, name: xattr_name() },
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -194,6 +204,8 @@ fn shard_changes() {
             RestoreDentry 22818480808080808020016e1b016e1c81848080808080802005
             Reserve 2381848080808080802002
             CreateReserved 2481868080808080804004818480808080808020016e01a4030c0d011b000101
+            SetXattr 2381868080808080804003752e78010101
+            RemoveXattr 2481868080808080804003752e78
         "#]]
     );
 }

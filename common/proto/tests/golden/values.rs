@@ -87,3 +87,7 @@ pub fn extent() -> Extent {
         body,
     }
 }
+
+pub fn xattr_name() -> XattrName {
+    XattrName::new("u.x").expect("a good name")
+}

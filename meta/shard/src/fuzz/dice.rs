@@ -7,7 +7,7 @@ use eggs_proto::shard::{
 use eggs_proto::{
     AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, FileTime, InodeId,
     InodeKind, MacTag, Name, NameHash, NewAttributes, NewTime, Policy, PolicyKind, ShardId,
-    StorageClass, StripePolicy, Time, TransactionId,
+    StorageClass, StripePolicy, Time, TransactionId, XattrMode, XattrName,
 };
 
 use crate::random::Random;
@@ -63,6 +63,11 @@ impl Dice {
     pub(super) fn name(&mut self) -> Name {
         let text = ["a", "b", "c"][self.below(3) as usize];
         name(text)
+    }
+
+    pub(super) fn xattr(&mut self) -> XattrName {
+        let text = ["user.a", "user.b", "user.c", "user.d", "user.e"][self.below(5) as usize];
+        XattrName::new(text).expect("a good name")
     }
 
     pub(super) fn dir(&mut self) -> InodeId {
@@ -239,7 +244,18 @@ impl Dice {
     pub(super) fn name_change(&mut self, bench: &Bench) -> C {
         let (file, cookie) = self.file();
         let (dir, name) = (self.dir(), self.name());
-        match self.below(10) {
+        match self.below(13) {
+            10..=11 => C::SetXattr {
+                inode: self.inode(),
+                name: self.xattr(),
+                value: vec![1; self.below(70_000) as usize],
+                mode: [XattrMode::Set, XattrMode::Create, XattrMode::Replace]
+                    [self.below(3) as usize],
+            },
+            12 => C::RemoveXattr {
+                inode: self.inode(),
+                name: self.xattr(),
+            },
             9 => {
                 let offset = self.offset(bench, file);
                 let certify = [offset, offset.saturating_sub(100_000)];

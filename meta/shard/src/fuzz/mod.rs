@@ -67,6 +67,11 @@ fn ask_everything(bench: &Bench, dice: &mut Dice) {
             dir,
             names: vec![dice.name(), dice.name()],
         },
+        Q::GetXattr {
+            inode,
+            name: dice.xattr(),
+        },
+        Q::ListXattrs { inode },
     ];
     for query in queries {
         let _ = bench.query_as(PeerRole::Server, &query);

@@ -6,6 +6,7 @@
 mod files;
 mod names;
 mod violation;
+mod xattrs;
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
@@ -25,6 +26,7 @@ pub fn check(shard: ShardId, store: &dyn StoreRead) -> Result<Vec<Violation>, Fa
     let mut audit = Audit::read(shard, store)?;
     names::check(&mut audit)?;
     files::check(&mut audit)?;
+    xattrs::check(&mut audit)?;
     audit.check_garbage()?;
     audit.check_indexes()?;
     audit.check_counters()?;

@@ -139,6 +139,18 @@ pub enum Violation {
         /// As found.
         counted: Box<Counters>,
     },
+    /// An extended attribute of an inode that does not exist.
+    #[error("{inode} has an extended attribute and does not exist")]
+    XattrWithoutInode {
+        /// The inode.
+        inode: InodeId,
+    },
+    /// Extended attributes beyond their limits.
+    #[error("{inode} has too many or too large extended attributes")]
+    XattrsTooLarge {
+        /// The inode.
+        inode: InodeId,
+    },
     /// A counter is not ahead of the numbers given out.
     #[error("a number may be given out again")]
     NumberReused,

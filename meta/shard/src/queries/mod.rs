@@ -14,6 +14,7 @@ pub(crate) mod visit_garbage;
 pub(crate) mod visit_inodes;
 pub(crate) mod visit_transients;
 pub(crate) mod walk;
+pub(crate) mod xattrs;
 
 #[cfg(test)]
 mod tests;

@@ -152,3 +152,8 @@ fn counters() {
     };
     check(&counters, expect!["01010203040506070809"]);
 }
+
+#[test]
+fn xattrs() {
+    check(&XattrRecord(vec![1, 2]), expect!["01020102"]);
+}

@@ -83,9 +83,10 @@ impl State<'_> {
         self.put_inode(id, &InodeRecord::Directory(record))
     }
 
-    /// Removes an inode.
+    /// Removes an inode, with its extended attributes.
     pub(crate) fn remove_inode(&mut self, id: InodeId) -> Result<(), Fault> {
         self.account(id, None)?;
+        self.remove_xattrs(id)?;
         self.store.delete(keys::INODES, &keys::inode(id));
         Ok(())
     }

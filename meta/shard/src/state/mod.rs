@@ -7,6 +7,7 @@ mod extents;
 mod inodes;
 mod scan;
 mod transient;
+mod xattrs;
 
 use eggs_machine::bugs::{Bug, impurity, planted};
 use eggs_machine::{Fault, Store, StoreRead};
