@@ -320,6 +320,13 @@ fn renames_with_flags() {
     assert!(m.path("c").is_dir());
     rename("b", "c/b", Flags::empty()).unwrap();
     assert_eq!(m.text("c/b").unwrap(), "a");
+    // Across directories, a file and a directory.
+    fs::create_dir(m.path("e")).unwrap();
+    rename("c/b", "e", Flags::EXCHANGE).unwrap();
+    assert!(m.path("c/b").is_dir() && m.text("e").unwrap() == "a");
+    assert_eq!(errno(rename("c", "c/b", Flags::EXCHANGE)), libc::EINVAL);
+    rename("e", "c/b", Flags::EXCHANGE).unwrap();
+    assert!(m.path("e").is_dir() && m.text("c/b").unwrap() == "a");
     // After a rename the kernel's idea of the name is right: replacing goes to the new one.
     fs::write(m.path("c/b"), "replaced").unwrap();
     assert_eq!(m.text("c/b").unwrap(), "replaced");

@@ -2,7 +2,6 @@
 
 use eggs_machine::{ApplyContext, Fault, Store};
 use eggs_proto::cdc::CdcOperation;
-use eggs_proto::shard::Replace;
 use eggs_proto::{InodeId, InvalidArgument, Refusal, RequestId, TransactionId};
 
 use crate::outcomes::Record;
@@ -53,9 +52,6 @@ fn refusal(operation: &CdcOperation) -> Option<Refusal> {
     let entries = match operation {
         CdcOperation::MakeDirectory { entry, .. } | CdcOperation::RemoveDirectory { entry } => {
             [entry, entry]
-        }
-        CdcOperation::Rename { replace, .. } if *replace == Replace::Exchange => {
-            return Some(Refusal::Unsupported);
         }
         CdcOperation::Rename { source, target, .. } => [source, target],
         CdcOperation::UndeleteDirectory { entry, inode, .. } => {

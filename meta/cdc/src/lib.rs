@@ -25,6 +25,7 @@
 mod begin;
 mod command;
 mod detach;
+mod exchange;
 mod keys;
 mod loops;
 mod machine;

@@ -128,7 +128,9 @@ fn step_of(id: TransactionId, transaction: &Transaction) -> Result<NextStep, Fau
         | Step::KeepTarget
         | Step::KeepSource
         | Step::RestoreName { .. }
-        | Step::Rebury { .. } => None,
+        | Step::Rebury { .. }
+        | Step::SettleBack { .. }
+        | Step::SetSource { .. } => None,
     };
     Ok(NextStep {
         transaction: id,
@@ -198,7 +200,17 @@ fn change(transaction: TransactionId, record: &Transaction) -> Option<(ShardId, 
         ),
         Step::LockSource => lock(source?, LockPurpose::Source { expected: None }),
         Step::LockTarget { guess: kind } => {
-            let replace = Replace::Files; // whether it may be replaced is checked here, with both locked
+            // Whether it may be replaced is checked here, with both locked.
+            let replace = match &record.operation {
+                CdcOperation::Rename {
+                    replace: Replace::Exchange,
+                    ..
+                } => Replace::Exchange,
+                CdcOperation::Rename { .. }
+                | CdcOperation::MakeDirectory { .. }
+                | CdcOperation::RemoveDirectory { .. }
+                | CdcOperation::UndeleteDirectory { .. } => Replace::Files,
+            };
             lock(target?, LockPurpose::Target { replace, kind })
         }
         Step::Detach { dir, .. } => (
@@ -243,6 +255,11 @@ fn change(transaction: TransactionId, record: &Transaction) -> Option<(ShardId, 
             (entry.dir.shard(), change)
         }
         Step::Rebury { dir } => settle(dir, DirectoryOutcome::Removed),
+        Step::SettleBack { dir } => {
+            let parent = source?.dir;
+            settle(dir, DirectoryOutcome::Moved { parent })
+        }
+        Step::SetSource { inode } => release(source?, ReleaseAction::Set { inode }),
     })
 }
 

@@ -1,5 +1,5 @@
 //! rename: lock both names in the global order, check, bar a directory that is to be replaced, commit, and
-//! then change both names while they are locked.
+//! then change both names while they are locked. An exchange parts from this once both names are locked.
 //!
 //! The order of the checks, all made with both names locked, is that of Linux: the source must exist; the
 //! target must be free if it may not be replaced; no directory below itself; kinds must match.
@@ -11,7 +11,7 @@ use eggs_proto::{InodeId, InodeKind, Refusal};
 
 use crate::loops::{Place, place};
 use crate::transaction::{Advance, RenameOf, Step, TargetLock, Transaction, lock_order};
-use crate::{LOCK_WAIT_MS, StepOutcome, TransactionOutcome, detach, rollback, state};
+use crate::{LOCK_WAIT_MS, StepOutcome, TransactionOutcome, detach, exchange, rollback, state};
 
 /// The first step.
 pub(crate) fn first(rename: RenameOf<'_>) -> Step {
@@ -66,7 +66,13 @@ pub(crate) fn advance(
             state::left(store, rename.source.dir)?;
             Ok(Advance::Finish(rollback::decided(transaction)))
         }
-        (step, outcome) => Ok(forward(transaction, step, &outcome)),
+        (step, outcome) => {
+            let exchanged = match rename.replace {
+                Replace::Exchange => exchange::forward(transaction),
+                Replace::Never | Replace::Files => None,
+            };
+            Ok(exchanged.unwrap_or_else(|| forward(transaction, step, &outcome)))
+        }
     }
 }
 
@@ -125,6 +131,9 @@ fn check(
     rename: RenameOf<'_>,
     (source, target): (InodeId, Option<InodeId>),
 ) -> Result<Advance, Fault> {
+    if rename.replace == Replace::Exchange {
+        return exchange::decide(store, transaction, rename, (source, target));
+    }
     if target.is_some() && rename.replace == Replace::Never {
         return Ok(rollback::refuse(transaction, Refusal::Exists));
     }
@@ -212,6 +221,8 @@ fn forward(transaction: &mut Transaction, step: Step, outcome: &StepOutcome) -> 
         | Step::Revive { .. }
         | Step::LockVersion
         | Step::RestoreName { .. }
-        | Step::Rebury { .. } => rollback::advance(transaction, step, outcome),
+        | Step::Rebury { .. }
+        | Step::SettleBack { .. }
+        | Step::SetSource { .. } => rollback::advance(transaction, step, outcome),
     }
 }

@@ -38,7 +38,9 @@ pub(crate) fn advance(transaction: &mut Transaction, step: Step, _: &StepOutcome
         | Step::Revive { .. }
         | Step::LockVersion
         | Step::RestoreName { .. }
-        | Step::Rebury { .. } => {}
+        | Step::Rebury { .. }
+        | Step::SettleBack { .. }
+        | Step::SetSource { .. } => {}
     }
     next(transaction)
 }

@@ -82,6 +82,12 @@ pub(crate) enum Step {
     RestoreName { dir: InodeId },
     /// Undo `Revive`.
     Rebury { dir: InodeId },
+
+    // Of an exchange that is decided.
+    /// Tell the directory that was the target its new parent.
+    SettleBack { dir: InodeId },
+    /// Let the source's name stand for the inode that was the target.
+    SetSource { inode: InodeId },
 }
 
 /// What an answer makes of a transaction.
@@ -149,7 +155,9 @@ impl Step {
             | Self::KeepTarget
             | Self::KeepSource
             | Self::RestoreName { .. }
-            | Self::Rebury { .. } => true,
+            | Self::Rebury { .. }
+            | Self::SettleBack { .. }
+            | Self::SetSource { .. } => true,
         }
     }
 }

@@ -90,9 +90,12 @@ impl Chaos {
 
     fn operation(&mut self) -> CdcOperation {
         let (entry, other) = (self.entry(), self.entry());
-        let replace = self
-            .random
-            .pick(&[Replace::Files, Replace::Files, Replace::Never]);
+        let replace = self.random.pick(&[
+            Replace::Files,
+            Replace::Files,
+            Replace::Never,
+            Replace::Exchange,
+        ]);
         match self.random.below(10) {
             0..=2 => mkdir(entry),
             3..=4 => rmdir(entry),

@@ -5,6 +5,7 @@
 mod world;
 
 use eggs_cdc::CdcAnswer;
+use eggs_proto::cdc::EntryName;
 use eggs_proto::shard::Replace;
 use eggs_proto::{InodeId, REPLY_MS, Refusal};
 use world::model::Version;
@@ -12,6 +13,7 @@ use world::{World, at, mkdir, rename, rmdir, undelete};
 
 const ROOT: InodeId = InodeId::ROOT;
 const FILES: Replace = Replace::Files;
+const EXCHANGE: Replace = Replace::Exchange;
 
 /// /a/b, /a/file, /c
 fn tree() -> (World, [InodeId; 3]) {
@@ -124,12 +126,10 @@ fn refusals_leave_everything_as_it_was() {
         (at(ROOT, "a"), at(b, "x"), FILES, Refusal::Loop),
         (at(ROOT, "a"), at(a, "x"), FILES, Refusal::Loop),
         (at(ROOT, "a"), at(a, "b"), FILES, Refusal::Loop),
-        (
-            at(a, "b"),
-            at(c, "x"),
-            Replace::Exchange,
-            Refusal::Unsupported,
-        ),
+        (at(a, "b"), at(c, "x"), EXCHANGE, Refusal::NotFound),
+        (at(c, "x"), at(a, "b"), EXCHANGE, Refusal::NotFound),
+        (at(ROOT, "a"), at(a, "b"), EXCHANGE, Refusal::Loop),
+        (at(a, "file"), at(ROOT, "a"), EXCHANGE, Refusal::Loop),
         (at(a, "x"), at(a, "x"), FILES, Refusal::NotFound),
         (at(a, "b"), at(a, "b"), Replace::Never, Refusal::Exists),
     ];
@@ -140,6 +140,59 @@ fn refusals_leave_everything_as_it_was() {
         assert_eq!(before, after, "{operation:?}");
     }
     assert_eq!(w.run(rename(at(a, "b"), at(a, "b"), FILES)), Ok(None));
+    check(&w);
+}
+
+#[test]
+fn files_and_directories_change_places() {
+    let (mut w, [a, b, c]) = tree();
+    let file = w.lookup(&at(a, "file")).unwrap();
+    let other = w.create_file(&at(c, "x")).unwrap();
+    let exchange = |one: &EntryName, two: &EntryName| rename(one.clone(), two.clone(), EXCHANGE);
+    // Two files, a file and a directory, and two directories; each there and back, from both sides.
+    let d = w.run(mkdir(at(c, "b"))).unwrap().unwrap();
+    let pairs = [
+        ((at(a, "file"), file), (at(c, "x"), other)),
+        ((at(a, "file"), file), (at(ROOT, "c"), c)),
+        ((at(a, "b"), b), (at(c, "b"), d)),
+    ];
+    for ((one, at_one), (two, at_two)) in pairs {
+        for (source, target) in [(&one, &two), (&two, &one)] {
+            assert_eq!(w.run(exchange(source, target)), Ok(None));
+            assert_eq!((w.lookup(&one), w.lookup(&two)), (Ok(at_two), Ok(at_one)));
+            check(&w);
+            for (moved, to) in [(at_one, two.dir), (at_two, one.dir)] {
+                if moved.is_directory() {
+                    assert_eq!(w.directory(moved).unwrap().parent, to);
+                    assert_eq!(eggs_cdc::parent_of(&w.cdc, moved).unwrap(), Some(to));
+                }
+            }
+            assert_eq!(w.run(exchange(source, target)), Ok(None));
+            assert_eq!((w.lookup(&one), w.lookup(&two)), (Ok(at_one), Ok(at_two)));
+        }
+    }
+    // Nothing was replaced: the marks that are left own nothing.
+    for dir in [ROOT, a, b, c, d] {
+        assert!(w.snapshots(dir).iter().all(|old| !old.owned));
+    }
+    check(&w);
+}
+
+#[test]
+fn of_two_exchanges_that_would_make_a_loop_one_is_refused() {
+    let (mut w, [a, _, c]) = tree();
+    w.create_file(&at(c, "x")).unwrap();
+    let one = w.next_id();
+    let two = w.next_id();
+    w.begin(one, rename(at(ROOT, "a"), at(c, "x"), EXCHANGE));
+    w.begin(two, rename(at(ROOT, "c"), at(a, "file"), EXCHANGE));
+    w.drain();
+    let outcomes = [one, two].map(|id| eggs_cdc::recorded(&w.cdc, id).unwrap().unwrap());
+    let loops = eggs_cdc::TransactionOutcome::Refused(Refusal::Loop);
+    let refused = outcomes.iter().filter(
+        |answer| matches!(answer, CdcAnswer::Finished { outcome, .. } if *outcome == loops),
+    );
+    assert_eq!(refused.count(), 1, "{outcomes:?}");
     check(&w);
 }
 

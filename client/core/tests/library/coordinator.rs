@@ -5,7 +5,9 @@ use std::sync::Mutex;
 
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::shard::{DirectoryOutcome, LockPurpose, ReleaseAction, ShardChange, ShardReply};
+use eggs_proto::shard::{
+    DirectoryOutcome, LockPurpose, ReleaseAction, Replace, ShardChange, ShardReply,
+};
 use eggs_proto::{InodeId, InodeKind, Refusal, RequestId, ShardId, TransactionId};
 
 use crate::shards::{Answer, Shards};
@@ -119,8 +121,31 @@ impl Run<'_> {
                     self.release(&source, ReleaseAction::Keep)?;
                     return Err(refusal);
                 }
+                let purpose = LockPurpose::Source { expected: None };
+                let other = self.lock(&target, purpose)?; // again: we hold it
                 self.release(&target, ReleaseAction::Set { inode })?;
-                self.release(&source, ReleaseAction::RemoveMoved)?;
+                for (moved, parent) in [(Some(inode), target.dir), (other, source.dir)] {
+                    if let Some(dir) = moved.filter(|moved| moved.is_directory())
+                        && (dir == inode || replace == Replace::Exchange)
+                    {
+                        let outcome = DirectoryOutcome::Moved { parent };
+                        self.step(
+                            dir,
+                            ShardChange::SettleDirectory {
+                                dir,
+                                outcome,
+                                transaction,
+                            },
+                        )?;
+                    }
+                }
+                let action = match (replace, other) {
+                    (Replace::Exchange, Some(inode)) => ReleaseAction::Set { inode },
+                    (Replace::Exchange | Replace::Files | Replace::Never, _) => {
+                        ReleaseAction::RemoveMoved
+                    }
+                };
+                self.release(&source, action)?;
                 Ok(CdcReply::Done)
             }
             CdcOperation::UndeleteDirectory { entry, key, inode } => {

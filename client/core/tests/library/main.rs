@@ -12,6 +12,7 @@ mod shards;
 mod content;
 mod failures;
 mod hedging;
+mod locked;
 mod names;
 mod once;
 mod requests;

@@ -220,3 +220,31 @@ async fn extended_attributes_belong_to_the_inode() {
     let all = client.xattrs(linked.inode).await.unwrap();
     assert_eq!(all, [xattr("user.a", b"2")]);
 }
+
+#[tokio::test]
+async fn names_change_places_across_directories() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let d = client.make_directory(ROOT, &name("d"), NEW).await.unwrap();
+    let e = client.make_directory(d, &name("e"), NEW).await.unwrap();
+    let f = put(&client, ROOT, "f", b"x").await.inode;
+    let entry = |dir, text| EntryName {
+        dir,
+        name: name(text),
+    };
+    let pair = RenameEntry {
+        source: entry(ROOT, "f"),
+        target: entry(d, "e"),
+    };
+    client
+        .rename(pair.clone(), Replace::Exchange)
+        .await
+        .unwrap();
+    let (at_f, at_e) = ("/f", "/d/e");
+    let of = |path| client.resolve(path, FollowLast::No);
+    assert_eq!(of(at_f).await.unwrap().inode, e);
+    assert_eq!(of(at_e).await.unwrap().inode, f);
+    assert_eq!(client.directory(e).await.unwrap().parent, ROOT);
+    client.rename(pair, Replace::Exchange).await.unwrap();
+    assert_eq!(of(at_e).await.unwrap().inode, e);
+}

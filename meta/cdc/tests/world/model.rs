@@ -142,6 +142,19 @@ impl Model {
             return Err(Refusal::NotFound);
         }
         let old = self.get(target);
+        if replace == Replace::Exchange {
+            let old = old.ok_or(Refusal::NotFound)?;
+            if source == target {
+                return Ok(None);
+            }
+            let loops = |moved: InodeId, to| moved.is_directory() && self.is_inside(to, moved);
+            if loops(moved, target.dir) || loops(old, source.dir) {
+                return Err(Refusal::Loop);
+            }
+            self.entries.insert(key(source), old);
+            self.entries.insert(key(target), moved);
+            return Ok(None);
+        }
         if old.is_some() && replace == Replace::Never {
             return Err(Refusal::Exists);
         }
