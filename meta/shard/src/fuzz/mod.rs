@@ -182,5 +182,5 @@ fn nonsense_often_makes_sense() {
             *accepted.entry(kind).or_insert(0) += times;
         }
     }
-    assert_eq!(accepted.len(), 37, "{accepted:?}");
+    assert_eq!(accepted.len(), 39, "{accepted:?}");
 }
