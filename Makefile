@@ -9,12 +9,13 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz bench deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs bench deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
 	@echo 'make test   format, lints, unit and property tests, tests with real processes'
 	@echo 'make fuzz   hostile messages; FUZZ_SECONDS=600 for a longer search'
+	@echo 'make sim    whole clusters in simulation, on all cores; ARGS="--minutes 60" for a longer search'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make build  programs only, in $(BIN)'
 
@@ -32,7 +33,7 @@ deps:
 deps-test:
 	@scripts/deps.sh build test
 
-test: deps-test check unit fuzz process-test
+test: deps-test check unit sim-bugs fuzz process-test
 
 check: deps-test
 	$(CARGO) fmt --all --check
@@ -49,6 +50,14 @@ process-test: deps-test build
 FUZZ_SECONDS ?= 12
 fuzz: deps-test
 	@scripts/fuzz.sh $(FUZZ_SECONDS)
+
+# Clusters with faults, one seed after the other, for ARGS="--minutes N"; says what was never reached.
+sim:
+	$(CARGO) run --release --locked -p eggs-sim -- $(ARGS)
+
+# Plants deliberate bugs, each of which the simulation must see. A build of its own: no other has them.
+sim-bugs: deps-test
+	$(CARGO) nextest run --release --locked -p eggs-sim --features bugs --test bugs
 
 bench: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)

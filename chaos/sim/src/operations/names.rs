@@ -1,7 +1,7 @@
 //! Operations on names.
 
-use eggs_proto::cdc::CdcOperation;
-use eggs_proto::shard::{Replace, ShardChange};
+use eggs_proto::cdc::{CdcOperation, EntryName};
+use eggs_proto::shard::{Replace, ShardChange, ShardReply};
 use eggs_proto::{
     AttributeChange, BlockServiceId, InodeId, Policy, PolicyKind, ServiceState, SnapshotPolicy,
 };
@@ -32,6 +32,9 @@ impl Act {
     pub(super) async fn create_file(&self, random: &mut Random) -> Outcome<()> {
         let entry = self.any_entry(random);
         let content = vec![b'x'; random.below(40) as usize];
+        if random.permille(250) {
+            return self.create_reserved(entry, content, random).await;
+        }
         let change = ShardChange::CreateFile {
             dir: entry.dir,
             name: entry.name,
@@ -40,6 +43,40 @@ impl Act {
             content,
         };
         self.change(entry.dir, change).await
+    }
+
+    /// As a mount does: inodes first, of which some are used and the others expire.
+    async fn create_reserved(
+        &self,
+        entry: EntryName,
+        content: Vec<u8>,
+        random: &mut Random,
+    ) -> Outcome<()> {
+        let reserve = ShardChange::Reserve {
+            dir: entry.dir,
+            count: random.between(1, 4) as u8,
+        };
+        let shard = entry.dir.shard();
+        let reply = self.client.change(shard, reserve, self.deadline_us).await?;
+        let ShardReply::Reserved(files) = reply else {
+            return Ok(());
+        };
+        let Some((file, cookie)) = random.pick(&files) else {
+            return Ok(());
+        };
+        for _ in 0..random.between(1, 3) {
+            let change = ShardChange::CreateReserved {
+                file,
+                cookie,
+                dir: entry.dir,
+                name: any_name(random),
+                replace: replace(random),
+                attributes: ATTRIBUTES,
+                content: content.clone(),
+            };
+            self.change(entry.dir, change).await?;
+        }
+        Ok(())
     }
 
     pub(super) async fn symlink(&self, random: &mut Random) -> Outcome<()> {

@@ -67,6 +67,9 @@ impl World {
                 | C::CertifyAndLink {
                     dir, name, replace, ..
                 }
+                | C::CreateReserved {
+                    dir, name, replace, ..
+                }
                 | C::Undelete {
                     dir, name, replace, ..
                 },
@@ -134,6 +137,7 @@ impl World {
             C::CreateFile { dir, name, .. }
             | C::Link { dir, name, .. }
             | C::CertifyAndLink { dir, name, .. }
+            | C::CreateReserved { dir, name, .. }
             | C::Undelete { dir, name, .. }
             | C::Symlink { dir, name, .. } => (None, Some(at(*dir, name))),
             C::LinkDirectory { parent, name, .. } => (None, Some(at(*parent, name))),
@@ -166,7 +170,10 @@ impl World {
                     && target
                         .as_ref()
                         .is_some_and(|t| names.attached(t.dir).is_some())
-                    && !matches!(change, C::Link { .. } | C::CertifyAndLink { .. }) =>
+                    && !matches!(
+                        change,
+                        C::Link { .. } | C::CertifyAndLink { .. } | C::CreateReserved { .. }
+                    ) =>
             {
                 Err("the directory exists".into())
             }
@@ -195,6 +202,22 @@ impl World {
                     bytes => vec![Part::Inline(bytes.to_vec())],
                 };
                 self.oracle.contents.insert(*inode, parts);
+            }
+            (C::Reserve { .. }, ShardReply::Reserved(files)) => {
+                for (file, _) in files {
+                    let deadline = now.plus_ms(TRANSIENT_MS);
+                    self.oracle.deadlines.insert(*file, deadline);
+                    self.oracle.contents.insert(*file, Vec::new());
+                }
+            }
+            (C::CreateReserved { file, content, .. }, ShardReply::Linked { .. }) => {
+                self.see_transient(*file, now)?;
+                self.oracle.deadlines.remove(file);
+                let parts = match content.as_slice() {
+                    [] => Vec::new(),
+                    bytes => vec![Part::Inline(bytes.to_vec())],
+                };
+                self.oracle.contents.insert(*file, parts);
             }
             (C::AddExtent(request), _) => {
                 self.see_transient(request.file, now)?;
