@@ -188,6 +188,9 @@ impl Act {
         let (file, cookie) = (writing.file, writing.cookie);
         for _ in 0..random.between(1, 4) {
             let offset = filled.end;
+            if random.permille(15) {
+                self.dawdle(writing, random).await?;
+            }
             if random.permille(200) {
                 let content = vec![b'y'; 1 + random.below(50) as usize];
                 let size = content.len() as u64;
