@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use eggs_machine::bugs::{Bug, plant, set_impurity};
-use eggs_sim::{Config, determinism, record, run};
+use eggs_sim::{Config, determinism, record, run, shrink};
 
 /// Seeds tried for each bug.
 const SEEDS: u64 = 12;
@@ -112,6 +112,25 @@ fn the_determinism_suite_sees_impurity() {
         plant(None);
         assert!(seen, "{bug:?} was not seen");
     }
+}
+
+/// What is left of a failing run still fails, and is short enough to be read.
+#[test]
+fn a_failure_becomes_small() {
+    plant(Some(Bug::DetachIgnoresEntries));
+    let whole = Config::new(1, 120);
+    let mut runs = 0;
+    let smaller = shrink(&whole, &mut || {
+        runs += 1;
+        runs < 2000
+    });
+    let (smaller, wrong) = smaller.expect("the run fails");
+    let again = run(&smaller);
+    plant(None);
+    assert_eq!(again.wrong, Some(wrong));
+    let items = smaller.only.as_ref().map_or(usize::MAX, BTreeSet::len);
+    assert!(items <= 12, "{items} items are left");
+    assert!(smaller.repeat().contains("--only "));
 }
 
 #[test]
