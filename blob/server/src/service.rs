@@ -64,7 +64,6 @@ impl BlockService {
         request: Request,
     ) -> (&'static str, Result<Answer, BlockRefusal>) {
         let Ok(message) = decode::<BlockRequest>(&request.body) else {
-            tracing::debug!(peer = %peer.address, "a block request does not decode");
             return ("malformed", Err(BlockRefusal::Malformed));
         };
         let kind = kind(&message);
@@ -281,7 +280,9 @@ impl Handler for BlockService {
             Err(refusal) => {
                 let labels = [("reason", reason(&refusal))];
                 self.metrics.refusals.get_or_create(&labels).inc();
-                tracing::debug!(peer = %peer.address, kind, %refusal, "refused");
+                if refusal.is_suspicious() {
+                    peer.complain(&refusal);
+                }
                 (Err(refusal), Bytes::new())
             }
         };

@@ -46,11 +46,28 @@ fn bad_requests_are_refused_and_change_nothing() -> Result<()> {
         anyhow::Ok(())
     })?;
     runtime.block_on(raw_messages(&cluster))?;
+    for program in ["shard", "cdc", "shuckle", "blocks"] {
+        let told = complaints(&cluster, program)?;
+        ensure!(told > 0, "no {program} complains");
+    }
     ensure!(pids == self::pids(&cluster)?, "a process was stopped");
     ensure!(cluster.cli(&["ls", "-l", "/"])?.ok()? == listing);
     let read = std::fs::read(cluster.mount().join("file"))?;
     content.check(&read).map_err(anyhow::Error::msg)?;
     cluster.wait_healthy()
+}
+
+/// Processes of a role that logged a refusal.
+fn complaints(cluster: &Cluster, program: &str) -> Result<usize> {
+    let mut found = 0;
+    for name in cluster.process_names()? {
+        if name.starts_with(program) {
+            let log = cluster.dir().join("log").join(format!("{name}.log"));
+            let text = std::fs::read_to_string(log).context("read a log")?;
+            found += usize::from(text.contains("request refused"));
+        }
+    }
+    Ok(found)
 }
 
 fn pids(cluster: &Cluster) -> Result<Vec<rustix::process::Pid>> {

@@ -188,6 +188,36 @@ pub enum InvalidArgument {
 }
 
 impl Refusal {
+    /// Whether no well-behaved client is ever told this: it is forging something or has a bug.
+    pub const fn is_suspicious(&self) -> bool {
+        match self {
+            Self::WrongShard
+            | Self::BadCookie
+            | Self::BadProof { .. }
+            | Self::Forbidden
+            | Self::Invalid(_) => true,
+            Self::NotFound
+            | Self::Exists
+            | Self::NotDirectory
+            | Self::IsDirectory
+            | Self::NotEmpty
+            | Self::NotTransient
+            | Self::Expired
+            | Self::BadExtent(_)
+            | Self::NotCertified
+            | Self::NoSpace { .. }
+            | Self::Locked
+            | Self::NeedsCoordinator
+            | Self::Loop
+            | Self::Unsupported
+            | Self::BadPolicy(_)
+            | Self::Changed
+            | Self::NoSnapshot
+            | Self::NoAttribute
+            | Self::AttributesFull => false,
+        }
+    }
+
     /// What a system call returns for it.
     pub const fn errno(&self) -> i32 {
         match self {
@@ -241,6 +271,21 @@ pub enum CallError {
     /// The connection may not ask for this.
     #[error("not permitted for this connection")]
     Forbidden,
+}
+
+impl CallError {
+    /// See [`Refusal::is_suspicious`].
+    pub const fn is_suspicious(&self) -> bool {
+        match self {
+            Self::Malformed | Self::Forbidden => true,
+            Self::Refused(refusal) => refusal.is_suspicious(),
+            Self::NotLeader { .. }
+            | Self::NotHosted
+            | Self::Overloaded
+            | Self::Deadline
+            | Self::Unavailable(_) => false,
+        }
+    }
 }
 
 /// The body of every answer.

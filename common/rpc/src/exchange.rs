@@ -1,12 +1,16 @@
 //! What a server is given and what it gives back.
 
+use std::fmt::Display;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use eggs_proto::MessageKind;
 use eggs_proto::hello::PeerRole;
 use tokio::time::Instant;
+
+use crate::server::Complaints;
 
 /// A request as it arrived.
 #[derive(Clone, Debug)]
@@ -39,6 +43,15 @@ pub struct Peer {
     pub address: SocketAddr,
     /// What it calls itself, for logs.
     pub program: String,
+    pub(crate) complaints: Arc<Complaints>,
+}
+
+impl Peer {
+    /// Logs that it was refused something which no well-behaved program asks for: one line for each host and ten
+    /// seconds, however often it happens.
+    pub fn complain(&self, reason: &dyn Display) {
+        self.complaints.refused(self, reason);
+    }
 }
 
 /// Answers requests.

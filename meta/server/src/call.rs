@@ -3,8 +3,17 @@
 use bytes::Bytes;
 use eggs_proto::{CallError, CallResult, InvalidArgument, Refusal, encode};
 use eggs_raft::{ProposeError, ReadError};
-use eggs_rpc::Reply;
+use eggs_rpc::{Peer, Reply};
 use serde::Serialize;
+
+/// Logs what no well-behaved program is answered.
+pub(crate) fn complain<T>(peer: &Peer, answer: &CallResult<T>) {
+    if let Err(error) = answer
+        && error.is_suspicious()
+    {
+        peer.complain(error);
+    }
+}
 
 /// The frame of an answer.
 pub(crate) fn reply<T: Serialize>(answer: &CallResult<T>) -> Reply {

@@ -48,7 +48,10 @@ impl<S: Service> Handler for Front<S> {
             return self.service.serve(node, peer, request).await;
         }
         match request.kind {
-            MessageKind::Raft if peer.role != PeerRole::Server => refuse(CallError::Forbidden),
+            MessageKind::Raft if peer.role != PeerRole::Server => {
+                peer.complain(&CallError::Forbidden);
+                refuse(CallError::Forbidden)
+            }
             MessageKind::Raft => {
                 let (body, payload) = node.handle_peer(request.body, request.payload).await;
                 Reply { body, payload }

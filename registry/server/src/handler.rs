@@ -51,6 +51,11 @@ impl Handler for RegistryHandler {
             MessageKind::Registry => {
                 let deadline = request.deadline.into_std();
                 let outcome = answer(&started.replica, peer.role, &request.body, deadline).await;
+                if let Err(error) = &outcome
+                    && error.is_suspicious()
+                {
+                    peer.complain(error);
+                }
                 if let Some(reply) = started.forward.ask_leader(peer, &outcome, &request).await {
                     return reply;
                 }

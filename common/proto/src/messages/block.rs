@@ -98,6 +98,27 @@ pub enum BlockRefusal {
     Malformed,
 }
 
+impl BlockRefusal {
+    /// Whether no well-behaved client is ever told this: it is forging something or has a bug.
+    pub const fn is_suspicious(&self) -> bool {
+        match self {
+            Self::BadCertificate
+            | Self::BadPayload
+            | Self::BadRange
+            | Self::Forbidden
+            | Self::Malformed => true,
+            Self::NotFound
+            | Self::WrongService
+            | Self::Expired
+            | Self::WasErased
+            | Self::NoSpace
+            | Self::DiskFailed(_)
+            | Self::Damaged
+            | Self::Overloaded => false,
+        }
+    }
+}
+
 /// Answers of a block service.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BlockReply {

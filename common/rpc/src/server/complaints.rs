@@ -8,23 +8,34 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::Peer;
+
 const INTERVAL: Duration = Duration::from_secs(10);
 /// Peers remembered; beyond that, everybody starts anew.
 const PEERS_MAX: usize = 1024;
 
+#[derive(Debug)]
 struct Told {
     at: Instant,
     suppressed: u64,
 }
 
-#[derive(Default)]
-pub(super) struct Complaints(Mutex<HashMap<IpAddr, Told>>);
+#[derive(Debug, Default)]
+pub(crate) struct Complaints(Mutex<HashMap<IpAddr, Told>>);
 
 impl Complaints {
     /// Says why a connection was closed, unless the same host was complained about just now.
     pub(super) fn report(&self, peer: SocketAddr, reason: &dyn Display) {
         if let Some(suppressed) = self.admit(peer.ip(), Instant::now()) {
             tracing::warn!(%peer, %reason, suppressed, "connection closed");
+        }
+    }
+
+    /// Says that a request was refused, unless the same host was complained about just now.
+    pub(crate) fn refused(&self, peer: &Peer, reason: &dyn Display) {
+        if let Some(suppressed) = self.admit(peer.address.ip(), Instant::now()) {
+            let (address, program) = (peer.address, peer.program.as_str());
+            tracing::warn!(peer = %address, program, %reason, suppressed, "request refused");
         }
     }
 

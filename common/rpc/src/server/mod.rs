@@ -19,7 +19,7 @@ use crate::frame_reader::{FrameReader, ReadError};
 use crate::handshake::{self, HandshakeError};
 use crate::limits::ms;
 use crate::{Credentials, Handler, Peer, ServerLimits, socket};
-use complaints::Complaints;
+pub(crate) use complaints::Complaints;
 
 /// Connections that the kernel accepts before we do.
 const BACKLOG: u32 = 1024;
@@ -42,7 +42,7 @@ struct Shared<H> {
     connections: Arc<Semaphore>,
     /// Bytes of requests that may still be taken into memory.
     bytes: Arc<Semaphore>,
-    complaints: Complaints,
+    complaints: Arc<Complaints>,
 }
 
 impl<H: Handler> Server<H> {
@@ -70,7 +70,7 @@ impl<H: Handler> Server<H> {
             credentials,
             connections: Arc::new(Semaphore::new(limits.connections)),
             bytes: Arc::new(Semaphore::new(bytes)),
-            complaints: Complaints::default(),
+            complaints: Arc::default(),
             limits,
         });
         Ok(Self {
@@ -190,6 +190,7 @@ impl<H: Handler> Shared<H> {
                 role: accepted.role,
                 address,
                 program: accepted.program,
+                complaints: self.complaints.clone(),
             },
             _place: place,
         }))

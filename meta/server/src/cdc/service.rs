@@ -26,7 +26,7 @@ pub(super) struct CdcService {
 impl Service for CdcService {
     const KIND: MessageKind = MessageKind::Cdc;
 
-    async fn serve(&self, node: &Arc<Node>, _peer: &Peer, request: Request) -> Reply {
+    async fn serve(&self, node: &Arc<Node>, peer: &Peer, request: Request) -> Reply {
         let began = Instant::now();
         let deadline = request.deadline.into_std();
         let answer = self.answer(node, deadline, &request.body).await;
@@ -36,6 +36,7 @@ impl Service for CdcService {
             .requests
             .get_or_create(&[("outcome", call::outcome(&answer))])
             .inc();
+        call::complain(peer, &answer);
         call::reply(&answer)
     }
 }

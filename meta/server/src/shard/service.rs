@@ -37,7 +37,9 @@ impl Service for ShardService {
             origin: peer.role,
             deadline: request.deadline.into_std(),
         };
-        call::reply(&self.answer(node, asked, &request.body).await)
+        let answer = self.answer(node, asked, &request.body).await;
+        call::complain(peer, &answer);
+        call::reply(&answer)
     }
 }
 
