@@ -33,6 +33,13 @@ fn command(replica: &Replica, message: &Message<'_>) -> Option<CdcCommand> {
                 eggs_cdc::status(&replica.store).expect("the state can be read");
                 None
             }
+            CdcRequest::Audit { after, limit } => {
+                eggs_cdc::audit(&replica.store, after, limit).expect("the state can be read");
+                None
+            }
+            CdcRequest::RepairParent { dir, known, parent } => {
+                Some(CdcCommand::RepairParent { dir, known, parent })
+            }
         },
         1 => {
             let step = pending(replica).into_iter().next()?;

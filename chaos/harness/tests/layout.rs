@@ -14,7 +14,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eggs-rpc", &["eggs-proto"]),
     ("eggs-obs", &["eggs-proto"]),
     ("eggs-raft", &["eggs-proto", "eggs-machine", "eggs-rpc"]),
-    ("eggs-shard", &["eggs-proto", "eggs-machine"]),
+    ("eggs-audit", &["eggs-proto"]),
+    ("eggs-shard", &["eggs-proto", "eggs-machine", "eggs-audit"]),
     ("eggs-cdc", &["eggs-proto", "eggs-machine"]),
     (
         "eggs-meta-server",
@@ -55,7 +56,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "eggs-registry-client",
         ],
     ),
-    ("eggs-client", &["eggs-proto", "eggs-rpc", "eggs-erasure"]),
+    (
+        "eggs-client",
+        &["eggs-proto", "eggs-rpc", "eggs-erasure", "eggs-audit"],
+    ),
     (
         "eggs-gc",
         &[
@@ -105,6 +109,7 @@ const ONLY_IN_RAFT: [&str; 2] = ["openraft", "rocksdb"];
 const PURE: &[&str] = &[
     "common/proto",
     "common/machine",
+    "meta/audit",
     "meta/shard",
     "meta/cdc",
     "registry/state",

@@ -200,7 +200,7 @@ impl World {
                 let response = Response::Cdc(Err(CallError::Overloaded));
                 self.respond(process, caller, response);
             }
-            Some(CdcAnswer::Ignored) | None => {
+            Some(CdcAnswer::Ignored | CdcAnswer::Repaired(_)) | None => {
                 self.violate(|| "the coordinator answered nonsense".into());
             }
         }

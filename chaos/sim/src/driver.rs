@@ -188,7 +188,7 @@ impl Driver {
                 false
             }
             Some(CdcAnswer::Running(_) | CdcAnswer::Ignored) => true,
-            Some(CdcAnswer::Overloaded) | None => false,
+            Some(CdcAnswer::Overloaded | CdcAnswer::Repaired(_)) | None => false,
         }
     }
 }

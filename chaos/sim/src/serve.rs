@@ -242,7 +242,7 @@ impl World {
 
     fn serve_cdc(&mut self, caller: Caller, to: NodeId, request: CdcRequest) {
         match request {
-            CdcRequest::Status => {
+            CdcRequest::Status | CdcRequest::Audit { .. } | CdcRequest::RepairParent { .. } => {
                 let refused = CallError::Unavailable("nobody asks for this here".into());
                 self.respond(to, caller, Response::Cdc(Err(refused)));
             }

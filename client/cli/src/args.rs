@@ -13,7 +13,7 @@ use crate::text::time::{When, parse_when};
 ///
 /// Paths begin at the root of the file system; the leading `/` may be left out.
 ///
-/// Exit codes: 0 fine, 1 failed, 2 usage, 3 partly done, 4 the cluster is degraded (`status` only), 5 the cluster
+/// Exit codes: 0 fine, 1 failed, 2 usage, 3 partly done, 4 the cluster is degraded (`status`, `fsck`), 5 the cluster
 /// cannot be reached.
 #[derive(Debug, Parser)]
 #[command(name = "eggscli", version, max_term_width = 100)]
@@ -186,6 +186,28 @@ pub enum Verb {
     /// Show files that are being written, or were given up and not yet collected.
     #[command(name = "transient-files", alias = "transient_files")]
     TransientFiles,
+    /// Count what is below a path, and what old versions in it hold. Changes are seen within seconds.
+    Du {
+        /// What to count.
+        #[arg(default_value = "/")]
+        path: OsString,
+    },
+    /// Check the whole file system while it is in use; exit code 4 if something is wrong and was not repaired.
+    Fsck {
+        /// Only what this one shard can see by itself.
+        #[arg(long, value_name = "NUMBER")]
+        shard: Option<u8>,
+        /// Say what a repair would do.
+        #[arg(long, conflicts_with = "repair")]
+        dry_run: bool,
+        /// Put right what can be computed from the rest, and give what has no name one in /lost+found. Look
+        /// at what --dry-run says first. Needs the cluster secret.
+        #[arg(long, requires = "cluster_secret_file")]
+        repair: bool,
+        /// File with the cluster secret (secret/cluster in the directory of eggsrun).
+        #[arg(long, env = "EGGS_CLUSTER_SECRET_FILE", value_name = "FILE")]
+        cluster_secret_file: Option<PathBuf>,
+    },
     /// Show the cluster's health, processes and disks; exit code 4 unless it is healthy.
     Status,
     /// Older spelling of `put`, with the path first.
@@ -338,6 +360,8 @@ mod tests {
             "history",
             "undelete",
             "transient-files",
+            "du",
+            "fsck",
             "status",
             "copy_into",
         ];

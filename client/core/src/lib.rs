@@ -16,6 +16,7 @@ mod config;
 pub mod credentials;
 mod deadline;
 mod error;
+mod fsck;
 mod group_call;
 mod map_cache;
 mod namespace;
@@ -29,6 +30,7 @@ mod write;
 pub use client::Client;
 pub use config::ClientConfig;
 pub use error::{ClientError, ClosedReason};
+pub use fsck::{Checked, FsckReport, FsckScope};
 pub use namespace::{
     ClassStatistics, Intent, Page, RenameEntry, SnapshotPage, Statistics, TreeOptions, Undeleted,
 };

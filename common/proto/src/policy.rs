@@ -255,25 +255,59 @@ impl PolicySet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ExtentLayout;
+
+    /// What a file of `size` bytes gets: extents of the largest size, and one with what is left.
+    fn describe(policies: &PolicySet, size: u64) -> String {
+        if size <= u64::from(policies.inline.inline_bytes_max) {
+            return "in the metadata".into();
+        }
+        let largest = policies.extent_bytes_max();
+        let (full, rest) = (size / largest, size % largest);
+        let (mut parts, mut physical_bytes) = (Vec::new(), 0);
+        for (count, bytes) in [(full, largest), (u64::from(rest > 0), rest)] {
+            if count == 0 {
+                continue;
+            }
+            let ExtentPlan {
+                scheme,
+                class,
+                stripe_bytes,
+            } = policies.plan(bytes);
+            let layout = ExtentLayout::for_size(bytes, scheme, stripe_bytes);
+            physical_bytes += count * layout.block_bytes() * scheme.blocks() as u64;
+            parts.push(format!(
+                "{count} x {scheme} on {class}, {} stripes, cells of {} KiB",
+                layout.stripes,
+                layout.cell_bytes >> 10
+            ));
+        }
+        let percent = physical_bytes * 100 / size;
+        format!(
+            "{}; {physical_bytes} bytes on disks, {percent} %",
+            parts.join(" + ")
+        )
+    }
 
     /// What a file of each size gets by default; read it when changing the defaults.
     #[test]
     fn what_a_file_gets_by_default() {
         let policies = PolicySet::default();
-        let describe = |size: u64| {
-            if size <= u64::from(policies.inline.inline_bytes_max) {
-                return "inline".to_string();
-            }
-            let largest = policies.extent_bytes_max();
-            let extents = size.div_ceil(largest);
-            let plan = policies.plan(size.min(largest));
-            format!("{extents} x {} on {}", plan.scheme, plan.class)
-        };
-        assert_eq!(describe(1000), "inline");
-        assert_eq!(describe(10_000), "1 x 1+4 on FLASH");
-        assert_eq!(describe(1_000_000), "1 x 4+4 on FLASH");
-        assert_eq!(describe(10_000_000), "1 x 10+4 on HDD");
-        assert_eq!(describe(1_000_000_000), "48 x 10+4 on HDD");
+        let sizes = [
+            ("1 KB", 1_000),
+            ("10 KB", 10_000),
+            ("1 MB", 1_000_000),
+            ("10 MB", 10_000_000),
+            ("1 GB", 1_000_000_000),
+        ];
+        let lines = sizes.map(|(label, size)| format!("{label}: {}\n", describe(&policies, size)));
+        expect_test::expect![[r#"
+            1 KB: in the metadata
+            10 KB: 1 x 1+4 on FLASH, 1 stripes, cells of 12 KiB; 61440 bytes on disks, 614 %
+            1 MB: 1 x 4+4 on FLASH, 1 stripes, cells of 248 KiB; 2031616 bytes on disks, 203 %
+            10 MB: 1 x 10+4 on HDD, 9 stripes, cells of 112 KiB; 14450688 bytes on disks, 144 %
+            1 GB: 47 x 10+4 on HDD, 20 stripes, cells of 104 KiB + 1 x 10+4 on HDD, 13 stripes, cells of 108 KiB; 1421615104 bytes on disks, 142 %
+        "#]].assert_eq(&lines.concat());
     }
 
     #[test]

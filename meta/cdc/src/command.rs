@@ -26,6 +26,15 @@ pub enum CdcCommand {
         /// What its shard answered.
         outcome: StepOutcome,
     },
+    /// Corrects what is known of a directory's parent; see `CdcRequest::RepairParent`.
+    RepairParent {
+        /// The directory.
+        dir: InodeId,
+        /// Its parent as known.
+        known: Option<InodeId>,
+        /// Its parent.
+        parent: Option<InodeId>,
+    },
 }
 
 impl CdcCommand {
@@ -112,6 +121,8 @@ pub enum CdcAnswer {
     Overloaded,
     /// The step is not the current one, or the transaction is gone.
     Ignored,
+    /// What a repair came to.
+    Repaired(Result<(), Refusal>),
 }
 
 impl CdcAnswer {

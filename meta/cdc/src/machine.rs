@@ -8,7 +8,7 @@ use eggs_proto::{TransactionId, decode, encode};
 use crate::transaction::{Advance, RenameOf, Transaction};
 use crate::{
     CdcAnswer, CdcCommand, StepOutcome, Stuck, TransactionOutcome, begin, keys, make_directory,
-    outcomes, remove_directory, rename, state, undelete_directory,
+    outcomes, remove_directory, rename, repair_parent, state, undelete_directory,
 };
 
 /// The coordinator's machine. All it knows is in the store.
@@ -31,6 +31,9 @@ impl StateMachine for CdcMachine {
                 serial,
                 outcome,
             } => step_done(store, context, (transaction, serial), outcome)?,
+            CdcCommand::RepairParent { dir, known, parent } => {
+                repair_parent::apply(store, dir, known, parent)?
+            }
         };
         Ok(Outcome::Accepted(encode(&answer)))
     }
@@ -52,7 +55,7 @@ fn step_done(
         && let StepOutcome::Refused(refusal) = &outcome
     {
         let record = Stuck::new(id, &transaction, refusal.clone(), context.now);
-        store.put(keys::STUCK, &keys::stuck(id), &encode(&record));
+        store.put(keys::STUCK, &keys::stuck(id), &record.encode());
         if transaction.outcome == Some(TransactionOutcome::Done) {
             transaction.outcome = Some(TransactionOutcome::Stuck);
         }

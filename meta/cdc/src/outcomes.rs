@@ -13,6 +13,9 @@ use crate::{TransactionOutcome, keys};
 
 const FORGET_PER_END: usize = 2;
 
+/// First byte of a stored record. Version 1 had none: it began with the number of the variant, 0 or 1.
+const VERSION: u8 = 2;
+
 /// What is known about a request. Stored: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Record {
@@ -26,12 +29,29 @@ pub(crate) fn recall(store: &dyn StoreRead, id: RequestId) -> Result<Option<Reco
     let Some(bytes) = store.get(keys::REQUESTS, &keys::request(id))? else {
         return Ok(None);
     };
-    let damaged = |_| Fault::Damaged("the record of a request does not decode".into());
-    decode(&bytes).map(Some).map_err(damaged)
+    Record::decode(&bytes).map(Some)
+}
+
+impl Record {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.append(&mut encode(self));
+        bytes
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Self, Fault> {
+        let damaged = || Fault::Damaged("the record of a request does not decode".into());
+        let record = match bytes.split_first() {
+            Some((&VERSION, record)) => record,
+            Some((0 | 1, _)) => bytes, // version 1
+            Some(_) | None => return Err(damaged()),
+        };
+        decode(record).map_err(|_| damaged())
+    }
 }
 
 pub(crate) fn remember_running(store: &mut dyn Store, id: RequestId, transaction: TransactionId) {
-    let record = encode(&Record::Running(transaction));
+    let record = Record::Running(transaction).encode();
     store.put(keys::REQUESTS, &keys::request(id), &record);
 }
 
@@ -41,7 +61,7 @@ pub(crate) fn remember_finished(
     outcome: &TransactionOutcome,
     now: Time,
 ) -> Result<(), Fault> {
-    let record = encode(&Record::Finished(outcome.clone()));
+    let record = Record::Finished(outcome.clone()).encode();
     store.put(keys::REQUESTS, &keys::request(id), &record);
     store.put(keys::FINISHED, &keys::finished(now, id), &[]);
     forget(store, now)
@@ -78,4 +98,35 @@ fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
         store.put(keys::COUNTERS, keys::FORGET_FROM, last);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::Refusal;
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(record: &Record, expected: Expect) {
+        let bytes = record.encode();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        expected.assert_eq(&hex);
+        assert_eq!(Record::decode(&bytes).ok().as_ref(), Some(record));
+        let version_1 = &bytes[1..];
+        assert_eq!(Record::decode(version_1).ok().as_ref(), Some(record));
+        for bad in [&[][..], &[3, 0, 1], &bytes[..bytes.len() - 1], &[2]] {
+            assert!(Record::decode(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_pinned_and_old_ones_are_read() {
+        check(&Record::Running(TransactionId(300)), expect!["0200ac02"]);
+        let refused = TransactionOutcome::Refused(Refusal::Loop);
+        check(&Record::Finished(refused), expect!["0201020f"]);
+        check(
+            &Record::Finished(TransactionOutcome::Done),
+            expect!["020100"],
+        );
+    }
 }

@@ -175,3 +175,86 @@ pub(crate) struct RenameOf<'a> {
     pub target: &'a EntryName,
     pub replace: Replace,
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::{Name, NewAttributes, ShardId};
+    use expect_test::{Expect, expect};
+
+    use super::*;
+
+    fn check(operation: CdcOperation, step: Step, expected: Expect) {
+        let transaction = Transaction {
+            request: RequestId {
+                client: 1,
+                sequence: 2,
+            },
+            began: Time(3),
+            operation,
+            serial: 4,
+            step,
+            source: Some(InodeId::ROOT),
+            target: TargetLock::Held(None),
+            detached: None,
+            outcome: Some(TransactionOutcome::Done),
+        };
+        let bytes = transaction.encode();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        expected.assert_eq(&hex);
+        assert_eq!(Transaction::decode(&bytes).ok(), Some(transaction));
+        for bad in [
+            &[][..],
+            &bytes[..bytes.len() - 1],
+            &[&[9], &bytes[1..]].concat(),
+        ] {
+            assert!(Transaction::decode(bad).is_err());
+        }
+    }
+
+    /// A step has its number for ever.
+    #[test]
+    fn bytes_are_pinned() {
+        let dir = InodeId::new(InodeKind::Directory, ShardId(1), 2);
+        let entry = || EntryName {
+            dir,
+            name: Name::new("n").expect("a good name"),
+        };
+        let attributes = NewAttributes {
+            mode: 5,
+            uid: 6,
+            gid: 7,
+            mtime: None,
+            atime: None,
+        };
+        let make = CdcOperation::MakeDirectory {
+            entry: entry(),
+            attributes,
+        };
+        check(
+            make,
+            Step::Create { dir },
+            expect![
+                "0101020300818480808080808020016e05060700000400818480808080808020018080808080808080200100000100"
+            ],
+        );
+        let rename = CdcOperation::Rename {
+            source: entry(),
+            target: entry(),
+            replace: Replace::Files,
+        };
+        let guess = InodeKind::File;
+        check(
+            rename,
+            Step::LockTarget { guess },
+            expect![
+                "0101020302818480808080808020016e818480808080808020016e01040401018080808080808080200100000100"
+            ],
+        );
+        let remove = CdcOperation::RemoveDirectory { entry: entry() };
+        check(
+            remove,
+            Step::KeepSource,
+            expect!["0101020301818480808080808020016e040d018080808080808080200100000100"],
+        );
+    }
+}

@@ -3,7 +3,9 @@
 use std::ops::ControlFlow;
 
 use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table};
-use eggs_proto::{InodeId, LIST_ENTRIES_MAX, Refusal, RequestId, Time, TransactionId, decode};
+use eggs_proto::{
+    InodeId, LIST_ENTRIES_MAX, Refusal, RequestId, Time, TransactionId, decode, encode,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::outcomes::{self, Record};
@@ -33,7 +35,25 @@ pub struct Stuck {
     pub refusal: Refusal,
 }
 
+/// First byte of a stored record. Version 1 had none.
+const VERSION: u8 = 2;
+
 impl Stuck {
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        bytes.append(&mut encode(self));
+        bytes
+    }
+
+    /// `None` if it does not decode: it is for people, and no reason to stop.
+    fn decode(bytes: &[u8]) -> Option<Self> {
+        let record = bytes
+            .split_first()
+            .filter(|(version, _)| **version == VERSION);
+        let record = record.and_then(|(_, record)| decode(record).ok());
+        record.or_else(|| decode(bytes).ok()) // version 1, which began with the transaction's number
+    }
+
     pub(crate) fn new(
         transaction: TransactionId,
         record: &Transaction,
@@ -80,7 +100,7 @@ pub fn recorded(store: &dyn StoreRead, request: RequestId) -> Result<Option<CdcA
 pub fn stuck(store: &dyn StoreRead) -> Result<Vec<Stuck>, Fault> {
     let mut found = Vec::new();
     visit(store, keys::STUCK, |_, value| {
-        found.extend(decode::<Stuck>(value));
+        found.extend(Stuck::decode(value));
         ControlFlow::Continue(())
     })?;
     Ok(found)
@@ -113,4 +133,27 @@ fn visit(
         direction: ScanDirection::Forward,
     };
     store.scan(scan, &mut visit)
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+
+    use super::*;
+
+    #[test]
+    fn bytes_are_pinned_and_old_ones_are_read() {
+        let stuck = Stuck {
+            transaction: TransactionId(2),
+            time: Time(3),
+            record: "x".into(),
+            refusal: Refusal::Changed,
+        };
+        let bytes = stuck.encode();
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        expect!["020203017814"].assert_eq(&hex);
+        assert_eq!(Stuck::decode(&bytes), Some(stuck.clone()));
+        assert_eq!(Stuck::decode(&bytes[1..]), Some(stuck));
+        assert_eq!(Stuck::decode(b"nonsense"), None);
+    }
 }

@@ -78,7 +78,10 @@ fn needs_server(change: &C) -> bool {
         | C::SettleDirectory { .. }
         | C::ReviveDirectory { .. }
         | C::LockVersion { .. }
-        | C::RestoreDentry { .. } => true,
+        | C::RestoreDentry { .. }
+        | C::Repair(_)
+        | C::ReportTrees { .. }
+        | C::SettleTrees { .. } => true,
     }
 }
 
@@ -324,7 +327,10 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         | C::SettleDirectory { .. }
         | C::ReviveDirectory { .. }
         | C::LockVersion { .. }
-        | C::RestoreDentry { .. } => apply_of_servers(state, change),
+        | C::RestoreDentry { .. }
+        | C::Repair(_)
+        | C::ReportTrees { .. }
+        | C::SettleTrees { .. } => apply_of_servers(state, change),
     }
 }
 
@@ -401,6 +407,9 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
             let version = ops::undelete::Version { dir, key, inode };
             ops::restore_dentry::apply(state, &version, &name, transaction)
         }
+        C::Repair(repair) => ops::repair::apply(state, repair),
+        C::ReportTrees { reports } => ops::report_trees::apply(state, &reports),
+        C::SettleTrees { reported } => ops::settle_trees::apply(state, &reported),
         C::CreateTransient { .. }
         | C::AddInline { .. }
         | C::AddHole { .. }

@@ -3,6 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | counters | `usage` | [`Counters`](crate::records::Counters) |
+//! | counters | `recount` | [`RecountRecord`](crate::state::RecountRecord), while one is under way |
 //! | inodes | inode | [`InodeRecord`](crate::records::InodeRecord) |
 //! | dentries | directory, hash, name | [`DentryRecord`](crate::records::DentryRecord) |
 //! | snapshots | directory, hash, name, 0, created | [`SnapshotRecord`](crate::records::SnapshotRecord) |
@@ -11,6 +12,10 @@
 //! | garbage | block | [`GarbageRecord`](crate::records::GarbageRecord) |
 //! | service_files | block service, file | number of blocks |
 //! | xattrs | inode, name | [`XattrRecord`](crate::records::XattrRecord) |
+//! | trees | directory | [`TreeRecord`](crate::state::TreeRecord); none if all is 0 |
+//! | tree_children | directory, child | [`TreeChild`](crate::state::TreeChild) |
+//! | tree_dirty | directory | [`TreeDirty`](crate::state::TreeDirty) |
+//! | tree_wanted | directory, file | nothing |
 //!
 //! **Invariant:** a key that was written parses to what it was built from, and no two things share a key. The 0
 //! between name and time, which no name contains, keeps the snapshots of a name together.
@@ -19,7 +24,7 @@ use eggs_machine::{Fault, Table, TableSpec};
 use eggs_proto::shard::SnapshotKey;
 use eggs_proto::{BlockId, BlockServiceId, InodeId, Name, NameHash, Time, XattrName};
 
-/// One record of counters.
+/// Counters of the whole shard.
 pub const COUNTERS: Table = Table(16);
 /// Inodes.
 pub const INODES: Table = Table(17);
@@ -37,6 +42,14 @@ pub const GARBAGE: Table = Table(22);
 pub const SERVICE_FILES: Table = Table(23);
 /// Extended attributes.
 pub const XATTRS: Table = Table(24);
+/// Sums of directories.
+pub const TREES: Table = Table(25);
+/// What directories know of their children.
+pub const TREE_CHILDREN: Table = Table(26);
+/// Directories whose totals are to be reported.
+pub const TREE_DIRTY: Table = Table(27);
+/// Files of other shards whose sizes are wanted.
+pub const TREE_WANTED: Table = Table(28);
 
 /// The tables of a shard. Numbers are part of the on-disk format; those below 16 belong to the driver.
 pub const TABLES: &[TableSpec] = &[
@@ -49,14 +62,20 @@ pub const TABLES: &[TableSpec] = &[
     spec(GARBAGE, "garbage"),
     spec(SERVICE_FILES, "service_files"),
     spec(XATTRS, "xattrs"),
+    spec(TREES, "trees"),
+    spec(TREE_CHILDREN, "tree_children"),
+    spec(TREE_DIRTY, "tree_dirty"),
+    spec(TREE_WANTED, "tree_wanted"),
 ];
 
 const fn spec(table: Table, name: &'static str) -> TableSpec {
     TableSpec { table, name }
 }
 
-/// The only key of [`COUNTERS`].
+/// The counters, in [`COUNTERS`].
 pub const USAGE: &[u8] = b"usage";
+/// A count under way, in [`COUNTERS`].
+pub const RECOUNT: &[u8] = b"recount";
 
 /// Key of an inode; also the prefix of all that belongs to a directory or file.
 pub fn inode(id: InodeId) -> [u8; 8] {
@@ -108,6 +127,18 @@ pub fn xattr(id: InodeId, name: &XattrName) -> Vec<u8> {
     let mut key = inode(id).to_vec();
     key.extend_from_slice(name.as_bytes());
     key
+}
+
+/// Key of what a directory knows of a child.
+pub fn tree_child(dir: InodeId, child: InodeId) -> [u8; 16] {
+    pair(dir.get(), child.get())
+}
+
+/// Reads [`tree_child`].
+pub fn parse_tree_child(key: &[u8]) -> Result<(InodeId, InodeId), Fault> {
+    let (dir, rest) = take(key, "tree_child")?;
+    let child = inode_of(number(rest, "tree_child")?, "tree_child")?;
+    Ok((inode_of(dir, "tree_child")?, child))
 }
 
 /// Reads [`inode`].
@@ -275,6 +306,13 @@ mod tests {
             &xattr(FILE, &XattrName::new("user.a").unwrap()),
             expect!["4000000000567807757365722e61"],
         );
+        check(
+            &tree_child(DIR, FILE),
+            expect!["20000000001234074000000000567807"],
+        );
+        let parsed = parse_tree_child(&tree_child(DIR, FILE)).unwrap();
+        assert_eq!(parsed, (DIR, FILE));
+        assert!(parse_tree_child(&[0xff; 16]).is_err());
     }
 
     #[test]

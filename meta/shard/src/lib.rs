@@ -28,6 +28,7 @@ mod random;
 mod records;
 mod state;
 mod step;
+pub mod trees;
 mod value;
 
 pub use command::{CheckedProof, Prepared, ShardCommand, Verdict};

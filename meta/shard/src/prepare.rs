@@ -119,7 +119,10 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         | C::RestoreDentry { .. }
         | C::CreateReserved { .. }
         | C::SetXattr { .. }
-        | C::RemoveXattr { .. } => Ok(Prepared::Nothing),
+        | C::RemoveXattr { .. }
+        | C::Repair(_)
+        | C::ReportTrees { .. }
+        | C::SettleTrees { .. } => Ok(Prepared::Nothing),
     }
 }
 

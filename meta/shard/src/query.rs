@@ -70,6 +70,8 @@ fn answer(read: Reader<'_>, context: &QueryContext<'_>, query: &Q) -> Reply {
         Q::Walk { dir, names } => queries::walk::answer(read, *dir, names),
         Q::GetXattr { inode, name } => queries::xattrs::one(read, *inode, name),
         Q::ListXattrs { inode } => queries::xattrs::all(read, *inode),
+        Q::Audit { after, limit } => queries::audit::answer(read, after.as_ref(), *limit),
+        Q::Tree { dir } => queries::tree::answer(read, *dir),
         Q::Usage => queries::usage::answer(read, context.now),
     }
 }

@@ -105,3 +105,73 @@ pub(crate) struct GroupRecord {
     pub replicas: Vec<NodeId>,
     pub leader: Option<NodeId>,
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::{ProcessRole, ServiceState};
+    use expect_test::{Expect, expect};
+    use serde::de::DeserializeOwned;
+
+    use super::*;
+
+    /// What follows the version byte. A change here needs a new version in `tables`.
+    fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+        value: &T,
+        expected: Expect,
+    ) {
+        let bytes = eggs_proto::encode(value);
+        let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        expected.assert_eq(&hex);
+        assert_eq!(eggs_proto::decode::<T>(&bytes).as_ref(), Ok(value));
+    }
+
+    #[test]
+    fn bytes_are_pinned() {
+        let node = NodeId::new(ProcessRole::Shard, 2);
+        let cluster = ClusterRecord {
+            epoch: Epoch(1),
+            time: Time(2),
+            observed_ms: 3,
+            office_since_ms: 4,
+            office: 5,
+            stale_ms: 6,
+            nodes: 7,
+            services: 8,
+        };
+        check(&cluster, expect!["0102030405060708"]);
+        let process = NodeRecord {
+            address: "a".into(),
+            started: Time(1),
+            last_seen: Time(2),
+            seen_ms: 300,
+        };
+        check(&process, expect!["01610102ac02"]);
+        let service = ServiceRecord {
+            node,
+            domain: FailureDomainId(1),
+            class: StorageClass::Flash,
+            condition: ServiceCondition {
+                manual: Some(ServiceState::NoWrite),
+                io_errors: 10,
+                ..ServiceCondition::default()
+            },
+            capacity_bytes: 2,
+            available_bytes: 3,
+            used_bytes: 4,
+            blocks: 5,
+            last_seen: Time(6),
+            seen_ms: 7,
+            published_bytes: 8,
+            published_capacity_bytes: 9,
+        };
+        check(
+            &service,
+            expect!["8280808010010101020000000a0203040506070809"],
+        );
+        let group = GroupRecord {
+            replicas: vec![node],
+            leader: Some(node),
+        };
+        check(&group, expect!["018280808010018280808010"]);
+    }
+}

@@ -54,7 +54,17 @@ impl World {
             }
             if let Some(shard) = id.shard() {
                 self.check_shard(shard);
+            } else if id == GroupId::CDC {
+                self.check_cdc();
             }
+        }
+    }
+
+    fn check_cdc(&mut self) {
+        match eggs_cdc::check(&self.group(GroupId::CDC).state) {
+            Ok(findings) if findings.is_empty() => {}
+            Ok(findings) => self.violate(|| format!("cdc: {findings:?}")),
+            Err(fault) => self.violate(|| format!("cdc: {fault}")),
         }
     }
 

@@ -30,6 +30,7 @@ impl World {
             CdcCommand::StepDone { transaction, .. } => {
                 self.see_step(*transaction, before.step.as_ref(), &answer)
             }
+            CdcCommand::RepairParent { .. } => Err("nobody repairs anything here".into()),
         };
         if let Err(what) = seen {
             self.violate(|| format!("cdc: {what} ({command:?} -> {answer:?})"));
@@ -60,7 +61,7 @@ impl World {
                 Ok(())
             }
             CdcAnswer::Finished { request, outcome } => self.see_outcome(*request, outcome),
-            CdcAnswer::Overloaded | CdcAnswer::Ignored => Ok(()),
+            CdcAnswer::Overloaded | CdcAnswer::Ignored | CdcAnswer::Repaired(_) => Ok(()),
         }
     }
 
@@ -93,7 +94,10 @@ impl World {
             CdcAnswer::Finished { request, outcome } => {
                 self.see_end(transaction, *request, outcome)
             }
-            CdcAnswer::Running(_) | CdcAnswer::Overloaded | CdcAnswer::Ignored => Ok(()),
+            CdcAnswer::Running(_)
+            | CdcAnswer::Overloaded
+            | CdcAnswer::Ignored
+            | CdcAnswer::Repaired(_) => Ok(()),
         }
     }
 

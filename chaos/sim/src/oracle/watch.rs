@@ -34,7 +34,8 @@ impl World {
             Known::Shard { change, .. } => {
                 before.snapshot = snapshot_of(id, &group.state, change);
             }
-            Known::Cdc(CdcCommand::Begin { .. }) | Known::Registry(_) => {}
+            Known::Cdc(CdcCommand::Begin { .. } | CdcCommand::RepairParent { .. })
+            | Known::Registry(_) => {}
         }
         before
     }

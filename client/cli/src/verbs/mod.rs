@@ -1,6 +1,8 @@
 //! One verb per file.
 
 mod cat;
+mod du;
+mod fsck;
 mod get;
 mod history;
 mod ln;
@@ -100,6 +102,13 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
             undelete::run(context, &path, options).await
         }
         Verb::TransientFiles => transient_files::run(context).await,
+        Verb::Fsck {
+            shard,
+            dry_run,
+            repair,
+            ..
+        } => fsck::run(context, shard, fsck::mode(dry_run, repair)).await,
+        Verb::Du { path } => du::run(context, &path).await,
         Verb::Status => status::run(context).await,
     }
 }

@@ -22,7 +22,7 @@ impl Client {
         let operation = CdcOperation::MakeDirectory { entry, attributes };
         match self.cdc(operation).await? {
             CdcReply::Made { dir } => Ok(dir),
-            CdcReply::Done | CdcReply::Status { .. } => Err(nonsense()),
+            CdcReply::Done | CdcReply::Status { .. } | CdcReply::Audit(_) => Err(nonsense()),
         }
     }
 
@@ -33,7 +33,7 @@ impl Client {
         let operation = CdcOperation::RemoveDirectory { entry };
         match self.cdc(operation).await? {
             CdcReply::Done => Ok(()),
-            CdcReply::Made { .. } | CdcReply::Status { .. } => Err(nonsense()),
+            CdcReply::Made { .. } | CdcReply::Status { .. } | CdcReply::Audit(_) => Err(nonsense()),
         }
     }
 

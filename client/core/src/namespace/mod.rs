@@ -11,6 +11,7 @@ mod rename;
 mod snapshots;
 mod statistics;
 mod symlink;
+mod tree;
 mod undelete;
 mod undelete_tree;
 mod unlink;

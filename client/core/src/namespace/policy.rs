@@ -1,6 +1,6 @@
 //! Policies: reading what applies to a directory, setting and clearing.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -44,6 +44,20 @@ impl Client {
         self.inner.policies(dir, self.deadline()).await
     }
 
+    /// The directories that the policies of a directory come from: for each kind that is set somewhere on the way to
+    /// the root, the nearest one. The other kinds have their defaults. Up to a second old.
+    pub async fn policy_origins(
+        &self,
+        dir: InodeId,
+    ) -> Result<BTreeMap<PolicyKind, InodeId>, ClientError> {
+        let chain = self.inner.policy_chain(dir, self.deadline()).await?;
+        let mut origins = BTreeMap::new();
+        for (at, policies) in chain.into_iter().rev() {
+            origins.extend(policies.iter().map(|policy| (policy.kind(), at)));
+        }
+        Ok(origins)
+    }
+
     /// Overrides a policy for a directory and what is below it.
     pub async fn set_policy(&self, dir: InodeId, policy: Policy) -> Result<(), ClientError> {
         let change = ShardChange::SetPolicy { dir, policy };
@@ -72,26 +86,35 @@ impl Inner {
         if let Some(known) = fresh(&self.policies.effective, dir) {
             return Ok(known);
         }
+        let chain = self.policy_chain(dir, deadline).await?;
+        let mut set = PolicySet::default();
+        for policy in chain.into_iter().rev().flat_map(|(_, policies)| policies) {
+            set.set(policy);
+        }
+        let set = Arc::new(set);
+        remember(&self.policies.effective, dir, set.clone());
+        Ok(set)
+    }
+
+    /// A directory and all above it, with the policies set on each.
+    async fn policy_chain(
+        &self,
+        dir: InodeId,
+        deadline: Deadline,
+    ) -> Result<Vec<(InodeId, Vec<Policy>)>, ClientError> {
         let mut chain = Vec::new();
         let mut at = dir;
         loop {
             let own = self.own_policies(at, deadline).await?;
-            chain.push(own.policies);
+            chain.push((at, own.policies));
             if own.parent == at || at == InodeId::ROOT {
-                break;
+                return Ok(chain);
             }
             if chain.len() > DEPTH_MAX {
                 return Err(Refusal::Loop.into());
             }
             at = own.parent;
         }
-        let mut set = PolicySet::default();
-        for policy in chain.into_iter().rev().flatten() {
-            set.set(policy);
-        }
-        let set = Arc::new(set);
-        remember(&self.policies.effective, dir, set.clone());
-        Ok(set)
     }
 
     async fn own_policies(&self, dir: InodeId, deadline: Deadline) -> Result<Own, ClientError> {

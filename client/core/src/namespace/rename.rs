@@ -43,7 +43,7 @@ impl Client {
         };
         match self.cdc(operation).await? {
             CdcReply::Done => Ok(()),
-            CdcReply::Made { .. } | CdcReply::Status { .. } => Err(nonsense()),
+            CdcReply::Made { .. } | CdcReply::Status { .. } | CdcReply::Audit(_) => Err(nonsense()),
         }
     }
 }

@@ -40,7 +40,9 @@ impl Client {
             .await
         {
             Ok(CdcReply::Done) => Ok(()),
-            Ok(CdcReply::Made { .. } | CdcReply::Status { .. }) => Err(nonsense()),
+            Ok(CdcReply::Made { .. } | CdcReply::Status { .. } | CdcReply::Audit(_)) => {
+                Err(nonsense())
+            }
             // The directory itself is gone; its snapshot goes next.
             Err(ClientError::Refused(Refusal::NotFound)) => match self.directory(inode).await {
                 Err(error) if error.is_not_found() => Err(Refusal::NoSnapshot.into()),

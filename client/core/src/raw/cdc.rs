@@ -33,10 +33,15 @@ impl Client {
 
     /// What the CDC is doing.
     pub async fn cdc_status(&self) -> Result<CdcReply, ClientError> {
+        self.cdc_ask(&CdcRequest::Status).await
+    }
+
+    /// Asks the CDC something that may be asked twice.
+    pub(crate) async fn cdc_ask(&self, request: &CdcRequest) -> Result<CdcReply, ClientError> {
         let call = GroupCall {
             group: GroupId::CDC,
             kind: MessageKind::Cdc,
-            body: encode(&CdcRequest::Status).into(),
+            body: encode(request).into(),
             attempt: QUERY_ATTEMPT,
         };
         self.inner.call_group(&call, self.deadline()).await

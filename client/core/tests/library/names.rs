@@ -1,11 +1,13 @@
 //! The name space.
 
+use std::collections::BTreeMap;
+
 use eggs_client::{ClientError, FollowLast, RenameEntry};
 use eggs_proto::cdc::EntryName;
 use eggs_proto::shard::Replace;
 use eggs_proto::{
-    AttributeChange, InodeId, Policy, PolicyKind, Refusal, SnapshotPolicy, Xattr, XattrMode,
-    XattrName,
+    AttributeChange, InlinePolicy, InodeId, Policy, PolicyKind, Refusal, SnapshotPolicy,
+    StripePolicy, Xattr, XattrMode, XattrName,
 };
 
 use crate::cluster::{Cluster, NEW, name, noise, put};
@@ -157,6 +159,57 @@ async fn policies_are_inherited_and_attributes_change() {
         .unwrap();
     assert_eq!(client.policies(b).await.unwrap().snapshot, policy);
     assert_ne!(client.policies(ROOT).await.unwrap().snapshot, policy);
+    let kind = PolicyKind::Snapshot;
+    let from_a = BTreeMap::from([(kind, a)]);
+    assert_eq!(client.policy_origins(b).await.unwrap(), from_a);
+    // A directory that moves inherits from where it is now; what is set on itself moves along.
+    let c = client.make_directory(ROOT, &name("c"), NEW).await.unwrap();
+    let (from_c, inline) = (
+        InlinePolicy {
+            inline_bytes_max: 7,
+        },
+        PolicyKind::Inline,
+    );
+    client.set_policy(c, Policy::Inline(from_c)).await.unwrap();
+    let entry = |(dir, text): (InodeId, &str)| EntryName {
+        dir,
+        name: name(text),
+    };
+    let rename = |source: (InodeId, &str), target: (InodeId, &str)| RenameEntry {
+        source: entry(source),
+        target: entry(target),
+    };
+    let never = Replace::Never;
+    client
+        .rename(rename((a, "b"), (c, "b")), never)
+        .await
+        .unwrap();
+    let other = cluster.client().await; // remembers nothing
+    assert_eq!(other.policies(b).await.unwrap().inline, from_c);
+    assert_ne!(other.policies(b).await.unwrap().snapshot, policy);
+    assert_eq!(
+        other.policy_origins(b).await.unwrap(),
+        BTreeMap::from([(inline, c)])
+    );
+    client
+        .rename(rename((ROOT, "a"), (c, "a")), never)
+        .await
+        .unwrap();
+    let other = cluster.client().await;
+    let both = BTreeMap::from([(kind, a), (inline, c)]);
+    assert_eq!(other.policy_origins(a).await.unwrap(), both);
+    client
+        .rename(rename((c, "a"), (ROOT, "a")), never)
+        .await
+        .unwrap();
+    client
+        .rename(rename((c, "b"), (a, "b")), never)
+        .await
+        .unwrap();
+    let bad = StripePolicy { stripe_bytes: 1 };
+    let refused = client.set_policy(a, Policy::Stripe(bad)).await;
+    assert!(refused.is_err() && other.policy_origins(a).await.unwrap().len() == 2);
+    let client = cluster.client().await;
     client.clear_policy(a, PolicyKind::Snapshot).await.unwrap();
     assert_ne!(client.policies(b).await.unwrap().snapshot, policy);
     let change = AttributeChange {

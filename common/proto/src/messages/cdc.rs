@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::CdcAuditPage;
 use crate::shard::{Replace, SnapshotKey};
 use crate::{InodeId, Name, NewAttributes, RequestId, TransactionId};
 
@@ -18,6 +19,23 @@ pub enum CdcRequest {
     },
     /// What is going on. → `Status`
     Status,
+    /// Checks a part of the state. → `Audit`
+    Audit {
+        /// The last directory seen.
+        after: Option<InodeId>,
+        /// Most directories wanted, at most `LIST_ENTRIES_MAX`.
+        limit: u32,
+    },
+    /// Servers only: what is known of a directory's parent was wrong. Nothing happens, and `Changed` is
+    /// refused, unless `known` is known; `Loop` if the parent is below the directory. A repeat is fine. → `Done`
+    RepairParent {
+        /// The directory.
+        dir: InodeId,
+        /// Its parent as known.
+        known: Option<InodeId>,
+        /// Its parent.
+        parent: Option<InodeId>,
+    },
 }
 
 /// A directory entry.
@@ -81,4 +99,6 @@ pub enum CdcReply {
         /// Transactions finished since the beginning.
         finished: u64,
     },
+    /// A part of the state was checked.
+    Audit(CdcAuditPage),
 }

@@ -3,10 +3,12 @@
 //! The position of a variant in its enum is its number on the wire and in the log: append only, retired ones
 //! stay. `tests/golden/` pins the bytes.
 
+pub mod audit;
 pub mod block;
 pub mod cdc;
 pub mod registry;
 pub mod shard;
+pub mod tree;
 
 use serde::{Serialize, de::DeserializeOwned};
 

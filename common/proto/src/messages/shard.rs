@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::audit::{AuditCursor, AuditPage, ShardRepair};
+use crate::tree::{TreeReport, TreeTotals};
 use crate::{
     AttributeChange, Attributes, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, Extent,
     ExtentLayout, FileTime, InodeId, MacTag, Name, NameHash, NewAttributes, Policy, PolicyKind,
@@ -153,6 +155,18 @@ pub enum ShardQuery {
     ListXattrs {
         /// The inode.
         inode: InodeId,
+    },
+    /// Checks a part of the shard. → `Audit`
+    Audit {
+        /// Where to go on; `None` for the beginning.
+        after: Option<AuditCursor>,
+        /// About how many records to look at, at most `AUDIT_RECORDS_MAX`.
+        limit: u32,
+    },
+    /// What is below a directory; a few seconds old for each level of directories in between. → `Tree`
+    Tree {
+        /// The directory.
+        dir: InodeId,
     },
 }
 
@@ -553,6 +567,20 @@ pub enum ShardChange {
         /// Which.
         name: XattrName,
     },
+
+    // From here on: servers only.
+    /// Puts something right that an audit found. → see [`ShardRepair`]
+    Repair(ShardRepair),
+    /// Totals of directories, and sizes of files of other shards, for directories of this shard. → `TreesTaken`
+    ReportTrees {
+        /// At most `LIST_ENTRIES_MAX`.
+        reports: Vec<TreeReport>,
+    },
+    /// Directories of this shard have reported their totals. → `Done`
+    SettleTrees {
+        /// Which, and the versions reported; at most `LIST_ENTRIES_MAX`.
+        reported: Vec<(InodeId, Time)>,
+    },
 }
 
 /// What to do if a name is taken.
@@ -789,6 +817,12 @@ pub enum ShardReply {
     Xattr(#[serde(with = "serde_bytes")] Vec<u8>),
     /// Extended attributes.
     Xattrs(Vec<Xattr>),
+    /// A part of the shard was checked.
+    Audit(AuditPage),
+    /// What is below a directory.
+    Tree(TreeTotals),
+    /// For each report, whether the directory has such a child.
+    TreesTaken(Vec<bool>),
 }
 
 /// A current dentry.

@@ -26,6 +26,7 @@ macro_rules! pin {
     }};
 }
 
+mod audit;
 mod basics;
 mod refusals;
 mod servers;

@@ -1,5 +1,6 @@
 //! Messages of the other servers.
 
+use eggs_proto::audit::{CdcAuditPage, RunningTransaction};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
 use eggs_proto::registry::{
@@ -20,11 +21,18 @@ fn cdc() {
     };
     let operation = CdcOperation::RemoveDirectory { entry: entry() };
     pin!(
-        CdcRequest[Run, Status],
-        [CdcRequest::Run { id: ID, operation }, CdcRequest::Status],
+        CdcRequest[Run, Status, Audit, RepairParent],
+        [
+            CdcRequest::Run { id: ID, operation },
+            CdcRequest::Status,
+            CdcRequest::Audit { after: Some(DIR), limit: 1 },
+            CdcRequest::RepairParent { dir: DIR, known: None, parent: Some(DIR) },
+        ],
         expect![[r#"
             Run 00060701818480808080808020016e
             Status 01
+            Audit 020181848080808080802001
+            RepairParent 038184808080808080200001818480808080808020
         "#]]
     );
     pin!(
@@ -42,17 +50,28 @@ fn cdc() {
             UndeleteDirectory 03818480808080808020016e1b016e1c818480808080808020
         "#]]
     );
+    let audit = CdcAuditPage {
+        parents: vec![(DIR, InodeId::ROOT)],
+        running: vec![RunningTransaction {
+            transaction: TRANSACTION,
+            inodes: vec![DIR],
+        }],
+        more: true,
+        ..CdcAuditPage::default()
+    };
     pin!(
-        CdcReply[Done, Made, Status],
+        CdcReply[Done, Made, Status, Audit],
         [
             CdcReply::Done,
             CdcReply::Made { dir: DIR },
             CdcReply::Status { running: vec![TRANSACTION], finished: 1 },
+            CdcReply::Audit(audit),
         ],
         expect![[r#"
             Done 00
             Made 01818480808080808020
             Status 02010501
+            Audit 03000181848080808080802080808080808080802001050181848080808080802001
         "#]]
     );
 }

@@ -1,10 +1,12 @@
 //! What a shard answers, and the parts of its messages.
 
+use eggs_proto::audit::AuditPage;
 use eggs_proto::shard::{
     DirectoryInfo, DirectoryOutcome, GarbageBlock, ListEntry, LockPurpose, PlacedBlock,
     ReleaseAction, Replace, ShardCall, ShardChange, ShardQuery, ShardReply, ShardRequest, Snapshot,
     TransientInfo, Usage,
 };
+use eggs_proto::tree::TreeTotals;
 use eggs_proto::*;
 use expect_test::expect;
 
@@ -66,7 +68,7 @@ fn shard_replies() {
         ShardReply[
             Done, Dentry, Attributes, Listing, Target, Extents, Directory, Snapshots, Transients,
             Inodes, Garbage, Usage, Transient, Placed, Linked, Progress, DentryLocked, Walked,
-            Started, Reserved, Xattr, Xattrs,
+            Started, Reserved, Xattr, Xattrs, Audit, Tree, TreesTaken,
         ],
         [
             ShardReply::Done,
@@ -91,6 +93,9 @@ fn shard_replies() {
             ShardReply::Reserved(vec![(FILE, COOKIE)]),
             ShardReply::Xattr(vec![1]),
             ShardReply::Xattrs(vec![Xattr { name: xattr_name(), value: vec![1] }]),
+            ShardReply::Audit(AuditPage::default()),
+            ShardReply::Tree(TreeTotals::default()),
+            ShardReply::TreesTaken(vec![true, false]),
         ],
         expect![[r#"
             Done 00
@@ -115,6 +120,9 @@ fn shard_replies() {
             Reserved 130181868080808080804004
             Xattr 140101
             Xattrs 150103752e780101
+            Audit 1600000000000000
+            Tree 170000000000000000
+            TreesTaken 18020100
         "#]]
     );
 }

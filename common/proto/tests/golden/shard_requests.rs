@@ -1,9 +1,11 @@
 //! What is asked of a shard.
 
+use eggs_proto::audit::{AuditCursor, ShardRepair};
 use eggs_proto::shard::{
     AddExtent, DirectoryCursor, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose,
     NewExtent, ReleaseAction, Replace, ShardChange, ShardQuery,
 };
+use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
 use eggs_proto::*;
 use expect_test::expect;
 
@@ -24,6 +26,7 @@ fn shard_queries() {
         ShardQuery[
             Lookup, Stat, List, ReadLink, Extents, Directory, Snapshots, VisitTransients,
             VisitDirectories, VisitFiles, VisitGarbage, FilesOnService, Usage, Walk, GetXattr, ListXattrs,
+            Audit, Tree,
         ],
         [
             ShardQuery::Lookup { dir: DIR, name: name() },
@@ -42,6 +45,8 @@ fn shard_queries() {
             ShardQuery::Walk { dir: DIR, names: vec![name()] },
             ShardQuery::GetXattr { inode: FILE, name: xattr_name() },
             ShardQuery::ListXattrs { inode: FILE },
+            ShardQuery::Audit { after: Some(AuditCursor(vec![1, 2])), limit },
+            ShardQuery::Tree { dir: DIR },
         ],
         expect![[r#"
             Lookup 00818480808080808020016e
@@ -60,6 +65,8 @@ fn shard_queries() {
             Walk 0d81848080808080802001016e
             GetXattr 0e81868080808080804003752e78
             ListXattrs 0f818680808080808040
+            Audit 100102010201
+            Tree 11818480808080808020
         "#]]
     );
 }
@@ -96,6 +103,21 @@ fn shard_changes() {
         proof: TAG,
     }];
     let purpose = LockPurpose::Source { expected: None };
+    let sums = TreeSums {
+        files: 1,
+        directories: 2,
+        bytes: 3,
+        physical_bytes: 4,
+    };
+    let report = TreeReport {
+        parent: DIR,
+        child: FILE,
+        version: Time(5),
+        totals: TreeTotals {
+            current: sums,
+            old: TreeSums::default(),
+        },
+    };
     pin!(
         ShardChange[
             CreateTransient, AddInline, AddHole, AddExtent, ReplaceBlocks, CertifyExtent, Link,
@@ -105,6 +127,7 @@ fn shard_changes() {
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
             CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry,
             Reserve, CreateReserved, SetXattr, RemoveXattr,
+            Repair, ReportTrees, SettleTrees,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -165,6 +188,9 @@ fn shard_changes() {
                 inode: FILE, name: xattr_name(), value: vec![1], mode: XattrMode::Create,
             },
             ShardChange::RemoveXattr { inode: FILE, name: xattr_name() },
+            ShardChange::Repair(ShardRepair::File { file: FILE }),
+            ShardChange::ReportTrees { reports: vec![report] },
+            ShardChange::SettleTrees { reported: vec![(DIR, Time(1))] },
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -206,6 +232,9 @@ fn shard_changes() {
             CreateReserved 2481868080808080804004818480808080808020016e01a4030c0d011b000101
             SetXattr 2581868080808080804003752e78010101
             RemoveXattr 2681868080808080804003752e78
+            Repair 2701818680808080808040
+            ReportTrees 2801818480808080808020818680808080808040050102030400000000
+            SettleTrees 290181848080808080802001
         "#]]
     );
 }

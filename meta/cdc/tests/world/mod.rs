@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_cdc::{CdcAnswer, CdcCommand, CdcMachine, NextStep, StepOutcome};
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, StateMachine, apply_entry};
+use eggs_proto::audit::Finding;
 use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
@@ -279,8 +280,38 @@ impl World {
         }
     }
 
+    /// A look at the whole cluster, as fsck takes it: shards first, then the coordinator.
+    pub fn suspects(&self) -> Vec<Finding> {
+        let mut join = eggs_audit::Join::default();
+        let mut findings = Vec::new();
+        for shard in self.shards.keys() {
+            let mut of_shard = eggs_audit::ShardJoin::default();
+            let mut after = None;
+            loop {
+                let query = ShardQuery::Audit { after, limit: 10 };
+                let Ok(ShardReply::Audit(mut page)) = self.query(*shard, &query) else {
+                    panic!("no audit")
+                };
+                assert_eq!(page.findings, [], "what one shard sees is certain");
+                after = page.next.take();
+                of_shard.add(page);
+                if after.is_none() {
+                    break;
+                }
+            }
+            let (found, left) = of_shard.finish(*shard);
+            findings.extend(found);
+            join.add_shard(left);
+        }
+        join.add_cdc(eggs_cdc::audit(&self.cdc, None, 4096).unwrap());
+        findings.extend(join.finish());
+        findings
+    }
+
     /// What has to hold whenever no transaction is under way.
     pub fn check_at_rest(&self, names: &[EntryName]) {
+        assert_eq!(self.suspects(), []);
+        assert_eq!(eggs_cdc::check(&self.cdc).unwrap(), []);
         assert_eq!(self.pending(), []);
         assert_eq!(eggs_cdc::stuck(&self.cdc).unwrap(), []);
         let directories = self.directories();

@@ -275,7 +275,7 @@ impl Driver {
             }
             // `Ignored`: somebody else has reported it, and perhaps driven it on.
             Some(CdcAnswer::Running(_) | CdcAnswer::Ignored) => true,
-            Some(CdcAnswer::Overloaded) | None => {
+            Some(CdcAnswer::Overloaded | CdcAnswer::Repaired(_)) | None => {
                 tracing::error!(transaction = %step.transaction, "the log answered nonsense");
                 false
             }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use eggs_cdc::{CdcAnswer, CdcCommand};
 use eggs_machine::{Command, CommandHeader};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest};
+use eggs_proto::hello::PeerRole;
 use eggs_proto::{CallError, CallResult, GroupId, MessageKind, RequestId, decode};
 use eggs_raft::{Group, Node};
 use eggs_rpc::{Peer, Reply, Request};
@@ -29,7 +30,9 @@ impl Service for CdcService {
     async fn serve(&self, node: &Arc<Node>, peer: &Peer, request: Request) -> Reply {
         let began = Instant::now();
         let deadline = request.deadline.into_std();
-        let answer = self.answer(node, deadline, &request.body).await;
+        let answer = self
+            .answer(node, (peer.role, deadline), &request.body)
+            .await;
         let seconds = began.elapsed().as_secs_f64();
         self.metrics.request_seconds.observe(seconds);
         self.metrics
@@ -42,7 +45,12 @@ impl Service for CdcService {
 }
 
 impl CdcService {
-    async fn answer(&self, node: &Node, deadline: Instant, body: &[u8]) -> CallResult<CdcReply> {
+    async fn answer(
+        &self,
+        node: &Node,
+        (role, deadline): (PeerRole, Instant),
+        body: &[u8],
+    ) -> CallResult<CdcReply> {
         let request: CdcRequest = decode(body).map_err(|_| CallError::Malformed)?;
         let group = node.group(GroupId::CDC).ok_or(CallError::NotHosted)?;
         match request {
@@ -56,6 +64,23 @@ impl CdcService {
                     running: status.running,
                     finished: status.finished,
                 })
+            }
+            CdcRequest::Audit { after, limit } => {
+                group.ready_to_read(deadline).await.map_err(call::of_read)?;
+                let read = tokio::task::spawn_blocking(move || {
+                    group.read_local(|store| eggs_cdc::audit(store, after, limit))
+                });
+                read.await
+                    .map_err(|_| CallError::Unavailable("the audit was cut off".into()))?
+                    .map(CdcReply::Audit)
+                    .map_err(|fault| self.fault.report(&fault))
+            }
+            CdcRequest::RepairParent { .. } if role != PeerRole::Server => {
+                Err(CallError::Forbidden)
+            }
+            CdcRequest::RepairParent { dir, known, parent } => {
+                let repair = CdcCommand::RepairParent { dir, known, parent };
+                repair_parent(&group, deadline, &repair).await
             }
         }
     }
@@ -88,7 +113,7 @@ impl CdcService {
             Some(CdcAnswer::Running(transaction)) => self.driver.wake.start(transaction),
             Some(CdcAnswer::Finished { outcome, .. }) => return outcome.into_answer(),
             Some(CdcAnswer::Overloaded) => return Err(CallError::Overloaded),
-            Some(CdcAnswer::Ignored) | None => {
+            Some(CdcAnswer::Ignored | CdcAnswer::Repaired(_)) | None => {
                 return Err(CallError::Unavailable("the log answered nonsense".into()));
             }
         }
@@ -99,5 +124,31 @@ impl CdcService {
             }),
             Err(_) => Err(CallError::Deadline),
         }
+    }
+}
+
+async fn repair_parent(
+    group: &Group,
+    deadline: Instant,
+    repair: &CdcCommand,
+) -> CallResult<CdcReply> {
+    let header = CommandHeader {
+        now: clock::now(),
+        request: None, // a repeat is fine
+    };
+    let body = repair.encode();
+    let reply = group
+        .propose(Command { header, body }, deadline)
+        .await
+        .map_err(call::of_propose)?;
+    match CdcAnswer::decode(&reply) {
+        Some(CdcAnswer::Repaired(answer)) => Ok(answer.map(|()| CdcReply::Done)?),
+        Some(
+            CdcAnswer::Running(_)
+            | CdcAnswer::Finished { .. }
+            | CdcAnswer::Overloaded
+            | CdcAnswer::Ignored,
+        )
+        | None => Err(CallError::Unavailable("the log answered nonsense".into())),
     }
 }

@@ -44,6 +44,7 @@ impl ShardService {
             CallError::Unavailable("the remembered reply does not decode".into())
         })?;
         let mut reply = reply?;
+        self.changed.note(shard);
         eggs_shard::finish(&mut reply, &keys);
         Ok(reply)
     }

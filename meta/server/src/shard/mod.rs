@@ -1,8 +1,10 @@
 //! `eggsshard`.
 
 mod change;
+mod peers;
 mod query;
 mod service;
+mod trees;
 
 use std::sync::Arc;
 
@@ -15,7 +17,9 @@ use crate::front::Front;
 use crate::launch::{Parts, Program};
 use crate::metrics::ShardMetrics;
 use crate::{Running, ServerConfig};
+use peers::Peers;
 use service::ShardService;
+use trees::{Changed, Trees};
 
 pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
     let parts = Parts::new(config, ProcessRole::Shard, "eggsshard")?;
@@ -24,17 +28,28 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
         view: view.clone(),
         metrics: ShardMetrics::register(&parts.metrics),
         fault: parts.fault.clone(),
+        changed: Changed::default(),
     };
     let groups = ShardId::all().map(|shard| GroupSpec {
         group: GroupId::of_shard(shard),
         machine: Arc::new(ShardMachine { shard }),
         members: parts.members.clone(),
     });
+    let front = Front::new(service);
     let program = Program {
-        front: Front::new(service),
+        front: front.clone(),
         view,
         groups: groups.collect(),
         tables: TABLES.to_vec(),
     };
-    parts.launch(program).await
+    let (rpc, stop) = (parts.rpc.clone(), parts.stop.clone());
+    let running = parts.launch(program).await?;
+    if let Some(node) = front.node.get().cloned() {
+        let mut client = [0; 8];
+        getrandom::fill(&mut client).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
+        let client = u64::from_le_bytes(client);
+        let peers = Peers { rpc, front, node };
+        tokio::spawn(Trees { peers, client }.run(stop));
+    }
+    Ok(running)
 }

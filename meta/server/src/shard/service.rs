@@ -10,6 +10,7 @@ use eggs_raft::Node;
 use eggs_registry_client::ClusterView;
 use eggs_rpc::{Peer, Reply, Request};
 
+use super::trees::Changed;
 use crate::call;
 use crate::fault::FaultBox;
 use crate::front::Service;
@@ -20,6 +21,8 @@ pub(super) struct ShardService {
     pub view: ClusterView,
     pub metrics: ShardMetrics,
     pub fault: FaultBox,
+    /// Shards that may owe reports of their trees.
+    pub changed: Changed,
 }
 
 /// Who asks, and until when.

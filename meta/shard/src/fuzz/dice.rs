@@ -1,9 +1,11 @@
 //! Draws nonsense from a small world.
 
+use eggs_proto::audit::{RecountFrom, ShardRepair};
 use eggs_proto::shard::{
     DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, ReleaseAction, Replace,
     ShardChange as C, SnapshotKey,
 };
+use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
 use eggs_proto::{
     AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, FileTime, InodeId,
     InodeKind, MacTag, Name, NameHash, NewAttributes, NewTime, Policy, PolicyKind, ShardId,
@@ -440,8 +442,70 @@ impl Dice {
                 inode: self.inode(),
             },
             _ if self.below(2) == 0 => C::RemoveDirectory { dir: self.dir() },
+            _ if self.below(2) == 0 => C::Repair(self.repair()),
+            _ if self.below(3) == 0 => C::ReportTrees {
+                reports: vec![self.report(), self.report()],
+            },
+            _ if self.below(3) == 0 => C::SettleTrees {
+                reported: vec![(self.dir(), Time(self.number()))],
+            },
             _ => C::GarbageErased {
                 erased: self.erased(),
+            },
+        }
+    }
+
+    pub(super) fn report(&mut self) -> TreeReport {
+        let sums = TreeSums {
+            files: self.number(),
+            directories: 1,
+            bytes: u128::from(self.number()),
+            physical_bytes: u128::MAX,
+        };
+        TreeReport {
+            parent: self.dir(),
+            child: self.inode(),
+            version: Time(self.number()),
+            totals: TreeTotals {
+                current: sums,
+                old: sums,
+            },
+        }
+    }
+
+    /// All but `Owners`, which may only be asked for by who has looked at all names.
+    pub(super) fn repair(&mut self) -> ShardRepair {
+        let shard = ShardId(u8::from(self.below(9) == 0));
+        let (file, dir) = (self.inode(), self.dir());
+        let known = self.dir();
+        match self.below(8) {
+            0 => ShardRepair::Directory { dir },
+            1 => ShardRepair::File { file },
+            2 => ShardRepair::ServiceIndex {
+                service: BlockServiceId(self.below(20)),
+                file,
+            },
+            3 => ShardRepair::DeadlineIndex {
+                deadline: Time(self.number()),
+                file,
+            },
+            4 => ShardRepair::Parent {
+                dir: self.dir(),
+                known,
+                parent: dir,
+            },
+            5 => ShardRepair::Adopt {
+                dir,
+                name: self.name(),
+                inode: file,
+            },
+            6 => ShardRepair::Recount {
+                shard,
+                from: RecountFrom::Here,
+            },
+            _ => ShardRepair::Recount {
+                shard,
+                from: RecountFrom::Beginning,
             },
         }
     }

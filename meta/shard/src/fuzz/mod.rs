@@ -5,6 +5,7 @@ mod dice;
 use std::collections::BTreeMap;
 
 use eggs_machine::{ApplyContext, Fault, MemoryStore, StateMachine};
+use eggs_proto::audit::AuditCursor;
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{DirectoryCursor, ShardChange as C, ShardQuery as Q, ShardReply};
 use eggs_proto::{BlockId, BlockServiceId, Cookie, NameHash, ShardId, Time, decode, encode};
@@ -63,6 +64,7 @@ fn ask_everything(bench: &Bench, dice: &mut Dice) {
             limit,
         },
         Q::Usage,
+        Q::Tree { dir },
         Q::Walk {
             dir,
             names: vec![dice.name(), dice.name()],
@@ -72,6 +74,10 @@ fn ask_everything(bench: &Bench, dice: &mut Dice) {
             name: dice.xattr(),
         },
         Q::ListXattrs { inode },
+        Q::Audit {
+            after: Some(AuditCursor(dice.number().to_le_bytes().to_vec())),
+            limit,
+        },
     ];
     for query in queries {
         let _ = bench.query_as(PeerRole::Server, &query);
@@ -182,5 +188,5 @@ fn nonsense_often_makes_sense() {
             *accepted.entry(kind).or_insert(0) += times;
         }
     }
-    assert_eq!(accepted.len(), 39, "{accepted:?}");
+    assert_eq!(accepted.len(), 42, "{accepted:?}");
 }

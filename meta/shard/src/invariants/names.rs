@@ -1,155 +1,133 @@
-//! Dentries, snapshots and the inodes they stand for.
-
-use std::collections::BTreeMap;
+//! Dentries and snapshots, and the inodes of this shard that they stand for.
 
 use eggs_machine::Fault;
+use eggs_proto::audit::{Claim, Finding, FindingCode, HeldLock, OwnerKey, RepairStep, ShardRepair};
+use eggs_proto::cdc::EntryName;
 use eggs_proto::{InodeId, Name, NameHash};
 
-use super::{Audit, Violation};
+use super::tally::Tally;
+use super::trees::Holding;
+use super::walk::Walk;
 use crate::keys;
-use crate::records::{Condition, DentryRecord, InodeRecord, Life, SnapshotRecord};
+use crate::records::{DentryRecord, InodeRecord, Life, SnapshotRecord};
+use crate::value::from_bytes;
 
-/// What a directory holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Counts {
-    entries: u64,
-    placeholders: u64,
-    snapshots: u64,
-}
+/// About what a name adds to a page besides its bytes.
+const NAME_BYTES: usize = 60;
 
-/// Where a name was found.
-struct Place {
-    dir: InodeId,
-    hash: NameHash,
-    name: Name,
-}
-
-#[derive(Default)]
-struct Found {
-    counts: BTreeMap<InodeId, Counts>,
-    owners: BTreeMap<InodeId, u32>,
-}
-
-pub(super) fn check(audit: &mut Audit<'_>) -> Result<(), Fault> {
-    let mut found = Found::default();
-    let mut dentries = Vec::new();
-    audit.each(keys::DENTRIES, |key, record: DentryRecord| {
+impl Walk<'_> {
+    pub(super) fn dentry(
+        &mut self,
+        dir_record: Option<&InodeRecord>,
+        tally: &mut Tally,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Fault> {
         let (dir, hash, name) = keys::parse_dentry(key)?;
-        dentries.push((Place { dir, hash, name }, record));
+        let record: DentryRecord = from_bytes(value)?;
+        self.spend(NAME_BYTES + name.as_bytes().len());
+        tally.dentry(&record);
+        self.check_place(dir_record, dir, (hash, &name));
+        let entry = || EntryName {
+            dir,
+            name: name.clone(),
+        };
+        if let Some(lock) = record.lock {
+            self.page.locks.push(HeldLock {
+                name: entry(),
+                transaction: lock.transaction,
+            });
+        }
+        let Some(inode) = record.inode else {
+            if record.lock.is_none() {
+                let repair = RepairStep::Shard(ShardRepair::Directory { dir });
+                let finding = Finding::new(FindingCode::PlaceholderUnlocked, "");
+                self.find(finding.of_name(dir, name).repaired_by(repair));
+            }
+            return Ok(());
+        };
+        self.check_inode(dir, &name, inode)?;
+        self.holds(tally, inode, Holding::Current)?;
+        self.page.claims.push(Claim {
+            inode,
+            owner: OwnerKey::Current {
+                name: entry(),
+                created: record.created,
+            },
+            owned: true,
+            collecting: false,
+            lock: record.lock.map(|lock| lock.transaction),
+        });
         Ok(())
-    })?;
-    let mut snapshots = Vec::new();
-    audit.each(keys::SNAPSHOTS, |key, record: SnapshotRecord| {
+    }
+
+    pub(super) fn snapshot(
+        &mut self,
+        dir_record: Option<&InodeRecord>,
+        tally: &mut Tally,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Fault> {
         let (dir, key) = keys::parse_snapshot(key)?;
-        let (hash, name) = (key.hash, key.name);
-        snapshots.push((Place { dir, hash, name }, record));
-        Ok(())
-    })?;
-    for (place, record) in &dentries {
-        check_place(audit, place);
-        check_dentry(audit, &mut found, place, record);
-    }
-    for (place, record) in &snapshots {
-        check_place(audit, place);
-        found.counts.entry(place.dir).or_default().snapshots += 1;
+        let record: SnapshotRecord = from_bytes(value)?;
+        self.spend(NAME_BYTES + key.name.as_bytes().len());
+        tally.snapshots += 1;
+        self.check_place(dir_record, dir, (key.hash, &key.name));
+        // A removed directory goes before its snapshot.
         if record.owned && !record.inode.is_directory() {
-            check_owned(audit, &mut found, place, record.inode);
+            self.check_inode(dir, &key.name, record.inode)?;
         }
-    }
-    check_directories(audit, &found);
-    check_owners(audit, &found);
-    Ok(())
-}
-
-fn check_place(audit: &mut Audit<'_>, place: &Place) {
-    let Place { dir, hash, name } = place;
-    let (dir, name) = (*dir, name.clone());
-    if !matches!(audit.inodes.get(&dir), Some(InodeRecord::Directory(_))) {
-        audit.violate(Violation::NoDirectory { dir, name });
-    } else if name.hash_in(dir) != *hash {
-        audit.violate(Violation::WrongHash { dir, name });
-    }
-}
-
-fn check_dentry(audit: &mut Audit<'_>, found: &mut Found, place: &Place, record: &DentryRecord) {
-    let (dir, name) = (place.dir, place.name.clone());
-    let counts = found.counts.entry(dir).or_default();
-    match (record.inode, record.lock) {
-        (None, lock) => {
-            counts.placeholders += 1;
-            if lock.is_none() {
-                audit.violate(Violation::LostPlaceholder { dir, name });
-            }
+        if record.owned {
+            self.holds(tally, record.inode, Holding::Old)?;
         }
-        (Some(inode), _) => {
-            counts.entries += 1;
-            if !inode.is_directory() {
-                check_owned(audit, found, place, inode);
-            } else if inode.shard() == audit.read.shard && !audit.inodes.contains_key(&inode) {
-                audit.violate(Violation::DanglingDirectory { dir, name, inode });
-            }
-        }
+        self.page.claims.push(Claim {
+            inode: record.inode,
+            owner: OwnerKey::Snapshot { dir, key },
+            owned: record.owned,
+            collecting: record.collecting,
+            lock: None,
+        });
+        Ok(())
     }
-}
 
-/// A file or symlink that a name owns must be linked, if it is of this shard.
-fn check_owned(audit: &mut Audit<'_>, found: &mut Found, place: &Place, inode: InodeId) {
-    if inode.shard() != audit.read.shard {
-        return;
-    }
-    *found.owners.entry(inode).or_default() += 1;
-    let linked = match audit.inodes.get(&inode) {
-        Some(InodeRecord::File(file)) => matches!(file.life, Life::Linked { .. }),
-        Some(InodeRecord::Directory(_)) | None => false,
-    };
-    if !linked {
-        let (dir, name) = (place.dir, place.name.clone());
-        audit.violate(Violation::DanglingFile { dir, name, inode });
-    }
-}
-
-fn check_directories(audit: &mut Audit<'_>, found: &Found) {
-    let mut violations = Vec::new();
-    for (id, record) in &audit.inodes {
-        let InodeRecord::Directory(directory) = record else {
-            continue;
-        };
-        let kept = Counts {
-            entries: directory.entries,
-            placeholders: directory.placeholders,
-            snapshots: directory.snapshots,
-        };
-        if kept != found.counts.get(id).copied().unwrap_or_default() {
-            violations.push(Violation::DirectoryCounts { dir: *id });
-        }
-        match directory.condition {
-            Condition::Attached => {}
-            Condition::Detaching(_) | Condition::Removed(_) => {
-                if kept.entries + kept.placeholders > 0 {
-                    violations.push(Violation::EntriesInDetached { dir: *id });
+    fn check_place(
+        &mut self,
+        dir_record: Option<&InodeRecord>,
+        dir: InodeId,
+        (hash, name): (NameHash, &Name),
+    ) {
+        match dir_record {
+            Some(InodeRecord::Directory(_)) => {
+                if name.hash_in(dir) != hash {
+                    let finding = Finding::new(FindingCode::NameMisplaced, "");
+                    self.find(finding.of_name(dir, name.clone()));
                 }
             }
-        }
-    }
-    audit.violations.append(&mut violations);
-}
-
-fn check_owners(audit: &mut Audit<'_>, found: &Found) {
-    let mut violations = Vec::new();
-    for (id, record) in &audit.inodes {
-        if let InodeRecord::File(file) = record
-            && let Life::Linked { owners: kept } = file.life
-        {
-            let counted = found.owners.get(id).copied().unwrap_or(0);
-            if counted != kept {
-                let inode = *id;
-                violations.push(Violation::Owners {
-                    inode,
-                    kept,
-                    counted,
-                });
+            Some(InodeRecord::File(_)) | None => {
+                let finding = Finding::new(FindingCode::NameWithoutDirectory, "");
+                self.find(finding.of_name(dir, name.clone()));
             }
         }
     }
-    audit.violations.append(&mut violations);
+
+    /// What a name owns has to be there, if it is of this shard: files linked.
+    fn check_inode(&mut self, dir: InodeId, name: &Name, inode: InodeId) -> Result<(), Fault> {
+        if inode.shard() != self.read.shard {
+            return Ok(());
+        }
+        let (fine, code) = match self.read.inode(inode)? {
+            Some(InodeRecord::File(file)) => (
+                matches!(file.life, Life::Linked { .. }),
+                FindingCode::NameWithoutFile,
+            ),
+            Some(InodeRecord::Directory(_)) => (true, FindingCode::NameWithoutInode),
+            None if inode.is_directory() => (false, FindingCode::NameWithoutInode),
+            None => (false, FindingCode::NameWithoutFile),
+        };
+        if !fine {
+            let finding = Finding::new(code, "");
+            self.find(finding.of_name(dir, name.clone()).of_inode(inode));
+        }
+        Ok(())
+    }
 }

@@ -1,32 +1,47 @@
 //! Extended attributes.
 
-use std::collections::BTreeMap;
-
 use eggs_machine::Fault;
+use eggs_proto::audit::{Finding, FindingCode};
 use eggs_proto::{InodeId, XATTR_VALUE_BYTES_MAX, XATTRS_BYTES_MAX, XATTRS_MAX};
 
-use super::{Audit, Violation};
+use super::tally::Tally;
+use super::walk::Walk;
 use crate::keys;
-use crate::records::XattrRecord;
+use crate::records::{InodeRecord, XattrRecord};
+use crate::value::from_bytes;
 
-pub(super) fn check(audit: &mut Audit<'_>) -> Result<(), Fault> {
-    // Number and bytes, and whether each is small enough.
-    let mut found: BTreeMap<InodeId, (usize, usize, bool)> = BTreeMap::new();
-    audit.each(keys::XATTRS, |key, XattrRecord(value): XattrRecord| {
+impl Walk<'_> {
+    pub(super) fn xattr(
+        &mut self,
+        tally: &mut Tally,
+        key: &[u8],
+        value: &[u8],
+    ) -> Result<(), Fault> {
         let (inode, name) = keys::parse_xattr(key)?;
-        let (count, bytes, small) = found.entry(inode).or_insert((0, 0, true));
-        *count += 1;
-        *bytes += name.as_bytes().len() + value.len();
-        *small &= value.len() <= XATTR_VALUE_BYTES_MAX;
-        Ok(())
-    })?;
-    for (inode, (count, bytes, small)) in found {
-        if !audit.inodes.contains_key(&inode) {
-            audit.violate(Violation::XattrWithoutInode { inode });
+        let XattrRecord(value) = from_bytes(value)?;
+        self.spend(0);
+        tally.xattrs += 1;
+        tally.xattr_bytes += (name.as_bytes().len() + value.len()) as u64;
+        if value.len() > XATTR_VALUE_BYTES_MAX {
+            let detail = format!("one has {} bytes", value.len());
+            self.find(Finding::new(FindingCode::XattrsTooLarge, detail).of_inode(inode));
         }
-        if count > XATTRS_MAX || bytes > XATTRS_BYTES_MAX || !small {
-            audit.violate(Violation::XattrsTooLarge { inode });
+        Ok(())
+    }
+
+    pub(super) fn judge_xattrs(
+        &mut self,
+        inode: InodeId,
+        record: Option<&InodeRecord>,
+        tally: &Tally,
+    ) {
+        let detail = format!("{} of {} bytes", tally.xattrs, tally.xattr_bytes);
+        if tally.xattrs > 0 && record.is_none() {
+            let finding = Finding::new(FindingCode::XattrWithoutInode, detail.as_str());
+            self.find(finding.of_inode(inode));
+        }
+        if tally.xattrs > XATTRS_MAX as u64 || tally.xattr_bytes > XATTRS_BYTES_MAX as u64 {
+            self.find(Finding::new(FindingCode::XattrsTooLarge, detail).of_inode(inode));
         }
     }
-    Ok(())
 }

@@ -18,5 +18,6 @@ pub(crate) fn apply(state: &mut State<'_>, dir: InodeId, transaction: Transactio
         return Err(Refusal::NotEmpty.into());
     }
     state.remove_inode(dir)?;
+    state.forget_tree(dir);
     Ok(ShardReply::Done)
 }

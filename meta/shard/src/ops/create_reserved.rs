@@ -35,11 +35,11 @@ pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
         };
         file.append(state, extent, Time(0))?;
     }
+    file.close_as(state, |_| Life::Linked { owners: 1 })?; // before its directory counts its bytes
     let mut dir = OpenDirectory::open_attached(state, create.dir)?;
     dir.make_way(state, &create.name, create.replace)?;
     dir.enter(state, &create.name, create.file)?;
     dir.close(state)?;
-    file.close_as(state, |_| Life::Linked { owners: 1 })?;
     Ok(ShardReply::Linked {
         inode: create.file,
         created: state.now,

@@ -29,14 +29,14 @@ pub(crate) fn link_open(state: &mut State<'_>, mut file: OpenTransient, link: Li
         return Err(Refusal::NotCertified.into());
     }
     let mut dir = OpenDirectory::open_attached(state, link.dir)?;
-    dir.make_way(state, &link.name, link.replace)?;
-    dir.enter(state, &link.name, link.file)?;
-    dir.close(state)?;
     if !file.transient.mtime_chosen {
         file.attributes.mtime = FileTime::from(state.now);
     }
     file.attributes.change(&link.attributes, state.now)?;
-    file.close_as(state, |_| Life::Linked { owners: 1 })?;
+    file.close_as(state, |_| Life::Linked { owners: 1 })?; // before its directory counts its bytes
+    dir.make_way(state, &link.name, link.replace)?;
+    dir.enter(state, &link.name, link.file)?;
+    dir.close(state)?;
     Ok(ShardReply::Linked {
         inode: link.file,
         created: state.now,

@@ -21,5 +21,6 @@ pub(crate) fn apply(state: &mut State<'_>, dir: InodeId) -> Reply {
         return Err(Refusal::NotEmpty.into());
     }
     state.remove_inode(dir)?;
+    state.forget_tree(dir);
     Ok(ShardReply::Done)
 }

@@ -25,6 +25,7 @@ pub(crate) fn apply(
     if record != before {
         record.attributes.ctime = FileTime::from(state.now);
         state.put_directory(dir, record)?;
+        state.mark_tree(dir); // the parent may be another
     }
     Ok(ShardReply::Done)
 }

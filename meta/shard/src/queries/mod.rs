@@ -1,5 +1,6 @@
 //! One read per file.
 
+pub(crate) mod audit;
 pub(crate) mod directory;
 pub(crate) mod extents;
 pub(crate) mod files_on_service;
@@ -9,6 +10,7 @@ mod page;
 pub(crate) mod read_link;
 pub(crate) mod snapshots;
 pub(crate) mod stat;
+pub(crate) mod tree;
 pub(crate) mod usage;
 pub(crate) mod visit_garbage;
 pub(crate) mod visit_inodes;

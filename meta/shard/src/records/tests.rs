@@ -138,6 +138,33 @@ fn blocks() {
 }
 
 #[test]
+fn trees() {
+    let sums = |n| eggs_proto::tree::TreeSums {
+        files: n,
+        directories: n + 1,
+        bytes: u128::from(n) + 2,
+        physical_bytes: 300,
+    };
+    let totals = eggs_proto::tree::TreeTotals {
+        current: sums(1),
+        old: sums(5),
+    };
+    let tree = crate::state::TreeRecord {
+        direct: totals,
+        children: eggs_proto::tree::TreeTotals::default(),
+    };
+    check(&tree, expect!["01010203ac02050607ac020000000000000000"]);
+    let child = crate::state::TreeChild {
+        current: 1,
+        old: 2,
+        version: Time(3),
+        totals,
+    };
+    check(&child, expect!["01010203010203ac02050607ac02"]);
+    check(&crate::state::TreeDirty(Time(300)), expect!["01ac02"]);
+}
+
+#[test]
 fn counters() {
     let counters = Counters {
         next_inode: 1,
@@ -151,6 +178,11 @@ fn counters() {
         now: Time(9),
     };
     check(&counters, expect!["01010203040506070809"]);
+    let recount = crate::state::RecountRecord {
+        place: crate::state::RecountPlace::Garbage(Some(BlockId(10))),
+        sums: counters,
+    };
+    check(&recount, expect!["0101010a010203040506070809"]);
 }
 
 #[test]

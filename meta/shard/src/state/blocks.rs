@@ -30,6 +30,11 @@ impl State<'_> {
     pub(crate) fn discard(&mut self, facts: BlockFacts, write_expiry: Time) -> Result<(), Fault> {
         if self.read().garbage(facts.block)?.is_none() {
             self.counters.garbage_blocks = self.counters.garbage_blocks.wrapping_add(1);
+            if let Some(recount) = &mut self.recount
+                && recount.covers(facts.block)
+            {
+                recount.sums.garbage_blocks = recount.sums.garbage_blocks.wrapping_add(1);
+            }
         }
         let record = GarbageRecord {
             facts,
@@ -66,6 +71,11 @@ impl State<'_> {
         let known = self.read().garbage(facts.block)?;
         if known.is_some_and(|record| record.facts == *facts) {
             self.counters.garbage_blocks = self.counters.garbage_blocks.wrapping_sub(1);
+            if let Some(recount) = &mut self.recount
+                && recount.covers(facts.block)
+            {
+                recount.sums.garbage_blocks = recount.sums.garbage_blocks.wrapping_sub(1);
+            }
             self.store
                 .delete(keys::GARBAGE, &keys::garbage(facts.block));
         }

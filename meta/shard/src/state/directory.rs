@@ -1,11 +1,13 @@
 //! A directory opened for change: its dentries and snapshots, and with them its counts and times.
 
+use std::collections::BTreeMap;
+
 use eggs_machine::Fault;
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::{Replace, SnapshotKey};
 use eggs_proto::{FileTime, InodeId, Name, Refusal};
 
-use super::{Reader, State};
+use super::{Held, Reader, State};
 use crate::keys;
 use crate::records::{DentryRecord, DirectoryRecord, SnapshotRecord};
 use crate::step::Step;
@@ -40,13 +42,19 @@ impl Reader<'_> {
 pub(crate) struct OpenDirectory {
     pub(crate) id: InodeId,
     pub(crate) record: DirectoryRecord,
+    /// What more, or less, stands for each inode.
+    held: BTreeMap<InodeId, Held>,
 }
 
 impl OpenDirectory {
     /// Opens a directory of this shard, removed or not.
     pub(crate) fn open(state: &State<'_>, id: InodeId) -> Step<Self> {
         let record = state.read().directory(id)?;
-        Ok(Self { id, record })
+        Ok(Self {
+            id,
+            record,
+            held: BTreeMap::new(),
+        })
     }
 
     /// Opens a directory that may get entries.
@@ -61,11 +69,12 @@ impl OpenDirectory {
         let now = FileTime::from(state.now);
         self.record.attributes.mtime = now;
         self.record.attributes.ctime = now;
-        Ok(state.put_directory(self.id, self.record)?)
+        self.close_untouched(state)
     }
 
     /// Writes the directory back after something that users do not see.
     pub(crate) fn close_untouched(self, state: &mut State<'_>) -> Step<()> {
+        state.hold(self.id, &self.held)?;
         Ok(state.put_directory(self.id, self.record)?)
     }
 
@@ -94,14 +103,22 @@ impl OpenDirectory {
     ) -> Step<()> {
         let key = keys::dentry(self.id, name.hash_in(self.id), name);
         match self.get(state, name)? {
-            Some(old) if old.inode.is_some() => lower(&mut self.record.entries)?,
+            Some(DentryRecord {
+                inode: Some(inode), ..
+            }) => {
+                lower(&mut self.record.entries)?;
+                self.held.entry(inode).or_default().current -= 1;
+            }
             Some(_) => lower(&mut self.record.placeholders)?,
             None => {}
         }
         match dentry {
             Some(new) => {
                 match new.inode {
-                    Some(_) => self.record.entries += 1,
+                    Some(inode) => {
+                        self.record.entries += 1;
+                        self.held.entry(inode).or_default().current += 1;
+                    }
                     None => self.record.placeholders += 1,
                 }
                 state.put(keys::DENTRIES, &key, &new);
@@ -178,13 +195,15 @@ impl OpenDirectory {
         key: &SnapshotKey,
         snapshot: Option<SnapshotRecord>,
     ) -> Step<()> {
-        if state.read().snapshot(self.id, key)?.is_some() {
+        if let Some(old) = state.read().snapshot(self.id, key)? {
             lower(&mut self.record.snapshots)?;
+            self.held.entry(old.inode).or_default().old -= i64::from(old.owned);
         }
         let bytes = keys::snapshot(self.id, key);
         match snapshot {
             Some(new) => {
                 self.record.snapshots += 1;
+                self.held.entry(new.inode).or_default().old += i64::from(new.owned);
                 state.put(keys::SNAPSHOTS, &bytes, &new);
             }
             None => state.store.delete(keys::SNAPSHOTS, &bytes),

@@ -123,6 +123,9 @@ impl State<'_> {
         if let Some(new) = new {
             add(&mut self.counters, new);
         }
+        if let Some(recount) = &mut self.recount {
+            recount.inode_changed(id, old.as_ref(), new);
+        }
         let (before, after) = (old.as_ref().and_then(deadline), new.and_then(deadline));
         if before != after {
             if let Some(before) = before {
@@ -162,7 +165,8 @@ pub(crate) fn add(counters: &mut Counters, record: &InodeRecord) {
     }
 }
 
-fn subtract(counters: &mut Counters, record: &InodeRecord) {
+/// The opposite of [`add`].
+pub(crate) fn subtract(counters: &mut Counters, record: &InodeRecord) {
     match record {
         InodeRecord::Directory(_) => counters.directories = counters.directories.wrapping_sub(1),
         InodeRecord::File(file) => {

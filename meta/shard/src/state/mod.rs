@@ -5,8 +5,11 @@ mod blocks;
 mod directory;
 mod extents;
 mod inodes;
+mod recount;
+mod repair;
 mod scan;
 mod transient;
+mod trees;
 mod xattrs;
 
 use eggs_machine::bugs::{Bug, impurity, planted};
@@ -21,8 +24,12 @@ pub(crate) use blocks::block_facts;
 pub(crate) use directory::{OpenDirectory, Ownership};
 pub(crate) use extents::services;
 pub(crate) use inodes::add;
+#[cfg(test)]
+pub(crate) use recount::RecountPlace;
+pub(crate) use recount::RecountRecord;
 pub(crate) use scan::{Range, visit};
 pub(crate) use transient::OpenTransient;
+pub(crate) use trees::{Held, TreeChild, TreeDirty, TreeRecord, bytes_of, one};
 
 /// A view for reading.
 #[derive(Clone, Copy)]
@@ -35,6 +42,15 @@ impl<'a> Reader<'a> {
     /// A view of the state of a shard.
     pub(crate) fn new(shard: ShardId, store: &'a dyn StoreRead) -> Self {
         Self { shard, store }
+    }
+
+    /// A value of a table; operations use the typed accessors instead.
+    pub(crate) fn stored<T: Stored>(
+        self,
+        table: eggs_machine::Table,
+        key: &[u8],
+    ) -> Result<Option<T>, Fault> {
+        self.get(table, key)
     }
 
     fn get<T: Stored>(self, table: eggs_machine::Table, key: &[u8]) -> Result<Option<T>, Fault> {
@@ -62,17 +78,23 @@ pub(crate) struct State<'a> {
     pub(crate) now: Time,
     store: &'a mut dyn Store,
     counters: Counters,
+    recount: Option<RecountRecord>,
+    recount_before: Option<RecountRecord>,
 }
 
 impl<'a> State<'a> {
     /// Begins a change.
     pub(crate) fn new(shard: ShardId, now: Time, store: &'a mut dyn Store) -> Result<Self, Fault> {
-        let counters = Reader::new(shard, &*store).counters()?;
+        let read = Reader::new(shard, &*store);
+        let counters = read.counters()?;
+        let recount = read.stored(keys::COUNTERS, keys::RECOUNT)?;
         Ok(Self {
             shard,
             now,
             store,
             counters,
+            recount,
+            recount_before: recount,
         })
     }
 
@@ -82,6 +104,13 @@ impl<'a> State<'a> {
         self.pollute();
         let bytes = to_bytes(&self.counters);
         self.store.put(keys::COUNTERS, keys::USAGE, &bytes);
+        if self.recount == self.recount_before {
+            return;
+        }
+        match self.recount.map(|recount| to_bytes(&recount)) {
+            Some(bytes) => self.store.put(keys::COUNTERS, keys::RECOUNT, &bytes),
+            None => self.store.delete(keys::COUNTERS, keys::RECOUNT),
+        }
     }
 
     /// Where a deliberate bug lets the world into the state.
