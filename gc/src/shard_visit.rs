@@ -1,8 +1,8 @@
 //! One shard in one pass.
 
 use eggs_client::ClientError;
-use eggs_proto::ShardId;
-use eggs_proto::shard::{ShardQuery, ShardReply, Usage};
+use eggs_proto::shard::{ShardChange, ShardQuery, ShardReply, Usage};
+use eggs_proto::{ShardId, Time};
 
 use crate::cluster::Cluster;
 use crate::directories::Directories;
@@ -18,6 +18,26 @@ pub(crate) async fn usage(cluster: &impl Cluster, shard: ShardId) -> Result<Usag
         ShardReply::Usage(usage) => Ok(usage),
         _ => Err(nonsense(shard)),
     }
+}
+
+/// The log time of a shard, by which ages count: the clock of whoever leads may be wrong. It stands still on a quiet
+/// shard, so that it is advanced when something is due by the clock.
+async fn log_time(
+    cluster: &impl Cluster,
+    shard: ShardId,
+    known: &Usage,
+    memory: &mut ShardMemory,
+) -> Result<Time, ClientError> {
+    let log = known.log_time();
+    let due = memory.next_snapshot;
+    if !due.is_some_and(|due| log < due && due <= known.now) {
+        return Ok(log);
+    }
+    cluster.change(shard, ShardChange::AdvanceTime).await?;
+    let advanced = usage(cluster, shard).await?;
+    // Our own doing is no reason to look again.
+    memory.changed = Some(advanced.changed);
+    Ok(advanced.log_time())
 }
 
 /// What all shards of a pass share.
@@ -45,8 +65,10 @@ pub(crate) async fn visit<C: Cluster>(
     let result = async {
         if wanted.snapshots {
             let directories = &shared.directories;
-            let now = usage.now;
+            let now = log_time(cluster, shard, usage, memory).await?;
             snapshots::collect_due(cluster, directories, shard, now, memory, &mut tally).await?;
+            // How long ago that was is a matter of clocks: log time stands still on a quiet shard.
+            memory.walked = Some(usage.now);
         }
         if wanted.transients || tally.snapshots > 0 {
             transients::destroy_expired(cluster, shard, memory, &mut tally).await?;

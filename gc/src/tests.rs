@@ -229,6 +229,7 @@ fn comes_back_or_goes(begin: impl Fn(&TestCluster) -> Removed) {
         let (cluster, mut memory) = (TestCluster::new(), Memory::default());
         cluster.keep(ROOT, Some(5_000), None);
         let (dir, snapshot) = begin(&cluster);
+        collect(&cluster, &mut memory); // learns when it becomes due
         cluster.wait_ms(6_000);
         let back = std::rc::Rc::new(std::cell::Cell::new(None));
         let (told, wanted) = (back.clone(), snapshot.clone());
@@ -286,6 +287,7 @@ fn a_directory_that_comes_back_is_not_collected() {
         let dir = cluster.mkdir(ROOT, "d", 9);
         cluster.rmdir(ROOT, "d", dir);
         let snapshot = cluster.only_snapshot(ROOT);
+        collect(&cluster, &mut memory); // learns when it becomes due
         cluster.wait_ms(6_000);
         let at = cluster.queries.get() + cluster.changes.get() + first;
         // The steps of the coordinator, one after another, as long as none is refused.

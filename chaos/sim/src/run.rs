@@ -97,7 +97,6 @@ fn begin(config: &Config, keep_logs: bool) -> Run {
     let plan = Plan::new(config.seed, config.seconds);
     let mut world = World::new(config.seed, config.verbose);
     world.oracle.keep_ms_min = plan.keep_ms;
-    world.oracle.clock_slack_ms = 2 * plan.clock_ms_max + 2_000;
     world.keep_logs = keep_logs;
     world.populate();
     world.preamble();

@@ -81,7 +81,8 @@ fn needs_server(change: &C) -> bool {
         | C::RestoreDentry { .. }
         | C::Repair(_)
         | C::ReportTrees { .. }
-        | C::SettleTrees { .. } => true,
+        | C::SettleTrees { .. }
+        | C::AdvanceTime => true,
     }
 }
 
@@ -330,7 +331,8 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         | C::RestoreDentry { .. }
         | C::Repair(_)
         | C::ReportTrees { .. }
-        | C::SettleTrees { .. } => apply_of_servers(state, change),
+        | C::SettleTrees { .. }
+        | C::AdvanceTime => apply_of_servers(state, change),
     }
 }
 
@@ -410,6 +412,7 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
         C::Repair(repair) => ops::repair::apply(state, repair),
         C::ReportTrees { reports } => ops::report_trees::apply(state, &reports),
         C::SettleTrees { reported } => ops::settle_trees::apply(state, &reported),
+        C::AdvanceTime => ops::advance_time::apply(),
         C::CreateTransient { .. }
         | C::AddInline { .. }
         | C::AddHole { .. }

@@ -122,7 +122,8 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         | C::RemoveXattr { .. }
         | C::Repair(_)
         | C::ReportTrees { .. }
-        | C::SettleTrees { .. } => Ok(Prepared::Nothing),
+        | C::SettleTrees { .. }
+        | C::AdvanceTime => Ok(Prepared::Nothing),
     }
 }
 

@@ -63,8 +63,6 @@ pub struct Oracle {
     pub(crate) contents: BTreeMap<InodeId, Vec<Part>>,
     /// Every snapshot may be collected after this time, or a shorter one if a policy says so.
     pub keep_ms_min: u64,
-    /// How far two clocks may be apart, in milliseconds.
-    pub clock_slack_ms: u64,
     /// Number of checks so far.
     pub(crate) checks: u64,
     /// The registry's epoch at the last check.

@@ -320,8 +320,7 @@ impl World {
             return Err(format!("{inode} is collected and has the name {entry:?}"));
         }
         let age_ms = now.ms_since(snapshot.removed);
-        // The collector goes by the clock of whoever led when it looked, which may not have got into the log.
-        if age_ms + self.oracle.clock_slack_ms < self.oracle.keep_ms_min {
+        if age_ms < self.oracle.keep_ms_min {
             return Err(format!("a snapshot was collected after {age_ms} ms"));
         }
         Ok(())

@@ -127,7 +127,7 @@ fn shard_changes() {
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
             CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry,
             Reserve, CreateReserved, SetXattr, RemoveXattr,
-            Repair, ReportTrees, SettleTrees,
+            Repair, ReportTrees, SettleTrees, AdvanceTime,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -191,6 +191,7 @@ fn shard_changes() {
             ShardChange::Repair(ShardRepair::File { file: FILE }),
             ShardChange::ReportTrees { reports: vec![report] },
             ShardChange::SettleTrees { reported: vec![(DIR, Time(1))] },
+            ShardChange::AdvanceTime,
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -235,6 +236,7 @@ fn shard_changes() {
             Repair 2701818680808080808040
             ReportTrees 2801818480808080808020818680808080808040050102030400000000
             SettleTrees 290181848080808080802001
+            AdvanceTime 2a
         "#]]
     );
 }

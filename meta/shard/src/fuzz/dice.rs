@@ -239,6 +239,7 @@ impl Dice {
                 offset,
                 proofs: self.proofs(bench, file, offset),
             },
+            _ if self.below(4) == 0 => C::AdvanceTime,
             _ => C::KeepAlive { file, cookie },
         }
     }

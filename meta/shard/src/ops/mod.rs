@@ -4,6 +4,7 @@ pub(crate) mod abandon_directory;
 pub(crate) mod add_extent;
 pub(crate) mod add_hole;
 pub(crate) mod add_inline;
+pub(crate) mod advance_time;
 pub(crate) mod begin_collect;
 pub(crate) mod certify_and_link;
 pub(crate) mod certify_extent;

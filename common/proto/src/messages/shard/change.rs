@@ -424,4 +424,7 @@ pub enum ShardChange {
         /// Which, and the versions reported; at most `LIST_ENTRIES_MAX`.
         reported: Vec<(InodeId, Time)>,
     },
+    /// Servers only: does nothing but take the shard's log time to the leader's clock. Ages are counted in log
+    /// time, which stands still while nothing changes. → `Done`
+    AdvanceTime,
 }

@@ -235,3 +235,10 @@ pub struct Usage {
     /// Latest time of a change, for people.
     pub changed: FileTime,
 }
+
+impl Usage {
+    /// The log time of the latest change. Unlike `now` it is nobody's clock.
+    pub fn log_time(&self) -> Time {
+        Time(u64::try_from(self.changed.0 / 1_000_000).unwrap_or(0))
+    }
+}
