@@ -8,7 +8,7 @@ use eggs_gc::{Cluster, Erasure, Memory, Pass};
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::shard::{GarbageBlock, ShardChange, ShardQuery, ShardReply, Usage};
-use eggs_proto::{GroupId, InodeId, MacTag, ShardId};
+use eggs_proto::{FileTime, GroupId, InodeId, MacTag, ShardId};
 
 use crate::client::{Client, Failure};
 
@@ -62,7 +62,8 @@ impl Cluster for Simulated {
         if let Ok(ShardReply::Usage(usage)) = &mut answer
             && planted(Bug::SnapshotCollectedTooYoung)
         {
-            usage.now = usage.now.plus_ms(3_600_000);
+            // As if ages counted by a clock that is ahead.
+            usage.changed = FileTime::from(usage.now.plus_ms(3_600_000));
         }
         answer.map_err(error)
     }
