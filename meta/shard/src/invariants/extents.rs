@@ -125,7 +125,7 @@ impl Walk<'_> {
         }
         for (service, found) in &tally.services {
             let key = keys::service_file(*service, id);
-            let kept: Option<BlockCount> = self.read.stored(keys::SERVICE_FILES, &key)?;
+            let kept: Option<BlockCount> = self.read.get(keys::SERVICE_FILES, &key)?;
             let kept = kept.map_or(0, |count| count.0);
             if kept != *found {
                 self.find_service_index((*service, id), kept, *found);

@@ -3,7 +3,7 @@
 use eggs_machine::{Store as _, StoreRead as _, Table};
 use eggs_proto::audit::{FindingCode as Code, RecountFrom, RepairStep, ShardRepair};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::shard::{Replace, ShardChange, ShardQuery, ShardReply};
+use eggs_proto::shard::{LockPurpose, ReleaseAction, Replace, ShardChange, ShardQuery, ShardReply};
 use eggs_proto::{
     AUDIT_CURSOR_BYTES_MAX, BlockId, BlockServiceId, BlockState, ExtentBody, InodeId, InodeKind,
     InvalidArgument, Refusal, ShardId, Time, TransactionId,
@@ -448,6 +448,46 @@ fn sums_of_trees_are_compared_with_names_and_children() {
         .store
         .put(keys::TREES, &keys::inode(nowhere), &to_bytes(&tree));
     assert_eq!(sample.codes(), [Code::TreeSums]);
+}
+
+/// A cluster that is older than the sums has no records of them: it goes on, and `fsck` counts them.
+#[test]
+fn a_state_without_sums_is_served_and_repaired() {
+    let mut sample = Sample::new();
+    for table in [keys::TREES, keys::TREE_CHILDREN, keys::TREE_DIRTY] {
+        let all = sample.bench.store.iter().filter(|(at, ..)| *at == table);
+        let all: Vec<Vec<u8>> = all.map(|(_, key, _)| key.to_vec()).collect();
+        for key in all {
+            sample.bench.store.delete(table, &key);
+        }
+    }
+    let transaction = TransactionId(9);
+    let (dir, d) = (ROOT, name("d"));
+    let lock = ShardChange::LockDentry {
+        dir,
+        name: d.clone(),
+        purpose: LockPurpose::Source { expected: None },
+        transaction,
+    };
+    let release = ShardChange::ReleaseDentry {
+        dir,
+        name: d,
+        action: ReleaseAction::RemoveMoved,
+        transaction,
+    };
+    let unlink = ShardChange::Unlink {
+        dir,
+        name: name("big"),
+        expected: None,
+    };
+    sample.bench.while_broken(|bench| {
+        for change in [lock, release, unlink] {
+            assert!(bench.serve(change).is_ok());
+        }
+    });
+    assert!(sample.codes().contains(&Code::TreeSums));
+    sample.repair();
+    assert!(!sample.codes().contains(&Code::TreeSums));
 }
 
 #[test]

@@ -45,15 +45,11 @@ impl<'a> Reader<'a> {
     }
 
     /// A value of a table; operations use the typed accessors instead.
-    pub(crate) fn stored<T: Stored>(
+    pub(crate) fn get<T: Stored>(
         self,
         table: eggs_machine::Table,
         key: &[u8],
     ) -> Result<Option<T>, Fault> {
-        self.get(table, key)
-    }
-
-    fn get<T: Stored>(self, table: eggs_machine::Table, key: &[u8]) -> Result<Option<T>, Fault> {
         match self.store.get(table, key)? {
             Some(bytes) => from_bytes(&bytes).map(Some),
             None => Ok(None),
@@ -87,7 +83,7 @@ impl<'a> State<'a> {
     pub(crate) fn new(shard: ShardId, now: Time, store: &'a mut dyn Store) -> Result<Self, Fault> {
         let read = Reader::new(shard, &*store);
         let counters = read.counters()?;
-        let recount = read.stored(keys::COUNTERS, keys::RECOUNT)?;
+        let recount = read.get(keys::COUNTERS, keys::RECOUNT)?;
         Ok(Self {
             shard,
             now,
