@@ -72,7 +72,6 @@ pub(crate) async fn collect_due(
     }
     memory.has_snapshots = has_snapshots;
     memory.next_snapshot = next_due;
-    memory.walked = Some(now);
     Ok(())
 }
 

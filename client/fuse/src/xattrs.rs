@@ -7,9 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use eggs_proto::{
-    XATTR_VALUE_BYTES_MAX, XATTRS_BYTES_MAX, XATTRS_MAX, Xattr, XattrMode, XattrName,
-};
+use eggs_proto::{XATTR_VALUE_BYTES_MAX, Xattr, XattrMode, XattrName, xattrs_fit};
 
 use crate::errno::{Errno, Outcome};
 
@@ -105,11 +103,8 @@ pub fn set(all: &mut Xattrs, xattr: Xattr, mode: XattrMode) -> Outcome<()> {
         (XattrMode::Set | XattrMode::Create | XattrMode::Replace, _) => {}
     }
     let others = all.iter().filter(|(other, _)| **other != name);
-    let (count, bytes) = others.fold((0, 0), |(count, bytes), (name, value)| {
-        (count + 1, bytes + name.as_bytes().len() + value.len())
-    });
-    let bytes = bytes + name.as_bytes().len() + value.len();
-    if count >= XATTRS_MAX || bytes > XATTRS_BYTES_MAX {
+    let others = others.map(|(name, value)| (name, value.as_slice()));
+    if !xattrs_fit(others.chain([(&name, value.as_slice())])) {
         return Err(Errno::NOSPC);
     }
     all.insert(name, value);

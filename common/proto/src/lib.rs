@@ -46,4 +46,4 @@ pub use refusal::{
 };
 pub use scheme::Scheme;
 pub use time::{FileTime, Time};
-pub use xattr::{BadXattrName, Xattr, XattrMode, XattrName};
+pub use xattr::{BadXattrName, Xattr, XattrMode, XattrName, xattrs_fit};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::XATTR_NAME_BYTES_MAX;
+use crate::{XATTR_NAME_BYTES_MAX, XATTRS_BYTES_MAX, XATTRS_MAX};
 
 /// A name such as `user.origin`: 1 to 255 bytes without NUL. Which namespaces there are is for the mount to say.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -69,6 +69,15 @@ pub struct Xattr {
     /// Up to `XATTR_VALUE_BYTES_MAX` bytes, possibly none.
     #[serde(with = "serde_bytes")]
     pub value: Vec<u8>,
+}
+
+/// Whether one inode may have all of these: at most `XATTRS_MAX`, and of names and values at most `XATTRS_BYTES_MAX`
+/// bytes.
+pub fn xattrs_fit<'a>(all: impl Iterator<Item = (&'a XattrName, &'a [u8])>) -> bool {
+    let (count, bytes) = all.fold((0, 0), |(count, bytes), (name, value)| {
+        (count + 1, bytes + name.as_bytes().len() + value.len())
+    });
+    count <= XATTRS_MAX && bytes <= XATTRS_BYTES_MAX
 }
 
 /// What to do if an extended attribute is there already, or is not.

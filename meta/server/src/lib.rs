@@ -20,6 +20,7 @@ mod launch;
 mod look;
 mod metrics;
 mod shard;
+mod shard_round;
 
 pub use config::ServerConfig;
 pub use launch::Running;

@@ -14,8 +14,8 @@ use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{AddExtent, ErasedBlock, ExtentProofs, NewExtent, ShardChange as C};
 use eggs_proto::{
     BlockFacts, BlockServiceId, BlockState, CERTIFY_EXTENTS_MAX, ClusterMap, Cookie, EXCLUDE_MAX,
-    ExtentBlock, ExtentBody, FailureDomainId, InodeId, InvalidArgument, LIST_ENTRIES_MAX, MacTag,
-    Refusal, ServiceKey, ShardId, Statement, Time,
+    ExtentBlock, ExtentBody, ExtentLayout, FailureDomainId, InodeId, InvalidArgument,
+    LIST_ENTRIES_MAX, MacTag, Refusal, ServiceKey, ShardId, Statement, StorageClass, Time,
 };
 
 use crate::apply::check_origin;
@@ -134,25 +134,18 @@ fn cookie(entropy: &[u8; 32]) -> Cookie {
 }
 
 fn place(read: Reader<'_>, context: &PrepareContext<'_>, request: &AddExtent) -> Step<Prepared> {
-    let scheme = request.layout.scheme;
-    check_exclude(&request.exclude)?;
-    if !request.layout.fits(request.size) {
-        return Err(eggs_proto::ExtentProblem::Sizes.into());
-    }
     let certified = match &request.certify {
         Some((offset, proofs)) => Some(verify(read, context, request.file, *offset, proofs)?),
         None => None,
     };
-    let demand = Demand {
+    let wanted = Wanted {
+        size: request.size,
         class: request.class,
-        block_bytes: request.layout.block_bytes(),
+        layout: request.layout,
         sticky: &services_of(read, request.file)?,
         exclude: &request.exclude,
-        occupied: &BTreeSet::new(),
-        usable: &|service| (context.keys)(service).is_some(),
     };
-    let mut random = Random::new(&context.entropy);
-    let (class, services) = place_extent(context.map, &demand, scheme, &mut random)?;
+    let (class, services) = choose(context, &wanted)?;
     Ok(Prepared::Placed {
         class,
         services,
@@ -162,26 +155,51 @@ fn place(read: Reader<'_>, context: &PrepareContext<'_>, request: &AddExtent) ->
 
 /// For a new file and its first extent.
 fn start(context: &PrepareContext<'_>, extent: &NewExtent) -> Step<Prepared> {
-    check_exclude(&extent.exclude)?;
-    if !extent.layout.fits(extent.size) {
-        return Err(eggs_proto::ExtentProblem::Sizes.into());
-    }
-    let demand = Demand {
+    let wanted = Wanted {
+        size: extent.size,
         class: extent.class,
-        block_bytes: extent.layout.block_bytes(),
+        layout: extent.layout,
         sticky: &[],
         exclude: &extent.exclude,
-        occupied: &BTreeSet::new(),
-        usable: &|service| (context.keys)(service).is_some(),
     };
-    let mut random = Random::new(&context.entropy);
-    let scheme = extent.layout.scheme;
-    let (class, services) = place_extent(context.map, &demand, scheme, &mut random)?;
+    let (class, services) = choose(context, &wanted)?;
     Ok(Prepared::Started {
         cookie: cookie(&context.entropy),
         class,
         services,
     })
+}
+
+/// An extent that needs places.
+struct Wanted<'a> {
+    size: u64,
+    class: StorageClass,
+    layout: ExtentLayout,
+    /// Services that the file is on already.
+    sticky: &'a [BlockServiceId],
+    exclude: &'a [BlockServiceId],
+}
+
+/// Services for all blocks of an extent; the class may be another one if the one asked for is short of domains.
+fn choose(
+    context: &PrepareContext<'_>,
+    wanted: &Wanted<'_>,
+) -> Step<(StorageClass, Vec<Option<BlockServiceId>>)> {
+    check_exclude(wanted.exclude)?;
+    if !wanted.layout.fits(wanted.size) {
+        return Err(eggs_proto::ExtentProblem::Sizes.into());
+    }
+    let demand = Demand {
+        class: wanted.class,
+        block_bytes: wanted.layout.block_bytes(),
+        sticky: wanted.sticky,
+        exclude: wanted.exclude,
+        occupied: &BTreeSet::new(),
+        usable: &|service| (context.keys)(service).is_some(),
+    };
+    let mut random = Random::new(&context.entropy);
+    let scheme = wanted.layout.scheme;
+    Ok(place_extent(context.map, &demand, scheme, &mut random)?)
 }
 
 fn check_exclude(exclude: &[BlockServiceId]) -> Result<(), Refusal> {

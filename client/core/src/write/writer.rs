@@ -201,8 +201,10 @@ impl FileWriter {
 
     /// The pump; the file itself is made with the first thing it stores.
     pub(super) fn started(&mut self) -> &Pump {
-        let plan = self.plan();
-        self.pump.get_or_insert_with(|| Pump::start(plan, None))
+        if self.pump.is_none() {
+            self.pump = Some(Pump::start(self.plan(), None));
+        }
+        self.pump.as_ref().expect("it was put there just now")
     }
 
     /// Bytes that the tail may take now, at least one.

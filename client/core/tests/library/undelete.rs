@@ -1,12 +1,14 @@
 //! Old versions: reading them and bringing them back.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use eggs_client::{Client, ClientError, FollowLast, Intent, TreeOptions};
 use eggs_proto::shard::Replace;
 use eggs_proto::{InodeId, Name, Policy, Refusal, StripePolicy, Time};
 
 use crate::cluster::{Cluster, NEW, get, name, noise, put};
+use crate::shards::now;
 
 const ROOT: InodeId = InodeId::ROOT;
 
@@ -28,6 +30,13 @@ async fn last_removed(client: &Client, path: &str) -> Time {
     versions.old.last().unwrap().removed
 }
 
+/// Waits until the clock, by which a change of any other shard is at least dated, is past a log time.
+async fn clock_is_past(time: Time) {
+    while now() <= time {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[tokio::test]
 async fn every_version_of_a_file_can_be_read_and_brought_back() {
     let cluster = Cluster::start();
@@ -36,7 +45,6 @@ async fn every_version_of_a_file_can_be_read_and_brought_back() {
     let mut created = Vec::new();
     for content in &contents {
         created.push(put(&client, ROOT, "f", content).await.created);
-        tokio::time::sleep(std::time::Duration::from_millis(3)).await;
     }
     let versions = client.versions("/f").await.unwrap();
     assert_eq!((versions.old.len(), versions.current.is_some()), (2, true));
@@ -74,14 +82,14 @@ async fn a_removed_tree_comes_back_whole() {
     client.set_policy(b, policy.clone()).await.unwrap();
     put(&client, a, "early", b"early").await;
     client.unlink(a, &name("early"), None).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(3)).await;
+    clock_is_past(last_removed(&client, "/a/early").await).await;
     for number in 0..40 {
         put(&client, b, &format!("f{number}"), &noise(number, 1)).await;
     }
     client.symlink(a, &name("s"), b"b/f1", NEW).await.unwrap();
     let deep = put(&client, b, "deep", &noise(50_000, 9)).await;
     // So many changes in a moment have set the clock of one shard ahead of the others'.
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    clock_is_past(deep.created).await;
     remove_tree(&client, ROOT, &name("a")).await;
     assert!(client.resolve("/a", FollowLast::No).await.is_err());
     // Through what was removed, at a time and without one.

@@ -16,6 +16,7 @@ use eggs_shard::{ShardMachine, TABLES};
 use crate::front::Front;
 use crate::launch::{Parts, Program};
 use crate::metrics::ShardMetrics;
+use crate::shard_round::ShardRound;
 use crate::{Running, ServerConfig};
 use peers::Peers;
 use service::ShardService;
@@ -48,7 +49,8 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
         let mut client = [0; 8];
         getrandom::fill(&mut client).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
         let client = u64::from_le_bytes(client);
-        let peers = Peers { rpc, front, node };
+        let round = ShardRound::new(rpc, front.service.view.clone());
+        let peers = Peers { round, front, node };
         tokio::spawn(Trees { peers, client }.run(stop));
     }
     Ok(running)

@@ -1,11 +1,14 @@
 //! Gives a reserved file its attributes and all of its content, inline, and links it, in one step.
 
-use eggs_proto::shard::{Replace, ShardReply};
-use eggs_proto::{Cookie, Extent, ExtentBody, ExtentProblem, InodeId, Name, NewAttributes, Time};
+use eggs_proto::shard::Replace;
+use eggs_proto::{
+    AttributeChange, Cookie, Extent, ExtentBody, ExtentProblem, InodeId, Name, NewAttributes, Time,
+};
 
 use super::add_inline::check_size;
-use crate::records::{CommonAttributes, Life};
-use crate::state::{OpenDirectory, OpenTransient, State};
+use super::link::{Link, link_open};
+use crate::records::CommonAttributes;
+use crate::state::{OpenTransient, State};
 use crate::step::Reply;
 
 /// What is to be made of which file.
@@ -35,20 +38,20 @@ pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
         };
         file.append(state, extent, Time(0))?;
     }
-    file.close_as(state, |_| Life::Linked { owners: 1 })?; // before its directory counts its bytes
-    let mut dir = OpenDirectory::open_attached(state, create.dir)?;
-    dir.make_way(state, &create.name, create.replace)?;
-    dir.enter(state, &create.name, create.file)?;
-    dir.close(state)?;
-    Ok(ShardReply::Linked {
-        inode: create.file,
-        created: state.now,
-    })
+    let link = Link {
+        file: create.file,
+        cookie: create.cookie,
+        dir: create.dir,
+        name: create.name,
+        replace: create.replace,
+        attributes: AttributeChange::default(), // they are those it was given above
+    };
+    link_open(state, file, link)
 }
 
 #[cfg(test)]
 mod tests {
-    use eggs_proto::shard::ShardChange;
+    use eggs_proto::shard::{ShardChange, ShardReply};
     use eggs_proto::{FileTime, INLINE_BYTES_MAX, Refusal};
 
     use super::*;

@@ -5,8 +5,7 @@
 
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{
-    InodeId, InvalidArgument, Refusal, XATTR_VALUE_BYTES_MAX, XATTRS_BYTES_MAX, XATTRS_MAX, Xattr,
-    XattrMode, XattrName,
+    InodeId, InvalidArgument, Refusal, XATTR_VALUE_BYTES_MAX, XattrMode, XattrName, xattrs_fit,
 };
 
 use crate::records::XattrRecord;
@@ -37,31 +36,20 @@ pub(crate) fn apply(
 }
 
 fn check_room(state: &State<'_>, inode: InodeId, name: &XattrName, value: &[u8]) -> Step<()> {
-    let others = state.read().xattrs(inode)?;
-    let others = others.iter().filter(|other| other.name != *name);
-    let (count, bytes) = size(others);
-    let bytes = bytes + name.as_bytes().len() + value.len();
-    if count < XATTRS_MAX && bytes <= XATTRS_BYTES_MAX {
+    let all = state.read().xattrs(inode)?;
+    let others = all.iter().filter(|other| other.name != *name);
+    let others = others.map(|other| (&other.name, other.value.as_slice()));
+    if xattrs_fit(others.chain([(name, value)])) {
         Ok(())
     } else {
         Err(Refusal::AttributesFull.into())
     }
 }
 
-/// Number of extended attributes, and bytes of their names and values.
-pub(crate) fn size<'a>(all: impl Iterator<Item = &'a Xattr>) -> (usize, usize) {
-    all.fold((0, 0), |(count, bytes), one| {
-        (
-            count + 1,
-            bytes + one.name.as_bytes().len() + one.value.len(),
-        )
-    })
-}
-
 #[cfg(test)]
 mod tests {
-    use eggs_proto::ShardId;
     use eggs_proto::shard::{ShardChange, ShardQuery};
+    use eggs_proto::{ShardId, XATTRS_MAX};
 
     use super::*;
     use crate::testing::{Answer, Bench, ROOT, directory_id};
