@@ -126,6 +126,16 @@ pub enum BlockState {
     Missing,
 }
 
+impl ExtentBlock {
+    /// The service that keeps, or may keep, the block; [`BlockServiceId::NOWHERE`] for a missing one.
+    pub fn whereabouts(&self) -> BlockServiceId {
+        match self.state {
+            BlockState::Pending | BlockState::Stored => self.service,
+            BlockState::Missing => BlockServiceId::NOWHERE,
+        }
+    }
+}
+
 /// One block of an extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtentBlock {
@@ -184,17 +194,11 @@ impl Extent {
         }
     }
 
-    /// Bytes on disks.
+    /// Bytes on disks, once blocks that are missing are healed: healing changes no sums.
     pub fn physical_bytes(&self) -> u64 {
         match &self.body {
             ExtentBody::Inline(_) | ExtentBody::Hole => 0,
-            ExtentBody::Blocks { layout, blocks, .. } => {
-                let stored = blocks
-                    .iter()
-                    .filter(|b| b.state != BlockState::Missing)
-                    .count();
-                layout.block_bytes() * stored as u64
-            }
+            ExtentBody::Blocks { layout, .. } => layout.physical_bytes(),
         }
     }
 }

@@ -142,6 +142,11 @@ impl fmt::Display for NodeId {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct BlockServiceId(pub u64);
 
+impl BlockServiceId {
+    /// No service: where missing blocks are. Files that have some are found under it in the index from services to files.
+    pub const NOWHERE: Self = Self(0);
+}
+
 impl fmt::Display for BlockServiceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)

@@ -40,6 +40,8 @@ pub const REPLY_MS: u64 = 10 * 60 * 1000;
 pub const BATCH_COMMANDS_MAX: usize = 256;
 /// Most bytes of commands in one log entry.
 pub const BATCH_BYTES_MAX: usize = 4 << 20;
+/// Most blocks of an extent that are healed at once: all of them are copies in the layout of their transient file.
+pub const HEAL_BLOCKS_MAX: usize = 1 + PARITY_BLOCKS_MAX;
 /// Most services named in an exclusion list.
 pub const EXCLUDE_MAX: usize = 256;
 /// Most extents certified in one request.

@@ -26,7 +26,8 @@ pub(crate) fn apply(state: &mut State<'_>, command: ShardCommand) -> Reply {
         | Prepared::Proved(_)
         | Prepared::Erased(_)
         | Prepared::Started { .. }
-        | Prepared::ProvedAll(_)) => apply_prepared(state, change, prepared),
+        | Prepared::ProvedAll(_)
+        | Prepared::Healing { .. }) => apply_prepared(state, change, prepared),
     }
 }
 
@@ -82,7 +83,9 @@ fn needs_server(change: &C) -> bool {
         | C::Repair(_)
         | C::ReportTrees { .. }
         | C::SettleTrees { .. }
-        | C::AdvanceTime => true,
+        | C::AdvanceTime
+        | C::BeginHeal { .. }
+        | C::FinishHeal { .. } => true,
     }
 }
 
@@ -201,6 +204,18 @@ fn apply_prepared(state: &mut State<'_>, change: C, prepared: Prepared) -> Reply
         (C::Reserve { dir, count }, Prepared::Cookie(cookie)) => {
             ops::reserve::apply(state, dir, count, cookie)
         }
+        (C::BeginHeal { target, exclude: _ }, Prepared::Healing { cookie, services }) => {
+            ops::begin_heal::apply(state, &target, cookie, &services)
+        }
+        (
+            C::FinishHeal {
+                scratch,
+                cookie,
+                target,
+                proofs: _,
+            },
+            Prepared::Proved(proved),
+        ) => ops::finish_heal::apply(state, (scratch, cookie), &target, &proved),
         (C::GarbageErased { erased: _ }, Prepared::Erased(facts)) => {
             ops::garbage_erased::apply(state, &facts)
         }
@@ -217,7 +232,9 @@ fn apply_plain(state: &mut State<'_>, change: C) -> Reply {
         | C::GarbageErased { .. }
         | C::CreateWithExtent { .. }
         | C::CertifyAndLink { .. }
-        | C::Reserve { .. } => unprepared(),
+        | C::Reserve { .. }
+        | C::BeginHeal { .. }
+        | C::FinishHeal { .. } => unprepared(),
         C::AddInline {
             file,
             cookie,
@@ -436,6 +453,8 @@ fn apply_of_servers(state: &mut State<'_>, change: C) -> Reply {
         | C::Reserve { .. }
         | C::CreateReserved { .. }
         | C::SetXattr { .. }
-        | C::RemoveXattr { .. } => unprepared(),
+        | C::RemoveXattr { .. }
+        | C::BeginHeal { .. }
+        | C::FinishHeal { .. } => unprepared(),
     }
 }

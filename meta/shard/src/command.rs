@@ -64,6 +64,13 @@ pub enum Prepared {
     },
     /// [`Prepared::Proved`] for several extents, in the order in which they were asked for.
     ProvedAll(Vec<Vec<CheckedProof>>),
+    /// For blocks to be healed.
+    Healing {
+        /// A fresh cookie for their transient file.
+        cookie: Cookie,
+        /// One for each position asked for; `None` where no failure domain was left.
+        services: Vec<Option<BlockServiceId>>,
+    },
 }
 
 /// What the leader found about a block of an extent.

@@ -11,7 +11,9 @@ use std::collections::BTreeSet;
 use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::shard::{AddExtent, ErasedBlock, ExtentProofs, NewExtent, ShardChange as C};
+use eggs_proto::shard::{
+    AddExtent, ErasedBlock, ExtentProofs, HealTarget, NewExtent, ShardChange as C,
+};
 use eggs_proto::{
     BlockFacts, BlockServiceId, BlockState, CERTIFY_EXTENTS_MAX, ClusterMap, Cookie, EXCLUDE_MAX,
     ExtentBlock, ExtentBody, ExtentLayout, FailureDomainId, InodeId, InvalidArgument,
@@ -88,6 +90,12 @@ fn decide(read: Reader<'_>, context: &PrepareContext<'_>, change: &C) -> Step<Pr
         )?)),
         C::CreateWithExtent { extent, .. } => start(context, extent),
         C::CertifyAndLink { file, certify, .. } => verify_all(read, context, *file, certify),
+        C::BeginHeal { target, exclude } => heal(read, context, target, exclude),
+        C::FinishHeal {
+            scratch, proofs, ..
+        } => Ok(Prepared::Proved(verify(
+            read, context, *scratch, 0, proofs,
+        )?)),
         C::GarbageErased { erased } => Ok(Prepared::Erased(verify_erased(read, context, erased)?)),
         C::AddInline { .. }
         | C::AddHole { .. }
@@ -214,7 +222,7 @@ fn services_of(read: Reader<'_>, file: InodeId) -> Step<Vec<BlockServiceId>> {
     let mut services = Vec::new();
     for record in read.extents_until(file, u64::MAX, STICKY_EXTENTS)? {
         for service in crate::state::services(&record.extent) {
-            if !services.contains(&service) {
+            if service != BlockServiceId::NOWHERE && !services.contains(&service) {
                 services.push(service);
             }
         }
@@ -248,32 +256,91 @@ fn replace(
     if indexes.len() > blocks.len() {
         return Ok(nothing);
     }
-    let mut exclude = exclude.to_vec();
-    let mut occupied: BTreeSet<FailureDomainId> = BTreeSet::new();
-    for (index, block) in (0u8..).zip(&blocks) {
-        if block.state == BlockState::Missing {
-            continue;
-        }
-        exclude.push(block.service);
-        if !indexes.contains(&index) {
-            let info = context.map.service(block.service);
-            occupied.extend(info.map(|info| info.domain));
-        }
-    }
-    let demand = Demand {
+    let places = Places {
         class,
         block_bytes: layout.block_bytes(),
-        sticky: &services_of(read, file)?,
-        exclude: &exclude,
-        occupied: &occupied,
-        usable: &|service| (context.keys)(service).is_some(),
+        blocks: &blocks,
+        indexes,
+        exclude,
     };
-    let mut random = Random::new(&context.entropy);
-    let services = place_some(context.map, &demand, indexes.len(), &mut random);
     Ok(Prepared::Replaced {
         seen: blocks.iter().map(|block| block.block).collect(),
-        services,
+        services: places.choose(context, &services_of(read, file)?),
     })
+}
+
+/// Places for blocks of a linked file that are made again.
+fn heal(
+    read: Reader<'_>,
+    context: &PrepareContext<'_>,
+    target: &HealTarget,
+    exclude: &[BlockServiceId],
+) -> Step<Prepared> {
+    check_exclude(exclude)?;
+    let record = read.extent(target.file, target.offset)?;
+    let Some(ExtentBody::Blocks {
+        class,
+        layout,
+        blocks,
+    }) = record.map(|record| record.extent.body)
+    else {
+        return Err(Refusal::Changed.into());
+    };
+    if target.indexes.len() > blocks.len() {
+        return Err(InvalidArgument::List.into());
+    }
+    let places = Places {
+        class,
+        block_bytes: layout.block_bytes(),
+        blocks: &blocks,
+        indexes: &target.indexes,
+        exclude,
+    };
+    Ok(Prepared::Healing {
+        cookie: cookie(&context.entropy),
+        services: places.choose(context, &services_of(read, target.file)?),
+    })
+}
+
+/// Some blocks of an extent that go elsewhere.
+struct Places<'a> {
+    class: StorageClass,
+    block_bytes: u64,
+    blocks: &'a [ExtentBlock],
+    indexes: &'a [u8],
+    exclude: &'a [BlockServiceId],
+}
+
+impl Places<'_> {
+    /// Services where the extent is not yet, in failure domains that no block which stays is in.
+    fn choose(
+        &self,
+        context: &PrepareContext<'_>,
+        sticky: &[BlockServiceId],
+    ) -> Vec<Option<BlockServiceId>> {
+        let mut exclude = self.exclude.to_vec();
+        let mut occupied: BTreeSet<FailureDomainId> = BTreeSet::new();
+        for (index, block) in (0u8..).zip(self.blocks) {
+            if block.state == BlockState::Missing {
+                continue;
+            }
+            exclude.push(block.service);
+            if !self.indexes.contains(&index) {
+                let info = context.map.service(block.service);
+                occupied.extend(info.map(|info| info.domain));
+            }
+        }
+        let demand = Demand {
+            class: self.class,
+            block_bytes: self.block_bytes,
+            sticky,
+            exclude: &exclude,
+            occupied: &occupied,
+            usable: &|service| (context.keys)(service).is_some(),
+        };
+        let mut random = Random::new(&context.entropy);
+        place_some(context.map, &demand, self.indexes.len(), &mut random)
+    }
 }
 
 /// The blocks of an extent and what their proofs are worth.

@@ -2,8 +2,8 @@
 
 use eggs_proto::audit::{AuditCursor, ShardRepair};
 use eggs_proto::shard::{
-    AddExtent, DirectoryCursor, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose,
-    NewExtent, ReleaseAction, Replace, ShardChange, ShardQuery,
+    AddExtent, DirectoryCursor, DirectoryOutcome, ErasedBlock, ExtentProofs, HealTarget,
+    LockPurpose, NewExtent, ReleaseAction, Replace, ShardChange, ShardQuery,
 };
 use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
 use eggs_proto::*;
@@ -118,6 +118,12 @@ fn shard_changes() {
             old: TreeSums::default(),
         },
     };
+    let target = HealTarget {
+        file,
+        offset: 1,
+        indexes: vec![2, 3],
+        seen: vec![BlockId(4)],
+    };
     pin!(
         ShardChange[
             CreateTransient, AddInline, AddHole, AddExtent, ReplaceBlocks, CertifyExtent, Link,
@@ -127,7 +133,7 @@ fn shard_changes() {
             LockDentry, ReleaseDentry, DetachDirectory, SettleDirectory,
             CreateWithExtent, CertifyAndLink, Undelete, ReviveDirectory, LockVersion, RestoreDentry,
             Reserve, CreateReserved, SetXattr, RemoveXattr,
-            Repair, ReportTrees, SettleTrees, AdvanceTime,
+            Repair, ReportTrees, SettleTrees, AdvanceTime, BeginHeal, FinishHeal,
         ],
         [
             ShardChange::CreateTransient { dir, attributes: NEW, note: "x".into() },
@@ -192,6 +198,8 @@ fn shard_changes() {
             ShardChange::ReportTrees { reports: vec![report] },
             ShardChange::SettleTrees { reported: vec![(DIR, Time(1))] },
             ShardChange::AdvanceTime,
+            ShardChange::BeginHeal { target: target.clone(), exclude: vec![SERVICE] },
+            ShardChange::FinishHeal { scratch: DIR, cookie, target, proofs: vec![Some(TAG), None] },
         ],
         expect![[r#"
             CreateTransient 00818480808080808020a4030c0d011b000178
@@ -237,6 +245,8 @@ fn shard_changes() {
             ReportTrees 2801818480808080808020818680808080808040050102030400000000
             SettleTrees 290181848080808080802001
             AdvanceTime 2a
+            BeginHeal 2b8186808080808080400102020301040109
+            FinishHeal 2c8184808080808080200481868080808080804001020203010402010808080808080808080808080808080800
         "#]]
     );
 }

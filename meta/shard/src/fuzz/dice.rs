@@ -2,14 +2,15 @@
 
 use eggs_proto::audit::{RecountFrom, ShardRepair};
 use eggs_proto::shard::{
-    DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, ReleaseAction, Replace,
-    ShardChange as C, SnapshotKey,
+    DirectoryOutcome, ErasedBlock, ExtentProofs, HealTarget, LockPurpose, ReleaseAction, Replace,
+    ShardChange as C, ShardQuery, ShardReply, SnapshotKey,
 };
 use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
 use eggs_proto::{
-    AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, FileTime, InodeId,
-    InodeKind, MacTag, Name, NameHash, NewAttributes, NewTime, Policy, PolicyKind, ShardId,
-    StorageClass, StripePolicy, Time, TransactionId, XattrMode, XattrName,
+    AttributeChange, BlockFacts, BlockId, BlockServiceId, Checksum, Cookie, ExtentBlock,
+    ExtentBody, FileTime, InodeId, InodeKind, MacTag, Name, NameHash, NewAttributes, NewTime,
+    Policy, PolicyKind, ShardId, StorageClass, StripePolicy, Time, TransactionId, XattrMode,
+    XattrName,
 };
 
 use crate::random::Random;
@@ -169,6 +170,83 @@ impl Dice {
         proofs
     }
 
+    /// Some blocks of a file; of one that has any, mostly.
+    fn heal_target(&mut self, bench: &Bench) -> HealTarget {
+        let visit = ShardQuery::VisitFiles {
+            after: None,
+            limit: 100,
+        };
+        let Ok(ShardReply::Inodes { inodes, .. }) = bench.query(&visit) else {
+            panic!("no files");
+        };
+        let visit = ShardQuery::VisitTransients {
+            after: None,
+            limit: 100,
+        };
+        let Ok(ShardReply::Transients { transients, .. }) = bench.query(&visit) else {
+            panic!("no transient files");
+        };
+        let is_linked = |file: &&InodeId| transients.iter().all(|info| info.file != **file);
+        let of_blocks = |file: &InodeId| match bench.extents(*file).first()?.body.clone() {
+            ExtentBody::Blocks { blocks, .. } => Some((*file, blocks)),
+            ExtentBody::Inline(_) | ExtentBody::Hole => None,
+        };
+        let files = inodes
+            .iter()
+            .filter(|file| file.kind() == InodeKind::File)
+            .filter(is_linked);
+        let known: Vec<(InodeId, Vec<ExtentBlock>)> = files.filter_map(of_blocks).collect();
+        let (file, blocks) = self.of(&known).unwrap_or((self.inode(), Vec::new()));
+        let mut seen: Vec<BlockId> = blocks.iter().map(|block| block.block).collect();
+        if self.below(10) == 0 {
+            seen.pop();
+        }
+        HealTarget {
+            file,
+            offset: [0, self.number()][usize::from(self.below(10) == 0)],
+            indexes: (0..=self.below(2))
+                .map(|n| (n * 3 + self.below(3)) as u8)
+                .collect(),
+            seen,
+        }
+    }
+
+    fn healing(&mut self, bench: &Bench) -> C {
+        let mut target = self.heal_target(bench);
+        if self.below(2) == 0 {
+            return C::BeginHeal {
+                target,
+                exclude: vec![BlockServiceId(self.below(17))],
+            };
+        }
+        let ours = |file: &(InodeId, Cookie)| {
+            let stat = bench.stat(file.0);
+            stat.is_ok_and(|stat| stat.mode == 0 && stat.physical_bytes > 0)
+        };
+        let begun: Vec<_> = self.files.iter().copied().filter(ours).collect();
+        let (scratch, cookie) = self.of(&begun).unwrap_or(self.file());
+        let there = bench
+            .stat(scratch)
+            .is_ok_and(|stat| stat.inode.kind() == InodeKind::File);
+        let found = if there {
+            bench.extents(scratch)
+        } else {
+            Vec::new()
+        };
+        if let Some(extent) = found.first()
+            && let ExtentBody::Blocks { blocks, .. } = &extent.body
+        {
+            // Blocks of the files here have their positions for checksums.
+            target.indexes = blocks.iter().map(|block| block.checksum.0 as u8).collect();
+        }
+        C::FinishHeal {
+            scratch,
+            cookie,
+            proofs: self.proofs(bench, scratch, 0),
+            target,
+        }
+    }
+
     pub(super) fn offset(&mut self, bench: &Bench, file: InodeId) -> u64 {
         let end = bench.stat(file).map_or(0, |stat| stat.size);
         let begin = 100_000 * self.below(3);
@@ -180,7 +258,8 @@ impl Dice {
     }
 
     pub(super) fn change(&mut self, bench: &Bench) -> C {
-        match self.below(6) {
+        match self.below(7) {
+            6 => self.healing(bench),
             0..=1 => self.content_change(bench),
             2..=3 => self.name_change(bench),
             4 => self.step(),
@@ -530,7 +609,11 @@ impl Dice {
     pub(super) fn prepared(&mut self) -> Prepared {
         let service = |n: u64| Some(BlockServiceId(n % 20)).filter(|_| !n.is_multiple_of(7));
         let services: Vec<_> = (0..self.below(8)).map(|_| service(self.number())).collect();
-        match self.below(7) {
+        match self.below(8) {
+            7 => Prepared::Healing {
+                cookie: Cookie(self.below(3)),
+                services,
+            },
             5 => Prepared::Started {
                 cookie: Cookie(self.below(3)),
                 class: StorageClass::Hdd,

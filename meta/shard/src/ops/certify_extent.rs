@@ -39,7 +39,6 @@ pub(crate) fn certify(
         .extent(file.id, offset)?
         .ok_or(Refusal::BadExtent(ExtentProblem::Missing))?;
     let was_certified = record.extent.is_certified();
-    let before = record.extent.physical_bytes();
     let ExtentBody::Blocks { layout, blocks, .. } = &mut record.extent.body else {
         return Err(ExtentProblem::State.into());
     };
@@ -62,14 +61,14 @@ pub(crate) fn certify(
         return Err(Refusal::NotCertified.into());
     }
     file.transient.pending_extents = file.transient.pending_extents.saturating_sub(1);
-    file.physical_bytes = file
-        .physical_bytes
-        .saturating_sub(before)
-        .saturating_add(record.extent.physical_bytes());
     Ok(state.put_extent(file.id, &record)?)
 }
 
-fn check(layout: &ExtentLayout, blocks: &[ExtentBlock], proofs: &[CheckedProof]) -> Step<()> {
+pub(crate) fn check(
+    layout: &ExtentLayout,
+    blocks: &[ExtentBlock],
+    proofs: &[CheckedProof],
+) -> Step<()> {
     let current = blocks.iter().map(|block| block_facts(layout, block));
     if !current.eq(proofs.iter().map(|proof| proof.facts)) {
         return Err(Refusal::Locked.into());
@@ -115,7 +114,7 @@ mod tests {
         assert_eq!(garbage.len(), 1);
         assert_eq!(garbage[0].facts, placed[5].facts);
         assert_eq!(garbage[0].write_expiry, placed[5].expiry);
-        assert_eq!(bench.stat(file.0).unwrap().physical_bytes, 5 * 28672);
+        assert_eq!(bench.stat(file.0).unwrap().physical_bytes, 6 * 28672);
     }
 
     #[test]

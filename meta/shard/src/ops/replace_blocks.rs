@@ -38,7 +38,6 @@ pub(crate) fn apply(
         .extent(id, offset)?
         .ok_or(Refusal::BadExtent(ExtentProblem::Missing))?;
     let write_expiry = record.write_expiry;
-    let before = record.extent.physical_bytes();
     let was_pending = !record.extent.is_certified();
     let ExtentBody::Blocks { layout, blocks, .. } = &mut record.extent.body else {
         return Err(ExtentProblem::State.into());
@@ -65,10 +64,6 @@ pub(crate) fn apply(
         let pending = &mut file.transient.pending_extents;
         *pending = pending.saturating_sub(1);
     }
-    file.physical_bytes = file
-        .physical_bytes
-        .saturating_sub(before)
-        .saturating_add(record.extent.physical_bytes());
     state.put_extent(
         id,
         &ExtentRecord {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use eggs_machine::{Fault, ScanDirection};
-use eggs_proto::{BlockServiceId, BlockState, Extent, ExtentBody, InodeId};
+use eggs_proto::{BlockServiceId, Extent, ExtentBlock, ExtentBody, InodeId};
 
 use super::{Range, Reader, State, visit};
 use crate::keys;
@@ -79,14 +79,17 @@ impl State<'_> {
             }
             let key = keys::service_file(service, file);
             let before: Option<BlockCount> = self.read().get(keys::SERVICE_FILES, &key)?;
-            let count = before
-                .map_or(0, |count| count.0)
-                .checked_add_signed(change)
-                .ok_or_else(|| {
-                    Fault::Damaged(format!(
+            let before = before.map_or(0, |count| count.0);
+            let count = match before.checked_add_signed(change) {
+                Some(count) => count,
+                // Files from before missing blocks were indexed.
+                None if service == BlockServiceId::NOWHERE => 0,
+                None => {
+                    return Err(Fault::Damaged(format!(
                         "service {service} has fewer blocks of {file} than that"
-                    ))
-                })?;
+                    )));
+                }
+            };
             if count == 0 {
                 self.store.delete(keys::SERVICE_FILES, &key);
             } else {
@@ -97,14 +100,11 @@ impl State<'_> {
     }
 }
 
-/// The services that keep, or may keep, blocks of an extent.
+/// Where the blocks of an extent are, or may be; [`BlockServiceId::NOWHERE`] for each that is missing.
 pub(crate) fn services(extent: &Extent) -> impl Iterator<Item = BlockServiceId> {
     let blocks = match &extent.body {
         ExtentBody::Blocks { blocks, .. } => blocks.as_slice(),
         ExtentBody::Inline(_) | ExtentBody::Hole => &[],
     };
-    blocks
-        .iter()
-        .filter(|block| block.state != BlockState::Missing)
-        .map(|block| block.service)
+    blocks.iter().map(ExtentBlock::whereabouts)
 }

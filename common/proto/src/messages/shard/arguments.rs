@@ -132,3 +132,16 @@ pub struct SnapshotKey {
     /// When the name was given, in log time of the shard.
     pub created: Time,
 }
+
+/// Blocks of a linked file that are to be made again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealTarget {
+    /// The file.
+    pub file: InodeId,
+    /// The extent.
+    pub offset: u64,
+    /// Positions in the extent, 1 to `HEAL_BLOCKS_MAX` different ones.
+    pub indexes: Vec<u8>,
+    /// All blocks of the extent; the change is refused with `Changed` if they are others by now.
+    pub seen: Vec<BlockId>,
+}

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::arguments::{
-    AddExtent, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, NewExtent, ReleaseAction,
-    Replace, SnapshotKey,
+    AddExtent, DirectoryOutcome, ErasedBlock, ExtentProofs, HealTarget, LockPurpose, NewExtent,
+    ReleaseAction, Replace, SnapshotKey,
 };
 use crate::audit::ShardRepair;
 use crate::tree::TreeReport;
@@ -427,4 +427,24 @@ pub enum ShardChange {
     /// Servers only: does nothing but take the shard's log time to the leader's clock. Ages are counted in log
     /// time, which stands still while nothing changes. → `Done`
     AdvanceTime,
+    /// Names new blocks for some of a linked file's extent that are missing, lost or damaged. They belong to a transient
+    /// file of their own until `FinishHeal`. Fewer are placed where failure domains ran out. → `Started`, with
+    /// the positions in the extent
+    BeginHeal {
+        /// Which blocks.
+        target: HealTarget,
+        /// Services not to be chosen.
+        exclude: Vec<BlockServiceId>,
+    },
+    /// Puts blocks that are proved to be written in the place of others, which go to the garbage. → `Done`
+    FinishHeal {
+        /// The transient file of `BeginHeal`; it is gone afterwards.
+        scratch: InodeId,
+        /// Its cookie.
+        cookie: Cookie,
+        /// Which blocks: the positions as answered by `BeginHeal`.
+        target: HealTarget,
+        /// One for each position; blocks without one stay as they are.
+        proofs: Vec<Option<MacTag>>,
+    },
 }

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::{RequestId, ShardId};
 
 pub use arguments::{
-    AddExtent, DirectoryOutcome, ErasedBlock, ExtentProofs, LockPurpose, NewExtent, ReleaseAction,
-    Replace, SnapshotKey,
+    AddExtent, DirectoryOutcome, ErasedBlock, ExtentProofs, HealTarget, LockPurpose, NewExtent,
+    ReleaseAction, Replace, SnapshotKey,
 };
 pub use change::ShardChange;
 pub use query::{DirectoryCursor, ShardQuery};
