@@ -81,6 +81,13 @@ impl Dice {
         }
     }
 
+    fn dir_or_inode(&mut self) -> InodeId {
+        match self.below(2) {
+            0 => self.dir(),
+            _ => self.inode(),
+        }
+    }
+
     pub(super) fn inode(&mut self) -> InodeId {
         let kinds = [InodeKind::Directory, InodeKind::File, InodeKind::Symlink];
         let kind = kinds[self.below(3) as usize];
@@ -328,14 +335,14 @@ impl Dice {
         let (dir, name) = (self.dir(), self.name());
         match self.below(13) {
             10..=11 => C::SetXattr {
-                inode: self.inode(),
+                inode: self.dir_or_inode(),
                 name: self.xattr(),
                 value: vec![1; self.below(70_000) as usize],
                 mode: [XattrMode::Set, XattrMode::Create, XattrMode::Replace]
                     [self.below(3) as usize],
             },
             12 => C::RemoveXattr {
-                inode: self.inode(),
+                inode: self.dir_or_inode(),
                 name: self.xattr(),
             },
             9 => {
