@@ -13,7 +13,8 @@ use std::collections::{BTreeMap, VecDeque};
 
 use eggs_cdc::{CdcCommand, CdcMachine};
 use eggs_machine::{
-    AppliedEntry, Command, Entry, Fault, MemoryStore, StateMachine, StoreRead, Table, apply_entry,
+    AppliedEntry, Command, Entry, Fault, MemoryStore, StateMachine, StoreRead, StoredNumber, Table,
+    apply_entry, from_bytes,
 };
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::ShardChange;
@@ -214,8 +215,8 @@ impl Group {
     /// Log time of the last command.
     pub fn log_time(&self) -> Time {
         let stored = self.state.get(Table(0), b"last_time").ok().flatten();
-        let bytes = stored.and_then(|bytes| <[u8; 8]>::try_from(bytes.as_slice()).ok());
-        Time(bytes.map_or(0, u64::from_be_bytes))
+        let number = stored.and_then(|bytes| from_bytes::<StoredNumber>(&bytes).ok());
+        Time(number.unwrap_or_default().0)
     }
 
     /// Takes a proposal; gives the batch that can be sent to the others now, if any.

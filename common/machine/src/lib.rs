@@ -9,14 +9,17 @@ mod memory;
 mod overlay;
 mod replies;
 mod store;
+mod stored;
 mod traits;
 
 pub mod bugs;
 pub mod conformance;
+pub mod golden;
 
 pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};
 pub use memory::MemoryStore;
 pub use overlay::{Changes, Overlay};
 pub use replies::REPLY_TABLES;
 pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec, Visit};
+pub use stored::{Stored, StoredCursor, StoredNumber, from_bytes, to_bytes};
 pub use traits::{ApplyContext, Fault, Outcome, StateMachine};

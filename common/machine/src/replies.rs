@@ -9,9 +9,13 @@
 use std::ops::ControlFlow;
 
 use eggs_proto::{REPLY_MS, RequestId, Time};
+use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, planted};
-use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table, TableSpec};
+use crate::{
+    Fault, Scan, ScanDirection, Store, StoreRead, Stored, StoredCursor, StoredNumber, Table,
+    TableSpec, from_bytes, to_bytes,
+};
 
 /// Log time and the forgetting cursor. Shared by all machines; machines number theirs from 16.
 const SYSTEM: Table = Table(0);
@@ -40,24 +44,42 @@ const LAST_TIME: &[u8] = b"last_time";
 const FORGET_FROM: &[u8] = b"forget_from";
 const FORGET_PER_COMMAND: usize = 2;
 
+/// A reply as it is stored. Version 1 had no version byte: it was the reply, in whatever encoding the machine has; all of
+/// them begin with the number of a variant, far below 128.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct StoredReply(#[serde(with = "serde_bytes")] Vec<u8>);
+
+impl Stored for StoredReply {
+    const WHAT: &'static str = "replies";
+    const VERSION: u8 = 128;
+
+    fn unversioned(bytes: &[u8]) -> Option<Self> {
+        let old = bytes.first().is_some_and(|first| *first < Self::VERSION);
+        old.then(|| Self(bytes.to_vec()))
+    }
+}
+
 /// The log time of the last command.
 pub(crate) fn last_time(store: &dyn StoreRead) -> Result<Time, Fault> {
     let Some(bytes) = store.get(SYSTEM, LAST_TIME)? else {
         return Ok(Time(0));
     };
-    let bytes = <[u8; 8]>::try_from(bytes.as_slice())
-        .map_err(|_| Fault::Damaged("log time is not 8 bytes".into()))?;
-    Ok(Time(u64::from_be_bytes(bytes)))
+    let StoredNumber(time) = from_bytes(&bytes)?;
+    Ok(Time(time))
 }
 
 /// Sets the log time of the last command.
 pub(crate) fn set_last_time(store: &mut dyn Store, now: Time) {
-    store.put(SYSTEM, LAST_TIME, &now.0.to_be_bytes());
+    store.put(SYSTEM, LAST_TIME, &to_bytes(&StoredNumber(now.0)));
 }
 
 /// The remembered reply of a request.
 pub(crate) fn recall(store: &dyn StoreRead, id: RequestId) -> Result<Option<Vec<u8>>, Fault> {
-    store.get(REPLIES, &reply_key(id))
+    let Some(bytes) = store.get(REPLIES, &reply_key(id))? else {
+        return Ok(None);
+    };
+    let StoredReply(reply) = from_bytes(&bytes)?;
+    Ok(Some(reply))
 }
 
 /// Remembers a reply and forgets old ones.
@@ -68,7 +90,8 @@ pub(crate) fn remember(
     reply: &[u8],
 ) -> Result<(), Fault> {
     if !planted(Bug::DedupRecordLost) {
-        store.put(REPLIES, &reply_key(id), reply);
+        let stored = StoredReply(reply.to_vec());
+        store.put(REPLIES, &reply_key(id), &to_bytes(&stored));
     }
     let mut time_key = now.0.to_be_bytes().to_vec();
     time_key.extend_from_slice(&reply_key(id));
@@ -81,7 +104,10 @@ fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
         return Ok(());
     };
     // The cursor spares the scan the tombstones of what was forgotten before.
-    let from = store.get(SYSTEM, FORGET_FROM)?.unwrap_or_default();
+    let from = match store.get(SYSTEM, FORGET_FROM)? {
+        Some(bytes) => from_bytes::<StoredCursor>(&bytes)?.0,
+        None => Vec::new(),
+    };
     let mut old = Vec::new();
     let scan = Scan {
         table: REPLY_TIMES,
@@ -101,8 +127,8 @@ fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
         store.delete(REPLY_TIMES, key);
         store.delete(REPLIES, key.get(8..).unwrap_or_default());
     }
-    if let Some(last) = old.last() {
-        store.put(SYSTEM, FORGET_FROM, last);
+    if let Some(last) = old.pop() {
+        store.put(SYSTEM, FORGET_FROM, &to_bytes(&StoredCursor(last)));
     }
     Ok(())
 }
@@ -112,4 +138,20 @@ fn reply_key(id: RequestId) -> [u8; 16] {
     key[..8].copy_from_slice(&id.client.to_be_bytes());
     key[8..].copy_from_slice(&id.sequence.to_be_bytes());
     key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_of_both_forms_are_read() {
+        let read = |bytes: &[u8]| from_bytes::<StoredReply>(bytes).ok().map(|reply| reply.0);
+        assert_eq!(to_bytes(&StoredReply(vec![0, 7])), [128, 2, 0, 7]);
+        assert_eq!(read(&[128, 2, 0, 7]), Some(vec![0, 7]));
+        assert_eq!(read(&[0, 7]), Some(vec![0, 7]));
+        for bad in [&[][..], &[128, 2, 0], &[128, 2, 0, 7, 7], &[129, 0]] {
+            assert_eq!(read(bad), None, "{bad:?}");
+        }
+    }
 }

@@ -6,13 +6,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table};
+use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, StoredNumber, Table, from_bytes};
 use eggs_proto::audit::{CdcAuditPage, Finding, FindingCode, RunningTransaction};
 use eggs_proto::cdc::CdcOperation;
 use eggs_proto::shard::Replace;
 use eggs_proto::{DEPTH_MAX, InodeId, LIST_ENTRIES_MAX, TransactionId};
 
 use crate::outcomes::{self, Record};
+use crate::state::Parent;
 use crate::transaction::{Step, TargetLock, Transaction};
 use crate::{keys, state};
 
@@ -48,7 +49,7 @@ pub fn audit(
             page.more = true;
             return ControlFlow::Break(());
         }
-        found.push((keys::parse_inode(key), keys::parse_inode(value)));
+        found.push((keys::parse_inode(key), value.to_vec()));
         ControlFlow::Continue(())
     })?;
     page.running = running.iter().map(|(id, t)| about(*id, t)).collect();
@@ -56,8 +57,8 @@ pub fn audit(
     let moving: BTreeSet<InodeId> = page.running.iter().flat_map(|t| t.inodes.clone()).collect();
     let mut known = BTreeSet::from([InodeId::ROOT]);
     for (dir, parent) in found {
-        let damaged = || Fault::Damaged("a parent is not an inode id".into());
-        let (dir, parent) = dir.zip(parent).ok_or_else(damaged)?;
+        let damaged = || Fault::Damaged("the key of a parent is not an inode id".into());
+        let (dir, Parent(parent)) = (dir.ok_or_else(damaged)?, from_bytes(&parent)?);
         if !moving.contains(&dir) && !leads_to_root(store, dir, &mut known)? {
             let detail = format!("by way of {parent}");
             page.findings
@@ -95,7 +96,7 @@ fn running(store: &dyn StoreRead) -> Result<Vec<(TransactionId, Transaction)>, F
     let damaged = || Fault::Damaged("the key of a transaction has another length".into());
     found
         .into_iter()
-        .map(|(id, record)| Ok((id.ok_or_else(damaged)?, Transaction::decode(&record)?)))
+        .map(|(id, record)| Ok((id.ok_or_else(damaged)?, from_bytes(&record)?)))
         .collect()
 }
 
@@ -166,8 +167,8 @@ fn check_transactions(
     }
     let mut kept = BTreeMap::new();
     scan(store, keys::LEAVING, &[], |key, value| {
-        let count = value.try_into().map_or(0, u64::from_be_bytes);
-        kept.insert(key.to_vec(), count);
+        let count = from_bytes::<StoredNumber>(value);
+        kept.insert(key.to_vec(), count.unwrap_or_default().0);
         ControlFlow::Continue(())
     })?;
     if kept != leaving {
@@ -232,7 +233,7 @@ fn scan(
 
 #[cfg(test)]
 mod tests {
-    use eggs_machine::{MemoryStore, Store as _};
+    use eggs_machine::{MemoryStore, Store as _, to_bytes};
     use eggs_proto::{InodeKind, ShardId};
 
     use super::*;
@@ -261,9 +262,10 @@ mod tests {
     #[test]
     fn transactions_and_leaving_names_are_counted() {
         let mut store = MemoryStore::default();
-        store.put(keys::COUNTERS, keys::BEGUN, &3u64.to_be_bytes());
+        let three = to_bytes(&StoredNumber(3));
+        store.put(keys::COUNTERS, keys::BEGUN, &three);
         assert_eq!(codes(&store), [FindingCode::CoordinatorCounters]);
-        store.put(keys::COUNTERS, keys::ENDED, &3u64.to_be_bytes());
+        store.put(keys::COUNTERS, keys::ENDED, &three);
         assert_eq!(codes(&store), []);
         state::leave(&mut store, dir(1)).expect("no fault");
         assert_eq!(codes(&store), [FindingCode::CoordinatorCounters]);

@@ -3,10 +3,10 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | transactions | transaction | [`crate::transaction::Transaction`] |
-//! | parents | directory | its parent |
+//! | parents | directory | [`crate::state::Parent`] |
 //! | requests | client, sequence | [`crate::outcomes::Record`] |
 //! | finished | time, client, sequence | nothing |
-//! | counters | name | u64, or a key of `finished` |
+//! | counters | name | a number, or a key of `finished` |
 //! | stuck | transaction modulo 1024 | [`crate::Stuck`] |
 //! | leaving | directory | number of decided transactions that have yet to remove a name from it |
 

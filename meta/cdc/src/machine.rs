@@ -1,7 +1,7 @@
 //! Applying commands.
 
 use eggs_machine::bugs::{Bug, planted};
-use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store};
+use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store, to_bytes};
 use eggs_proto::cdc::CdcOperation;
 use eggs_proto::{TransactionId, decode, encode};
 
@@ -55,7 +55,7 @@ fn step_done(
         && let StepOutcome::Refused(refusal) = &outcome
     {
         let record = Stuck::new(id, &transaction, refusal.clone(), context.now);
-        store.put(keys::STUCK, &keys::stuck(id), &record.encode());
+        store.put(keys::STUCK, &keys::stuck(id), &to_bytes(&record));
         if transaction.outcome == Some(TransactionOutcome::Done) {
             transaction.outcome = Some(TransactionOutcome::Stuck);
         }

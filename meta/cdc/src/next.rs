@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection, StoreRead};
+use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, from_bytes};
 use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::shard::{
     DirectoryOutcome, LockPurpose, ReleaseAction, Replace, ShardCall, ShardChange, ShardRequest,
@@ -92,7 +92,7 @@ pub fn pending(
         .into_iter()
         .map(|(id, record)| {
             let id = id.ok_or_else(damaged)?;
-            step_of(id, &Transaction::decode(&record)?)
+            step_of(id, &from_bytes(&record)?)
         })
         .collect()
 }

@@ -5,18 +5,18 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection, Store, StoreRead};
-use eggs_proto::{REPLY_MS, RequestId, Time, TransactionId, decode, encode};
+use eggs_machine::{
+    Fault, Scan, ScanDirection, Store, StoreRead, Stored, StoredCursor, from_bytes, to_bytes,
+};
+use eggs_proto::{REPLY_MS, RequestId, Time, TransactionId, decode};
 use serde::{Deserialize, Serialize};
 
 use crate::{TransactionOutcome, keys};
 
 const FORGET_PER_END: usize = 2;
 
-/// First byte of a stored record. Version 1 had none: it began with the number of the variant, 0 or 1.
-const VERSION: u8 = 2;
-
-/// What is known about a request. Stored: append only.
+/// What is known about a request. Stored: append only. Version 1 had no version byte: it began with the number of the
+/// variant, 0 or 1.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Record {
     /// The transaction is under way.
@@ -29,29 +29,23 @@ pub(crate) fn recall(store: &dyn StoreRead, id: RequestId) -> Result<Option<Reco
     let Some(bytes) = store.get(keys::REQUESTS, &keys::request(id))? else {
         return Ok(None);
     };
-    Record::decode(&bytes).map(Some)
+    from_bytes(&bytes).map(Some)
 }
 
-impl Record {
-    fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        bytes.append(&mut encode(self));
-        bytes
-    }
+impl Stored for Record {
+    const WHAT: &'static str = "cdc_requests";
+    const VERSION: u8 = 2;
 
-    fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let damaged = || Fault::Damaged("the record of a request does not decode".into());
-        let record = match bytes.split_first() {
-            Some((&VERSION, record)) => record,
-            Some((0 | 1, _)) => bytes, // version 1
-            Some(_) | None => return Err(damaged()),
-        };
-        decode(record).map_err(|_| damaged())
+    fn unversioned(bytes: &[u8]) -> Option<Self> {
+        match bytes.first() {
+            Some(0 | 1) => decode(bytes).ok(),
+            Some(_) | None => None,
+        }
     }
 }
 
 pub(crate) fn remember_running(store: &mut dyn Store, id: RequestId, transaction: TransactionId) {
-    let record = Record::Running(transaction).encode();
+    let record = to_bytes(&Record::Running(transaction));
     store.put(keys::REQUESTS, &keys::request(id), &record);
 }
 
@@ -61,7 +55,7 @@ pub(crate) fn remember_finished(
     outcome: &TransactionOutcome,
     now: Time,
 ) -> Result<(), Fault> {
-    let record = Record::Finished(outcome.clone()).encode();
+    let record = to_bytes(&Record::Finished(outcome.clone()));
     store.put(keys::REQUESTS, &keys::request(id), &record);
     store.put(keys::FINISHED, &keys::finished(now, id), &[]);
     forget(store, now)
@@ -72,9 +66,10 @@ fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
         return Ok(());
     };
     // The cursor spares the scan the tombstones of what was forgotten before.
-    let from = store
-        .get(keys::COUNTERS, keys::FORGET_FROM)?
-        .unwrap_or_default();
+    let from = match store.get(keys::COUNTERS, keys::FORGET_FROM)? {
+        Some(bytes) => from_bytes::<StoredCursor>(&bytes)?.0,
+        None => Vec::new(),
+    };
     let mut old = Vec::new();
     let scan = Scan {
         table: keys::FINISHED,
@@ -94,8 +89,9 @@ fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
         store.delete(keys::FINISHED, key);
         store.delete(keys::REQUESTS, key.get(8..).unwrap_or_default());
     }
-    if let Some(last) = old.last() {
-        store.put(keys::COUNTERS, keys::FORGET_FROM, last);
+    if let Some(last) = old.pop() {
+        let cursor = to_bytes(&StoredCursor(last));
+        store.put(keys::COUNTERS, keys::FORGET_FROM, &cursor);
     }
     Ok(())
 }
@@ -108,14 +104,14 @@ mod tests {
     use super::*;
 
     fn check(record: &Record, expected: Expect) {
-        let bytes = record.encode();
+        let bytes = to_bytes(record);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         expected.assert_eq(&hex);
-        assert_eq!(Record::decode(&bytes).ok().as_ref(), Some(record));
+        assert_eq!(from_bytes(&bytes).ok().as_ref(), Some(record));
         let version_1 = &bytes[1..];
-        assert_eq!(Record::decode(version_1).ok().as_ref(), Some(record));
+        assert_eq!(from_bytes(version_1).ok().as_ref(), Some(record));
         for bad in [&[][..], &[3, 0, 1], &bytes[..bytes.len() - 1], &[2]] {
-            assert!(Record::decode(bad).is_err(), "{bad:?}");
+            assert!(from_bytes::<Record>(bad).is_err(), "{bad:?}");
         }
     }
 

@@ -1,15 +1,12 @@
 //! The record of a transaction under way.
 
-use eggs_machine::Fault;
+use eggs_machine::Stored;
 use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::shard::Replace;
-use eggs_proto::{InodeId, InodeKind, NameHash, RequestId, Time, decode, encode};
+use eggs_proto::{InodeId, InodeKind, NameHash, RequestId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::TransactionOutcome;
-
-/// Version of the stored form.
-const VERSION: u8 = 1;
 
 /// A transaction under way.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -99,21 +96,11 @@ pub(crate) enum Advance {
     Finish(TransactionOutcome),
 }
 
+impl Stored for Transaction {
+    const WHAT: &'static str = "cdc_transactions";
+}
+
 impl Transaction {
-    pub fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        bytes.extend_from_slice(&encode(self));
-        bytes
-    }
-
-    pub fn decode(bytes: &[u8]) -> Result<Self, Fault> {
-        let damaged = || Fault::Damaged("a transaction does not decode".into());
-        match bytes.split_first() {
-            Some((&VERSION, record)) => decode(record).map_err(|_| damaged()),
-            Some(_) | None => Err(damaged()),
-        }
-    }
-
     /// The name that goes, if any.
     pub fn source_entry(&self) -> Option<&EntryName> {
         match &self.operation {
@@ -178,6 +165,7 @@ pub(crate) struct RenameOf<'a> {
 
 #[cfg(test)]
 mod tests {
+    use eggs_machine::{from_bytes, to_bytes};
     use eggs_proto::{Name, NewAttributes, ShardId};
     use expect_test::{Expect, expect};
 
@@ -198,16 +186,16 @@ mod tests {
             detached: None,
             outcome: Some(TransactionOutcome::Done),
         };
-        let bytes = transaction.encode();
+        let bytes = to_bytes(&transaction);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         expected.assert_eq(&hex);
-        assert_eq!(Transaction::decode(&bytes).ok(), Some(transaction));
+        assert_eq!(from_bytes(&bytes).ok(), Some(transaction));
         for bad in [
             &[][..],
             &bytes[..bytes.len() - 1],
             &[&[9], &bytes[1..]].concat(),
         ] {
-            assert!(Transaction::decode(bad).is_err());
+            assert!(from_bytes::<Transaction>(bad).is_err());
         }
     }
 

@@ -2,13 +2,12 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table};
-use eggs_proto::{
-    InodeId, LIST_ENTRIES_MAX, Refusal, RequestId, Time, TransactionId, decode, encode,
-};
+use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Stored, Table, from_bytes};
+use eggs_proto::{InodeId, LIST_ENTRIES_MAX, Refusal, RequestId, Time, TransactionId, decode};
 use serde::{Deserialize, Serialize};
 
 use crate::outcomes::{self, Record};
+use crate::state::Parent;
 use crate::transaction::Transaction;
 use crate::{CdcAnswer, keys, state};
 
@@ -22,7 +21,7 @@ pub struct Status {
 }
 
 /// A decided transaction of which a shard refused to carry out a step. This is a bug somewhere; the
-/// record is for whoever looks for it.
+/// record is for whoever looks for it. Version 1 had no version byte: it began with the transaction's number.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stuck {
     /// The transaction.
@@ -35,25 +34,16 @@ pub struct Stuck {
     pub refusal: Refusal,
 }
 
-/// First byte of a stored record. Version 1 had none.
-const VERSION: u8 = 2;
+impl Stored for Stuck {
+    const WHAT: &'static str = "cdc_stuck";
+    const VERSION: u8 = 2;
+
+    fn unversioned(bytes: &[u8]) -> Option<Self> {
+        decode(bytes).ok()
+    }
+}
 
 impl Stuck {
-    pub(crate) fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
-        bytes.append(&mut encode(self));
-        bytes
-    }
-
-    /// `None` if it does not decode: it is for people, and no reason to stop.
-    fn decode(bytes: &[u8]) -> Option<Self> {
-        let record = bytes
-            .split_first()
-            .filter(|(version, _)| **version == VERSION);
-        let record = record.and_then(|(_, record)| decode(record).ok());
-        record.or_else(|| decode(bytes).ok()) // version 1, which began with the transaction's number
-    }
-
     pub(crate) fn new(
         transaction: TransactionId,
         record: &Transaction,
@@ -100,7 +90,7 @@ pub fn recorded(store: &dyn StoreRead, request: RequestId) -> Result<Option<CdcA
 pub fn stuck(store: &dyn StoreRead) -> Result<Vec<Stuck>, Fault> {
     let mut found = Vec::new();
     visit(store, keys::STUCK, |_, value| {
-        found.extend(Stuck::decode(value));
+        found.extend(from_bytes::<Stuck>(value)); // for people, and no reason to stop
         ControlFlow::Continue(())
     })?;
     Ok(found)
@@ -115,7 +105,7 @@ pub fn parent_of(store: &dyn StoreRead, dir: InodeId) -> Result<Option<InodeId>,
 pub fn parents(store: &dyn StoreRead) -> Result<Vec<(InodeId, InodeId)>, Fault> {
     let mut found = Vec::new();
     visit(store, keys::PARENTS, |key, value| {
-        found.extend(keys::parse_inode(key).zip(keys::parse_inode(value)));
+        found.extend(keys::parse_inode(key).zip(from_bytes::<Parent>(value).ok().map(|p| p.0)));
         ControlFlow::Continue(())
     })?;
     Ok(found)
@@ -137,6 +127,7 @@ fn visit(
 
 #[cfg(test)]
 mod tests {
+    use eggs_machine::to_bytes;
     use expect_test::expect;
 
     use super::*;
@@ -149,11 +140,12 @@ mod tests {
             record: "x".into(),
             refusal: Refusal::Changed,
         };
-        let bytes = stuck.encode();
+        let bytes = to_bytes(&stuck);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         expect!["020203017814"].assert_eq(&hex);
-        assert_eq!(Stuck::decode(&bytes), Some(stuck.clone()));
-        assert_eq!(Stuck::decode(&bytes[1..]), Some(stuck));
-        assert_eq!(Stuck::decode(b"nonsense"), None);
+        let read = |bytes: &[u8]| from_bytes::<Stuck>(bytes).ok();
+        assert_eq!(read(&bytes), Some(stuck.clone()));
+        assert_eq!(read(&bytes[1..]), Some(stuck));
+        assert_eq!(read(b"nonsense"), None);
     }
 }

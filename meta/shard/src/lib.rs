@@ -29,7 +29,6 @@ mod records;
 mod state;
 mod step;
 pub mod trees;
-mod value;
 
 pub use command::{CheckedProof, Prepared, ShardCommand, Verdict};
 pub use finish::finish;
@@ -40,5 +39,7 @@ pub use query::{QueryContext, query};
 
 #[cfg(test)]
 mod fuzz;
+#[cfg(test)]
+mod golden;
 #[cfg(test)]
 mod testing;

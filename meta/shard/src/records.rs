@@ -6,7 +6,7 @@ use eggs_proto::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::value::Stored;
+use eggs_machine::Stored;
 
 /// Attributes that every inode has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,14 +6,13 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, StoreRead};
+use eggs_machine::{Fault, StoreRead, from_bytes};
 use eggs_proto::tree::TreeReport;
 use eggs_proto::{InodeId, ShardId, Time};
 
 use crate::keys;
 use crate::records::InodeRecord;
 use crate::state::{Range, Reader, TreeDirty, visit};
-use crate::value::from_bytes;
 
 /// What is to be done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

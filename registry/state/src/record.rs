@@ -1,7 +1,9 @@
-//! Stored values. Their encoding is part of the on-disk format; see `tables` for their version.
+//! Stored values. Their encoding is part of the on-disk format.
 
+use eggs_machine::Stored;
 use eggs_proto::{
-    BlockServiceId, BlockServiceInfo, Epoch, FailureDomainId, NodeId, NodeInfo, StorageClass, Time,
+    BlockServiceId, BlockServiceInfo, Epoch, FailureDomainId, NodeId, NodeInfo, ServiceKey,
+    StorageClass, Time,
 };
 use serde::{Deserialize, Serialize};
 
@@ -106,23 +108,46 @@ pub(crate) struct GroupRecord {
     pub leader: Option<NodeId>,
 }
 
+/// The key of one disk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct KeyRecord(pub ServiceKey);
+
+impl Stored for ClusterRecord {
+    const WHAT: &'static str = "registry_cluster";
+}
+impl Stored for NodeRecord {
+    const WHAT: &'static str = "registry_nodes";
+}
+impl Stored for ServiceRecord {
+    const WHAT: &'static str = "registry_services";
+}
+impl Stored for GroupRecord {
+    const WHAT: &'static str = "registry_groups";
+}
+impl Stored for KeyRecord {
+    const WHAT: &'static str = "registry_keys";
+}
+
 #[cfg(test)]
 mod tests {
+    use eggs_machine::{from_bytes, to_bytes};
     use eggs_proto::{ProcessRole, ServiceState};
     use expect_test::{Expect, expect};
-    use serde::de::DeserializeOwned;
 
     use super::*;
 
-    /// What follows the version byte. A change here needs a new version in `tables`.
-    fn check<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
-        value: &T,
-        expected: Expect,
-    ) {
-        let bytes = eggs_proto::encode(value);
+    fn check<T: Stored + PartialEq + std::fmt::Debug>(value: &T, expected: Expect) {
+        let bytes = to_bytes(value);
         let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         expected.assert_eq(&hex);
-        assert_eq!(eggs_proto::decode::<T>(&bytes).as_ref(), Ok(value));
+        assert_eq!(from_bytes::<T>(&bytes).ok().as_ref(), Some(value));
+        for bad in [
+            &[][..],
+            &bytes[..bytes.len() - 1],
+            &[&[9], &bytes[1..]].concat(),
+        ] {
+            assert!(from_bytes::<T>(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
@@ -138,14 +163,14 @@ mod tests {
             nodes: 7,
             services: 8,
         };
-        check(&cluster, expect!["0102030405060708"]);
+        check(&cluster, expect!["010102030405060708"]);
         let process = NodeRecord {
             address: "a".into(),
             started: Time(1),
             last_seen: Time(2),
             seen_ms: 300,
         };
-        check(&process, expect!["01610102ac02"]);
+        check(&process, expect!["0101610102ac02"]);
         let service = ServiceRecord {
             node,
             domain: FailureDomainId(1),
@@ -166,12 +191,12 @@ mod tests {
         };
         check(
             &service,
-            expect!["8280808010010101020000000a0203040506070809"],
+            expect!["018280808010010101020000000a0203040506070809"],
         );
         let group = GroupRecord {
             replicas: vec![node],
             leader: Some(node),
         };
-        check(&group, expect!["018280808010018280808010"]);
+        check(&group, expect!["01018280808010018280808010"]);
     }
 }

@@ -1,13 +1,13 @@
 //! Tables, their keys, and how values are written.
 //!
-//! Keys are big-endian ids. A value is one byte of version, then postcard.
+//! Keys are big-endian ids.
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection, Store, StoreRead, Table, TableSpec};
-use eggs_proto::{BlockServiceId, GroupId, NodeId, decode, encode};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use eggs_machine::{
+    Fault, Scan, ScanDirection, Store, StoreRead, Stored, Table, TableSpec, from_bytes, to_bytes,
+};
+use eggs_proto::{BlockServiceId, GroupId, NodeId};
 
 /// One [`crate::record::ClusterRecord`] under the empty key.
 pub(crate) const CLUSTER: Table = Table(16);
@@ -17,7 +17,7 @@ pub(crate) const NODES: Table = Table(17);
 pub(crate) const SERVICES: Table = Table(18);
 /// Group → [`crate::record::GroupRecord`].
 pub(crate) const GROUPS: Table = Table(19);
-/// Disk → its key.
+/// Disk → [`crate::record::KeyRecord`].
 pub(crate) const KEYS: Table = Table(20);
 
 /// The tables of the registry.
@@ -43,8 +43,6 @@ pub const TABLES: [TableSpec; 5] = [
         name: "registry_keys",
     },
 ];
-
-const VALUE_VERSION: u8 = 1;
 
 /// An id as the key of a table.
 pub(crate) trait Key: Copy {
@@ -91,24 +89,22 @@ impl Key for GroupId {
 }
 
 /// Reads a value.
-pub(crate) fn get<K: Key, V: DeserializeOwned>(
+pub(crate) fn get<K: Key, V: Stored>(
     store: &dyn StoreRead,
     table: Table,
     key: K,
 ) -> Result<Option<V>, Fault> {
     let value = store.get(table, &key.bytes())?;
-    value.map(|bytes| read_value(table, &bytes)).transpose()
+    value.map(|bytes| from_bytes(&bytes)).transpose()
 }
 
 /// Writes a value.
-pub(crate) fn put<K: Key, V: Serialize>(store: &mut dyn Store, table: Table, key: K, value: &V) {
-    let mut bytes = vec![VALUE_VERSION];
-    bytes.extend_from_slice(&encode(value));
-    store.put(table, &key.bytes(), &bytes);
+pub(crate) fn put<K: Key, V: Stored>(store: &mut dyn Store, table: Table, key: K, value: &V) {
+    store.put(table, &key.bytes(), &to_bytes(value));
 }
 
 /// Reads a whole table in order of its keys.
-pub(crate) fn list<K: Key, V: DeserializeOwned>(
+pub(crate) fn list<K: Key, V: Stored>(
     store: &dyn StoreRead,
     table: Table,
 ) -> Result<Vec<(K, V)>, Fault> {
@@ -136,39 +132,17 @@ pub(crate) fn list<K: Key, V: DeserializeOwned>(
     failed.map_or(Ok(entries), Err)
 }
 
-fn read_entry<K: Key, V: DeserializeOwned>(
-    table: Table,
-    key: &[u8],
-    value: &[u8],
-) -> Result<(K, V), Fault> {
+fn read_entry<K: Key, V: Stored>(table: Table, key: &[u8], value: &[u8]) -> Result<(K, V), Fault> {
     let parsed = K::parse(key).ok_or_else(|| {
         Fault::Damaged(format!("a key of registry table {} is malformed", table.0))
     })?;
-    Ok((parsed, read_value(table, value)?))
-}
-
-fn read_value<V: DeserializeOwned>(table: Table, bytes: &[u8]) -> Result<V, Fault> {
-    match bytes.split_first() {
-        Some((&VALUE_VERSION, rest)) => decode(rest).map_err(|_| {
-            Fault::Damaged(format!(
-                "a value of registry table {} does not decode",
-                table.0
-            ))
-        }),
-        Some((version, _)) => Err(Fault::Damaged(format!(
-            "a value of registry table {} has version {version}, which this build does not know",
-            table.0
-        ))),
-        None => Err(Fault::Damaged(format!(
-            "a value of registry table {} is empty",
-            table.0
-        ))),
-    }
+    Ok((parsed, from_bytes(value)?))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::GroupRecord;
     use eggs_machine::MemoryStore;
     use eggs_proto::ProcessRole;
 
@@ -189,7 +163,7 @@ mod tests {
         let mut store = MemoryStore::default();
         for bad in [&[][..], &[2, 1], &[1]] {
             store.put(GROUPS, &[0, 1], bad);
-            let read: Result<Vec<(GroupId, u64)>, Fault> = list(&store, GROUPS);
+            let read: Result<Vec<(GroupId, GroupRecord)>, Fault> = list(&store, GROUPS);
             assert!(matches!(read, Err(Fault::Damaged(_))), "{bad:?}");
         }
     }

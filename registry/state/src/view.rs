@@ -4,7 +4,7 @@ use eggs_machine::{Fault, StoreRead};
 use eggs_proto::registry::ServiceReport;
 use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupInfo, NodeId, ServiceKey, Time};
 
-use crate::record::{ClusterRecord, GroupRecord, NodeRecord, ServiceRecord};
+use crate::record::{ClusterRecord, GroupRecord, KeyRecord, NodeRecord, ServiceRecord};
 use crate::tables::{self, CLUSTER, GROUPS, KEYS, NODES, SERVICES};
 use crate::{GROUPS_MAX, ServiceCondition};
 
@@ -91,7 +91,11 @@ pub fn map_version(store: &dyn StoreRead) -> Result<(Epoch, Time), Fault> {
 
 /// The keys of all block services, for servers only.
 pub fn service_keys(store: &dyn StoreRead) -> Result<Vec<(BlockServiceId, ServiceKey)>, Fault> {
-    tables::list(store, KEYS)
+    let keys: Vec<(_, KeyRecord)> = tables::list(store, KEYS)?;
+    Ok(keys
+        .into_iter()
+        .map(|(service, KeyRecord(key))| (service, key))
+        .collect())
 }
 
 /// Whether a process and all disks that it reports on are registered. If not, it has to register (again).

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, from_bytes};
 use eggs_proto::audit::{Finding, FindingCode, RepairStep, ShardRepair};
 use eggs_proto::{
     BlockServiceId, BlockState, Extent, ExtentBlock, ExtentBody, INLINE_BYTES_MAX, InodeId,
@@ -12,7 +12,6 @@ use super::tally::{Tally, blocks_on_disk};
 use super::walk::Walk;
 use crate::keys;
 use crate::records::{BlockCount, Content, ExtentRecord, FileRecord, InodeRecord, Life};
-use crate::value::from_bytes;
 
 /// About what a block adds to a page.
 const BLOCK_BYTES: usize = 16;

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, from_bytes};
 use eggs_proto::audit::{Finding, FindingCode, RepairStep, ShardRepair};
 use eggs_proto::{BlockServiceId, InodeId};
 
@@ -11,7 +11,6 @@ use super::walk::Walk;
 use crate::keys;
 use crate::records::{BlockCount, ExtentRecord, GarbageRecord, InodeRecord};
 use crate::state::{Range, Reader, visit};
-use crate::value::from_bytes;
 
 /// Most extents that are looked at to find one with blocks on a service.
 const EXTENTS_MAX: usize = 1 << 16;

@@ -1,6 +1,6 @@
 //! One inode with all that belongs to it.
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, to_bytes};
 use eggs_proto::InodeId;
 use eggs_proto::audit::{Finding, FindingCode, PresentInode, RepairStep, ShardRepair};
 
@@ -10,7 +10,6 @@ use super::walk::Walk;
 use crate::keys;
 use crate::records::{Condition, DirectoryRecord, InodeRecord, Life};
 use crate::state::{Range, add};
-use crate::value::to_bytes;
 
 /// About what an inode adds to a page.
 const INODE_BYTES: usize = 20;

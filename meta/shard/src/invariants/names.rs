@@ -1,6 +1,6 @@
 //! Dentries and snapshots, and the inodes of this shard that they stand for.
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, from_bytes};
 use eggs_proto::audit::{Claim, Finding, FindingCode, HeldLock, OwnerKey, RepairStep, ShardRepair};
 use eggs_proto::cdc::EntryName;
 use eggs_proto::{InodeId, Name, NameHash};
@@ -10,7 +10,6 @@ use super::trees::Holding;
 use super::walk::Walk;
 use crate::keys;
 use crate::records::{DentryRecord, InodeRecord, Life, SnapshotRecord};
-use crate::value::from_bytes;
 
 /// About what a name adds to a page besides its bytes.
 const NAME_BYTES: usize = 60;

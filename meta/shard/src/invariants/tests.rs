@@ -1,6 +1,6 @@
 //! Each invariant broken on purpose, found, and put right where that can be.
 
-use eggs_machine::{Store as _, StoreRead as _, Table};
+use eggs_machine::{Store as _, StoreRead as _, Stored, Table, from_bytes, to_bytes};
 use eggs_proto::audit::{FindingCode as Code, RecountFrom, RepairStep, ShardRepair};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{LockPurpose, ReleaseAction, Replace, ShardChange, ShardQuery, ShardReply};
@@ -17,7 +17,6 @@ use crate::records::{
 };
 use crate::state::{TreeChild, TreeRecord};
 use crate::testing::{Bench, ROOT, name};
-use crate::value::{Stored, from_bytes, to_bytes};
 
 const SHARD: ShardId = ShardId(0);
 

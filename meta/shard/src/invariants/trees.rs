@@ -1,6 +1,6 @@
 //! Sums of directory trees, as far as one directory knows them.
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, from_bytes};
 use eggs_proto::InodeId;
 use eggs_proto::audit::{Finding, FindingCode, RepairStep, ShardRepair};
 use eggs_proto::tree::TreeTotals;
@@ -10,7 +10,6 @@ use super::walk::Walk;
 use crate::keys;
 use crate::records::InodeRecord;
 use crate::state::{TreeChild, TreeRecord, bytes_of, one};
-use crate::value::from_bytes;
 
 /// Whether what stands for an inode is a name or an old version.
 #[derive(Clone, Copy)]

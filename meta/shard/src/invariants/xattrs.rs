@@ -1,6 +1,6 @@
 //! Extended attributes.
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, from_bytes};
 use eggs_proto::audit::{Finding, FindingCode};
 use eggs_proto::{InodeId, XATTR_VALUE_BYTES_MAX, XATTRS_BYTES_MAX, XATTRS_MAX};
 
@@ -8,7 +8,6 @@ use super::tally::Tally;
 use super::walk::Walk;
 use crate::keys;
 use crate::records::{InodeRecord, XattrRecord};
-use crate::value::from_bytes;
 
 impl Walk<'_> {
     pub(super) fn xattr(

@@ -13,7 +13,7 @@ use crate::keys;
 use crate::records::{Content, ExtentRecord, FileRecord, Life};
 use crate::state::{Range, Reader, visit};
 use crate::step::{Reply, Step, Stop};
-use crate::value::from_bytes;
+use eggs_machine::from_bytes;
 
 /// Why the reader may see a transient file.
 #[derive(Clone, Copy)]

@@ -13,7 +13,7 @@ use crate::keys;
 use crate::records::DentryRecord;
 use crate::state::{Range, Reader, visit};
 use crate::step::{Reply, Stop};
-use crate::value::from_bytes;
+use eggs_machine::from_bytes;
 
 /// About what an entry costs besides its name.
 const ENTRY_BYTES: usize = 100;

@@ -8,7 +8,7 @@ use crate::keys;
 use crate::records::GarbageRecord;
 use crate::state::{Range, Reader, visit};
 use crate::step::{Reply, Stop};
-use crate::value::from_bytes;
+use eggs_machine::from_bytes;
 
 /// Most bytes that an entry takes.
 const ENTRY_BYTES: usize = 70;

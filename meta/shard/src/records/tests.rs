@@ -7,7 +7,7 @@ use eggs_proto::{
 use expect_test::{Expect, expect};
 
 use super::*;
-use crate::value::{from_bytes, to_bytes};
+use eggs_machine::{from_bytes, to_bytes};
 
 const COMMON: CommonAttributes = CommonAttributes {
     mode: 0o644,

@@ -3,13 +3,12 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, ScanDirection};
+use eggs_machine::{Fault, ScanDirection, from_bytes};
 use eggs_proto::{BlockServiceId, Extent, ExtentBlock, ExtentBody, InodeId};
 
 use super::{Range, Reader, State, visit};
 use crate::keys;
 use crate::records::{BlockCount, ExtentRecord};
-use crate::value::from_bytes;
 
 impl Reader<'_> {
     /// The extent that begins at an offset.

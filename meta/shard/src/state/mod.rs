@@ -13,12 +13,11 @@ mod trees;
 mod xattrs;
 
 use eggs_machine::bugs::{Bug, impurity, planted};
-use eggs_machine::{Fault, Store, StoreRead};
+use eggs_machine::{Fault, Store, StoreRead, Stored, from_bytes, to_bytes};
 use eggs_proto::{BlockId, InodeId, InodeKind, ShardId, Time};
 
 use crate::keys;
 use crate::records::Counters;
-use crate::value::{Stored, from_bytes, to_bytes};
 
 pub(crate) use blocks::block_facts;
 pub(crate) use directory::{OpenDirectory, Ownership};

@@ -4,7 +4,7 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection};
+use eggs_machine::{Fault, Scan, ScanDirection, Stored, from_bytes};
 use eggs_proto::{BlockId, InodeId};
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,6 @@ use super::inodes::{add, subtract};
 use super::{Range, State, visit};
 use crate::keys;
 use crate::records::{Counters, InodeRecord};
-use crate::value::{Stored, from_bytes};
 
 /// A count under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -18,7 +18,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
-use eggs_machine::Fault;
+use eggs_machine::{Fault, Stored, from_bytes};
 use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
 use eggs_proto::{InodeId, Time};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,6 @@ use serde::{Deserialize, Serialize};
 use super::{Range, Reader, State, visit};
 use crate::keys;
 use crate::records::{Content, InodeRecord};
-use crate::value::{Stored, from_bytes};
 
 /// The sums of a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,14 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, ScanDirection};
+use eggs_machine::{Fault, ScanDirection, from_bytes};
 use eggs_proto::{FileTime, InodeId, Refusal, Xattr, XattrName};
 
 use super::{Range, Reader, State, visit};
 use crate::keys;
 use crate::records::XattrRecord;
 use crate::step::Step;
-use crate::value::from_bytes;
 
 impl Reader<'_> {
     /// One extended attribute.

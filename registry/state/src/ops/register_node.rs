@@ -3,9 +3,9 @@
 use std::net::SocketAddr;
 
 use eggs_proto::registry::ServiceRegistration;
-use eggs_proto::{GroupId, InvalidArgument, NodeId, ProcessRole, Refusal, ServiceKey};
+use eggs_proto::{GroupId, InvalidArgument, NodeId, ProcessRole, Refusal};
 
-use crate::record::{GroupRecord, NodeRecord, ServiceRecord};
+use crate::record::{GroupRecord, KeyRecord, NodeRecord, ServiceRecord};
 use crate::tables::{self, GROUPS, KEYS, NODES, SERVICES};
 use crate::transaction::{Stop, Transaction};
 use crate::{
@@ -111,8 +111,8 @@ fn register_service(
     node: NodeId,
     new: ServiceRegistration,
 ) -> Result<(), Stop> {
-    let key: Option<ServiceKey> = tables::get(tx.store, KEYS, new.service)?;
-    if key.is_some_and(|key| key != new.key) {
+    let key: Option<KeyRecord> = tables::get(tx.store, KEYS, new.service)?;
+    if key.is_some_and(|KeyRecord(key)| key != new.key) {
         return Err(Refusal::Exists.into()); // the name belongs to another disk
     }
     let known: Option<ServiceRecord> = tables::get(tx.store, SERVICES, new.service)?;
@@ -127,7 +127,8 @@ fn register_service(
             fresh_service(tx, node, &new)
         }
     };
-    tables::put(tx.store, KEYS, new.service, &new.key);
+    let key = KeyRecord(new.key.clone());
+    tables::put(tx.store, KEYS, new.service, &key);
     tables::put(tx.store, SERVICES, new.service, &record);
     Ok(())
 }

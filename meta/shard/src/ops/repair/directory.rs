@@ -11,7 +11,7 @@ use crate::keys;
 use crate::records::{DentryRecord, SnapshotRecord};
 use crate::state::{Held, Range, State, bytes_of, one, visit};
 use crate::step::{Step, Stop};
-use crate::value::from_bytes;
+use eggs_machine::from_bytes;
 
 /// The parent that a directory thinks of, and the right one.
 pub(super) struct Parents {

@@ -9,7 +9,7 @@ use crate::keys;
 use crate::records::{Content, ExtentRecord, Life};
 use crate::state::{Range, State, visit};
 use crate::step::{Step, Stop};
-use crate::value::from_bytes;
+use eggs_machine::from_bytes;
 
 /// What the extents of a file add up to.
 #[derive(Default)]
