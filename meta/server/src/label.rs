@@ -10,9 +10,13 @@ use anyhow::{Context, bail};
 use eggs_proto::NodeId;
 use serde::{Deserialize, Serialize};
 
-/// Format of the directory.
-const FORMAT: u32 = 1;
+/// Format of the directory. Programs that write format 1 cannot read all of what this one writes, so a directory of
+/// theirs becomes one of ours before anything else is written.
+const FORMAT: u32 = 2;
+/// Oldest format that is read.
+const FORMAT_MIN: u32 = 1;
 const FILE: &str = "label.json";
+const UNFINISHED: &str = "label.json.new";
 
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Label {
@@ -40,7 +44,7 @@ pub(crate) fn check(dir: &Path, node: NodeId) -> anyhow::Result<()> {
             path.display()
         );
     };
-    if found.format != FORMAT {
+    if !(FORMAT_MIN..=FORMAT).contains(&found.format) {
         bail!(
             "directory {shown} has format {}, this program writes format {FORMAT}: use the matching version",
             found.format
@@ -53,6 +57,9 @@ pub(crate) fn check(dir: &Path, node: NodeId) -> anyhow::Result<()> {
             expected.process
         );
     }
+    if found.format < FORMAT {
+        write(dir, &expected)?;
+    }
     Ok(())
 }
 
@@ -60,13 +67,18 @@ pub(crate) fn check(dir: &Path, node: NodeId) -> anyhow::Result<()> {
 fn create(dir: &Path, label: &Label) -> anyhow::Result<()> {
     let shown = dir.display();
     let entries = fs::read_dir(dir).with_context(|| format!("list directory {shown}"))?;
-    let temporary = dir.join("label.json.new");
+    let temporary = dir.join(UNFINISHED);
     for entry in entries {
         let entry = entry.with_context(|| format!("list directory {shown}"))?;
         if entry.path() != temporary {
             bail!("directory {shown} is not empty and has no {FILE}: use an empty one");
         }
     }
+    write(dir, label)
+}
+
+fn write(dir: &Path, label: &Label) -> anyhow::Result<()> {
+    let temporary = dir.join(UNFINISHED);
     let write = || {
         let mut file = File::create(&temporary)?;
         file.write_all(&serde_json::to_vec(label)?)?;
@@ -74,7 +86,7 @@ fn create(dir: &Path, label: &Label) -> anyhow::Result<()> {
         fs::rename(&temporary, dir.join(FILE))?;
         File::open(dir)?.sync_all()
     };
-    write().with_context(|| format!("write a label into {shown}"))
+    write().with_context(|| format!("write a label into {}", dir.display()))
 }
 
 #[cfg(test)]
@@ -97,9 +109,13 @@ mod tests {
             let error = check(&dir, other).unwrap_err().to_string();
             assert!(error.contains("belongs to shard3"), "{error}");
         }
-        fs::write(dir.join(FILE), r#"{"format":2,"process":"shard3"}"#).unwrap();
+        fs::write(dir.join(FILE), r#"{"format":3,"process":"shard3"}"#).unwrap();
         let error = check(&dir, node).unwrap_err().to_string();
-        assert!(error.contains("has format 2"), "{error}");
+        assert!(error.contains("has format 3"), "{error}");
+        fs::write(dir.join(FILE), r#"{"format":1,"process":"shard3"}"#).unwrap();
+        check(&dir, node).unwrap();
+        let text = fs::read_to_string(dir.join(FILE)).unwrap();
+        assert_eq!(text, r#"{"format":2,"process":"shard3"}"#);
         fs::write(dir.join(FILE), "junk").unwrap();
         let error = check(&dir, node).unwrap_err().to_string();
         assert!(error.contains("is damaged"), "{error}");

@@ -11,7 +11,10 @@ use crate::Config;
 
 const FILE: &str = "LABEL";
 /// The layout of the directory that this build writes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// Oldest format that is read. Programs that write it cannot read all of what this one writes, so a directory of theirs
+/// becomes one of ours before anything else is written.
+const FORMAT_MIN: u32 = 1;
 const PROGRAM: &str = "eggsshuckle";
 
 /// What the file says.
@@ -80,12 +83,23 @@ pub(crate) fn claim(config: &Config) -> Result<(), LabelError> {
         cluster: config.cluster_name.clone(),
     };
     match fs::read(&path) {
-        Ok(bytes) => check(dir, &path, &bytes, &wanted),
+        Ok(bytes) => match check(dir, &path, &bytes, &wanted)? {
+            Age::Ours => Ok(()),
+            Age::Older => {
+                write(dir, &path, &wanted).map_err(|source| failed("write to", dir, source))
+            }
+        },
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             write(dir, &path, &wanted).map_err(|source| failed("write to", dir, source))
         }
         Err(source) => Err(failed("read", &path, source)),
     }
+}
+
+/// Of a directory.
+enum Age {
+    Ours,
+    Older,
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> LabelError {
@@ -96,8 +110,8 @@ fn failed(action: &'static str, path: &Path, source: io::Error) -> LabelError {
     }
 }
 
-fn check(dir: &Path, path: &Path, bytes: &[u8], wanted: &Label) -> Result<(), LabelError> {
-    let found: Label = serde_json::from_slice(bytes).map_err(|_| LabelError::Malformed {
+fn check(dir: &Path, path: &Path, bytes: &[u8], wanted: &Label) -> Result<Age, LabelError> {
+    let mut found: Label = serde_json::from_slice(bytes).map_err(|_| LabelError::Malformed {
         path: path.to_owned(),
     })?;
     let owner = |label: &Label| {
@@ -106,12 +120,18 @@ fn check(dir: &Path, path: &Path, bytes: &[u8], wanted: &Label) -> Result<(), La
             label.program, label.node, label.cluster
         )
     };
-    if found.format != wanted.format {
+    if !(FORMAT_MIN..=FORMAT).contains(&found.format) {
         return Err(LabelError::Format {
             path: dir.to_owned(),
             found: found.format,
         });
     }
+    let age = if found.format < FORMAT {
+        found.format = FORMAT;
+        Age::Older
+    } else {
+        Age::Ours
+    };
     if found != *wanted {
         return Err(LabelError::Owner {
             path: dir.to_owned(),
@@ -119,7 +139,7 @@ fn check(dir: &Path, path: &Path, bytes: &[u8], wanted: &Label) -> Result<(), La
             wanted: owner(wanted),
         });
     }
-    Ok(())
+    Ok(age)
 }
 
 fn write(dir: &Path, path: &Path, label: &Label) -> io::Result<()> {
@@ -130,4 +150,30 @@ fn write(dir: &Path, path: &Path, label: &Label) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(&unfinished, path)?;
     File::open(dir)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_directories_become_ours_and_newer_ones_are_left_alone() {
+        let label = |format| Label {
+            format,
+            program: PROGRAM.into(),
+            node: "registry0".into(),
+            cluster: "c".into(),
+        };
+        let (dir, path) = (Path::new("dir"), Path::new("dir/LABEL"));
+        let age = |format| {
+            let bytes = serde_json::to_vec(&label(format)).unwrap();
+            check(dir, path, &bytes, &label(FORMAT))
+        };
+        assert!(matches!(age(1), Ok(Age::Older)));
+        assert!(matches!(age(FORMAT), Ok(Age::Ours)));
+        for unknown in [0, FORMAT + 1] {
+            let refused = age(unknown);
+            assert!(matches!(refused, Err(LabelError::Format { found, .. }) if found == unknown));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! The stored form of the registry's state is pinned, and what earlier releases stored is read.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 mod support;
 
 use eggs_machine::golden::{dump, load};
