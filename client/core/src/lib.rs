@@ -18,6 +18,7 @@ mod deadline;
 mod error;
 mod fsck;
 mod group_call;
+mod heal;
 mod map_cache;
 mod namespace;
 mod path;
@@ -31,10 +32,11 @@ pub use client::Client;
 pub use config::ClientConfig;
 pub use error::{ClientError, ClosedReason};
 pub use fsck::{Checked, FsckReport, FsckScope};
+pub use heal::Healed;
 pub use namespace::{
     ClassStatistics, Intent, Page, RenameEntry, SnapshotPage, Statistics, TreeOptions, Undeleted,
 };
 pub use path::{FollowLast, NewEntry, OldEntry, Resolved, Versions};
 pub use raw::Health;
-pub use read::FileReader;
+pub use read::{FileReader, RebuiltBlock};
 pub use write::{FileWriter, Linked};

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
-use eggs_proto::{BlockState, Checksum, ExtentBlock, ExtentLayout, PAGE_BYTES};
+use eggs_proto::{BlockState, Checksum, ExtentBlock, ExtentLayout, InodeId, PAGE_BYTES};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
@@ -37,6 +37,26 @@ pub(super) struct Lost {
     pub(super) may_recover: bool,
 }
 
+impl Lost {
+    /// In words, for an extent of a file.
+    pub(super) fn into_error(
+        self,
+        file: InodeId,
+        offset: u64,
+        layout: &ExtentLayout,
+    ) -> ClientError {
+        if !self.may_recover {
+            return ClientError::Damaged { file, offset };
+        }
+        ClientError::TooFewBlocks {
+            file,
+            offset,
+            found: self.usable,
+            needed: usize::from(layout.scheme.data),
+        }
+    }
+}
+
 /// What one fetch came to.
 struct Landed {
     fetch: Fetch,
@@ -56,7 +76,18 @@ pub(super) async fn read_part(
         .map(|block| standing(inner, block))
         .collect();
     let wants = wants(&part.layout, part.from, part.to);
-    let mut race = Race::new(part.layout, wants, standing);
+    let race = Race::new(part.layout, wants, standing);
+    let race = run(inner, part.blocks, race, deadline).await?;
+    assemble(part, &race)
+}
+
+/// Fetches until every wanted page is there or can be decoded.
+pub(super) async fn run(
+    inner: &Inner,
+    blocks: &[ExtentBlock],
+    mut race: Race,
+    deadline: Deadline,
+) -> Result<Race, Lost> {
     let mut may_recover = false;
     let mut fetches = FuturesUnordered::new();
     let hedge_after = inner.latencies.hedge_after();
@@ -64,7 +95,7 @@ pub(super) async fn read_part(
     tokio::pin!(hedge);
     loop {
         for new in race.next_fetches() {
-            fetches.push(fetch(inner, part.blocks, new, deadline));
+            fetches.push(fetch(inner, blocks, new, deadline));
         }
         match race.progress() {
             Progress::Enough => break,
@@ -78,7 +109,7 @@ pub(super) async fn read_part(
         }
         tokio::select! {
             biased;
-            Some(landed) = fetches.next() => may_recover |= land(inner, part, &mut race, landed),
+            Some(landed) = fetches.next() => may_recover |= land(inner, blocks, &mut race, landed),
             () = &mut hedge => {
                 race.overdue();
                 hedge.as_mut().reset(Instant::now() + hedge_after);
@@ -86,15 +117,15 @@ pub(super) async fn read_part(
         }
     }
     for index in race.laggards() {
-        if let Some(block) = part.blocks.get(usize::from(index)) {
+        if let Some(block) = blocks.get(usize::from(index)) {
             inner.suspects.add(block.service, Fault::Slow);
         }
     }
     drop(fetches);
-    assemble(part, &race)
+    Ok(race)
 }
 
-fn standing(inner: &Inner, block: &ExtentBlock) -> Standing {
+pub(super) fn standing(inner: &Inner, block: &ExtentBlock) -> Standing {
     match block.state {
         BlockState::Stored => {}
         BlockState::Pending | BlockState::Missing => return Standing::Gone,
@@ -152,13 +183,13 @@ async fn read_pages(
 }
 
 /// Takes an answer into account. Returns whether it was a failure that may pass.
-fn land(inner: &Inner, part: Part<'_>, race: &mut Race, landed: Landed) -> bool {
+fn land(inner: &Inner, blocks: &[ExtentBlock], race: &mut Race, landed: Landed) -> bool {
     let Landed {
         fetch,
         began,
         result,
     } = landed;
-    let Some(block) = part.blocks.get(usize::from(fetch.index)) else {
+    let Some(block) = blocks.get(usize::from(fetch.index)) else {
         race.failed(fetch);
         return false;
     };

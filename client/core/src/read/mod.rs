@@ -14,8 +14,10 @@ mod plan;
 mod race;
 mod readahead;
 mod reader;
+mod rebuild;
 mod segments;
 
 pub(crate) use latencies::Latencies;
 pub use reader::FileReader;
+pub use rebuild::RebuiltBlock;
 pub(crate) use segments::SEGMENT_BYTES;

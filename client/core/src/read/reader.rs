@@ -9,7 +9,7 @@ use eggs_proto::{Cookie, Extent, ExtentBody, InodeId, InodeKind, Refusal};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use tokio::time::sleep;
 
-use super::fetch::{Lost, Part, read_part};
+use super::fetch::{Part, read_part};
 use super::layout::Layout;
 use super::segments::Segments;
 use crate::client::Client;
@@ -195,21 +195,13 @@ impl Source {
                 from,
                 to,
             };
-            let Lost {
-                usable,
-                may_recover,
-            } = match read_part(inner, part, deadline).await {
+            let lost = match read_part(inner, part, deadline).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(lost) => lost,
             };
-            if may_recover {
+            if lost.may_recover {
                 if deadline.remaining().is_none_or(|left| left < RETRY_PAUSE) {
-                    return Err(ClientError::TooFewBlocks {
-                        file: self.file,
-                        offset: range.start,
-                        found: usable,
-                        needed: usize::from(layout.scheme.data),
-                    });
+                    return Err(lost.into_error(self.file, range.start, &layout));
                 }
                 inner.refresh_soon();
                 sleep(RETRY_PAUSE).await;

@@ -151,6 +151,13 @@ impl Cluster {
         self.client_with(|_| {}).await
     }
 
+    /// A client that is a server to the others, as the collector is.
+    pub async fn server(&self) -> Client {
+        let credentials = Credentials::server(self.secret.clone());
+        self.client_with(|config| config.credentials = credentials)
+            .await
+    }
+
     pub async fn client_with(&self, adjust: impl FnOnce(&mut ClientConfig)) -> Client {
         self.try_client_with(adjust).await.unwrap()
     }

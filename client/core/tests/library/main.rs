@@ -11,6 +11,7 @@ mod shards;
 
 mod content;
 mod failures;
+mod healing;
 mod hedging;
 mod locked;
 mod names;

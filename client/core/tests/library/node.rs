@@ -10,7 +10,7 @@ use eggs_proto::cdc::CdcRequest;
 use eggs_proto::registry::{HealthFinding, RegistryReply, RegistryRequest, Severity};
 use eggs_proto::shard::{ShardCall, ShardRequest};
 use eggs_proto::{CallError, CallResult, MessageKind, NodeId, ProcessRole, decode, encode};
-use eggs_rpc::{Credentials, Handler, Peer, Reply, Request, Server, ServerLimits};
+use eggs_rpc::{Credentials, Handler, Peer, PeerRole, Reply, Request, Server, ServerLimits};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -64,7 +64,11 @@ impl Node {
         }
     }
 
-    async fn shard(&self, call: ShardCall) -> CallResult<eggs_proto::shard::ShardReply> {
+    async fn shard(
+        &self,
+        role: PeerRole,
+        call: ShardCall,
+    ) -> CallResult<eggs_proto::shard::ShardReply> {
         let world = &self.world;
         if world.hang.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_secs(60)).await;
@@ -83,7 +87,6 @@ impl Node {
         match call.request {
             ShardRequest::Query(query) => Ok(world.shards.query(call.shard, &query)?),
             ShardRequest::Change { id, change } => {
-                let role = eggs_rpc::PeerRole::Client;
                 let answer = world.shards.change(call.shard, role, Some(id), change);
                 self.maybe_lose()?;
                 Ok(answer?)
@@ -123,10 +126,13 @@ impl Node {
 }
 
 impl Handler for Node {
-    async fn handle(&self, _peer: &Peer, request: Request) -> Reply {
+    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
         let mut payload = Bytes::new();
         let body = match request.kind {
-            MessageKind::Shard => encode(&self.shard(decode(&request.body).unwrap()).await),
+            MessageKind::Shard => {
+                let call = decode(&request.body).unwrap();
+                encode(&self.shard(peer.role, call).await)
+            }
             MessageKind::Cdc => encode(&self.cdc(decode(&request.body).unwrap())),
             MessageKind::Registry => encode(&self.registry(&decode(&request.body).unwrap())),
             MessageKind::Block => {

@@ -1,0 +1,204 @@
+//! Healing of lost, damaged and missing blocks.
+
+use std::collections::BTreeSet;
+use std::os::unix::fs::FileExt as _;
+
+use eggs_client::{Client, ClientError};
+use eggs_proto::{
+    BlockServiceId, BlockState, Extent, ExtentBlock, ExtentBody, InodeId, ProcessRole, Refusal,
+    ServiceState,
+};
+
+use crate::cluster::{Cluster, get, noise, put, within};
+
+const MIB: usize = 1 << 20;
+
+fn blocks(extent: &Extent) -> &[ExtentBlock] {
+    match &extent.body {
+        ExtentBody::Blocks { blocks, .. } => blocks,
+        ExtentBody::Inline(_) | ExtentBody::Hole => &[],
+    }
+}
+
+/// Positions of blocks that are bad by some measure.
+fn positions(extent: &Extent, bad: impl Fn(&ExtentBlock) -> bool) -> Vec<u8> {
+    let numbered = (0u8..).zip(blocks(extent));
+    numbered
+        .filter(|(_, block)| bad(block))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+async fn heal_all(healer: &Client, file: InodeId, bad: impl Fn(&ExtentBlock) -> bool) -> u64 {
+    let mut healed = 0;
+    for extent in healer.extents(file).await.unwrap() {
+        let indexes = positions(&extent, &bad);
+        if !indexes.is_empty() {
+            healed += healer
+                .heal_extent(file, &extent, &indexes)
+                .await
+                .unwrap()
+                .blocks;
+        }
+    }
+    healed
+}
+
+fn services_of(cluster: &Cluster, domains: &[u32]) -> BTreeSet<BlockServiceId> {
+    let map = cluster.world.shards.map.lock().unwrap();
+    let lost = map
+        .services
+        .iter()
+        .filter(|info| domains.contains(&info.domain.0));
+    lost.map(|info| info.service).collect()
+}
+
+fn set_state(cluster: &Cluster, services: &BTreeSet<BlockServiceId>, state: ServiceState) {
+    let mut map = cluster.world.shards.map.lock().unwrap();
+    for info in &mut map.services {
+        if services.contains(&info.service) {
+            info.state = state;
+        }
+    }
+    map.epoch.0 += 1;
+}
+
+#[tokio::test]
+async fn after_healing_as_many_failure_domains_can_be_lost_again() {
+    let mut cluster = Cluster::start();
+    let client = cluster.client().await;
+    let mut files = Vec::new();
+    for (i, size) in [10_000, 500_000, 25 * MIB].into_iter().enumerate() {
+        let bytes = noise(size, i as u64);
+        let linked = put(&client, InodeId::ROOT, &format!("f{i}"), &bytes).await;
+        let reader = client.open(linked.inode).await.unwrap();
+        reader.read_at(0, 100).await.unwrap(); // it knows where the blocks are
+        files.push((linked.inode, bytes, reader));
+    }
+    let healer = cluster.server().await;
+    let lose = async |cluster: &mut Cluster, domains: &[u32]| {
+        for domain in domains {
+            cluster.kill(ProcessRole::Blocks, *domain).await;
+        }
+    };
+    lose(&mut cluster, &[2, 3]).await;
+    let lost = services_of(&cluster, &[2, 3]);
+    set_state(&cluster, &lost, ServiceState::Decommissioned);
+    healer.refresh_map().await.unwrap();
+    for (inode, ..) in &files {
+        let is_lost = |block: &ExtentBlock| lost.contains(&block.service);
+        within(60, heal_all(&healer, *inode, is_lost)).await;
+        for extent in client.extents(*inode).await.unwrap() {
+            assert!(positions(&extent, is_lost).is_empty());
+        }
+    }
+    // Six failure domains in all, which is more than the parity of any file.
+    lose(&mut cluster, &[7, 11, 12, 13]).await;
+    for (inode, bytes, reader) in &files {
+        assert!(within(20, get(&client, *inode)).await == *bytes);
+        let part = within(20, reader.read_at(1000, 5000)).await.unwrap();
+        assert_eq!(part[..], bytes[1000..6000], "with what it knew before");
+    }
+}
+
+#[tokio::test]
+async fn damaged_and_removed_blocks_are_whole_elsewhere_afterwards() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let healer = cluster.server().await;
+    let bytes = noise(3 * MIB, 5);
+    let file = put(&client, InodeId::ROOT, "f", &bytes).await.inode;
+    let before = client.extents(file).await.unwrap().remove(0);
+    let path = |i: usize| {
+        let block = blocks(&before)[i];
+        cluster.world.blocks.file(block.service, block.block)
+    };
+    let rotten = std::fs::File::options().write(true).open(path(0)).unwrap();
+    rotten.write_all_at(b"rotten", 5000).unwrap();
+    std::fs::remove_file(path(1)).unwrap();
+    let other = std::fs::File::options().write(true).open(path(2)).unwrap();
+    other.write_all_at(b"rotten", 9000).unwrap();
+    // The third is rotten, too, and is a source: it is decoded around.
+    let healed = within(20, healer.heal_extent(file, &before, &[0, 1])).await;
+    assert_eq!(healed.unwrap().blocks, 2);
+    let after = client.extents(file).await.unwrap().remove(0);
+    for index in 0..blocks(&before).len() {
+        let (old, new) = (&blocks(&before)[index], &blocks(&after)[index]);
+        assert_eq!(old.block == new.block, index > 1);
+        assert_eq!(new.checksum, old.checksum);
+    }
+    for new in &blocks(&after)[..2] {
+        let disk = &cluster.world.blocks.disks[&new.service].0;
+        assert_eq!(disk.check(new.block).unwrap().checksum, new.checksum);
+    }
+    assert!(within(20, get(&client, file)).await == bytes);
+    let again = healer.heal_extent(file, &before, &[0]).await;
+    assert_eq!(again, Err(ClientError::Refused(Refusal::Changed)));
+}
+
+#[tokio::test]
+async fn degraded_files_become_whole_when_there_is_room() {
+    let mut cluster = Cluster::start();
+    let spare = services_of(&cluster, &[12, 13, 14, 15]);
+    set_state(&cluster, &spare, ServiceState::NoWrite);
+    let client = cluster.client().await;
+    let healer = cluster.server().await;
+    let bytes = noise(3 * MIB, 5);
+    let file = put(&client, InodeId::ROOT, "f", &bytes).await.inode;
+    let missing = |block: &ExtentBlock| block.state == BlockState::Missing;
+    let extent = client.extents(file).await.unwrap().remove(0);
+    assert_eq!(positions(&extent, missing).len(), 2);
+    let full = healer
+        .heal_extent(file, &extent, &positions(&extent, missing))
+        .await;
+    assert!(matches!(
+        full,
+        Err(ClientError::Refused(Refusal::NoSpace { .. }))
+    ));
+    set_state(
+        &cluster,
+        &services_of(&cluster, &[12]),
+        ServiceState::Active,
+    );
+    healer.refresh_map().await.unwrap();
+    assert_eq!(within(20, heal_all(&healer, file, missing)).await, 1);
+    set_state(
+        &cluster,
+        &services_of(&cluster, &[13]),
+        ServiceState::Active,
+    );
+    healer.refresh_map().await.unwrap();
+    assert_eq!(within(20, heal_all(&healer, file, missing)).await, 1);
+    let extent = client.extents(file).await.unwrap().remove(0);
+    assert!(positions(&extent, missing).is_empty());
+    for domain in [0, 1, 2, 3] {
+        cluster.kill(ProcessRole::Blocks, domain).await;
+    }
+    assert!(within(20, get(&client, file)).await == bytes);
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_again_is_left_as_it_is() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let healer = cluster.server().await;
+    let file = put(&client, InodeId::ROOT, "f", &noise(50_000, 3))
+        .await
+        .inode;
+    let extent = client.extents(file).await.unwrap().remove(0);
+    for block in blocks(&extent) {
+        let path = cluster.world.blocks.file(block.service, block.block);
+        let file = std::fs::File::options().write(true).open(path).unwrap();
+        file.write_all_at(b"rotten", 100).unwrap();
+    }
+    let error = within(20, healer.heal_extent(file, &extent, &[0])).await;
+    assert!(
+        matches!(error, Err(ClientError::Damaged { .. })),
+        "{error:?}"
+    );
+    assert_eq!(client.extents(file).await.unwrap().remove(0), extent);
+    let asked = cluster.asked();
+    assert!(asked.contains(&"Scrap".to_owned()), "{asked:?}");
+    let client_may = client.heal_extent(file, &extent, &[0]).await;
+    assert_eq!(client_may, Err(ClientError::Refused(Refusal::Forbidden)));
+}
