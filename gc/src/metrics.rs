@@ -2,6 +2,8 @@
 
 use eggs_obs::metric_table;
 
+use crate::heal::HealTally;
+use crate::scrub::ScrubTally;
 use crate::tally::Tally;
 
 metric_table! {
@@ -21,10 +23,42 @@ metric_table! {
             "Blocks that the last pass could not erase";
         waiting: Gauge = "eggs_gc_waiting_directories",
             "Removed directories that wait for what is in them";
+        healed_blocks: Counter = "eggs_gc_healed_blocks_total", "Blocks made again";
+        healed_bytes: Counter = "eggs_gc_healed_bytes_total", "Bytes of blocks made again";
+        heal_failures: Counter = "eggs_gc_heal_failures_total", "Attempts to heal that failed";
+        unhealed: Gauge = "eggs_gc_unhealed_blocks",
+            "Blocks that are missing or lost and wait for room or for others";
+        beyond: Gauge = "eggs_gc_extents_beyond_repair",
+            "Extents of which the last look found too little left";
+        scrubbed_bytes: Counter = "eggs_gc_scrubbed_bytes_total", "Bytes of blocks verified on their disks";
+        damaged: Counter = "eggs_gc_damaged_blocks_total", "Blocks found damaged";
+        pub(crate) scrub_finished: Gauge = "eggs_gc_last_scrub_timestamp_seconds",
+            "When everything had been verified the last time, seconds since 1970";
     }
 }
 
 impl GcMetrics {
+    /// Adds what a look for lost blocks did.
+    pub fn healed(&self, tally: &HealTally) {
+        self.count_healed(tally);
+        let gauge = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.unhealed.set(gauge(tally.waiting));
+        self.beyond.set(gauge(tally.beyond));
+    }
+
+    fn count_healed(&self, tally: &HealTally) {
+        self.healed_blocks.inc_by(tally.blocks);
+        self.healed_bytes.inc_by(tally.bytes);
+        self.heal_failures.inc_by(tally.failures);
+    }
+
+    /// Adds what a part of a scrub did.
+    pub fn scrubbed(&self, tally: &ScrubTally) {
+        self.scrubbed_bytes.inc_by(tally.bytes);
+        self.damaged.inc_by(tally.damaged);
+        self.count_healed(&tally.healed);
+    }
+
     /// Adds what a pass did.
     pub fn count(&self, tally: &Tally) {
         self.passes.inc();

@@ -12,6 +12,7 @@ use eggs_rpc::{ClientLimits, Credentials, PeerRole};
 use tokio_util::sync::CancellationToken;
 
 use crate::Args;
+use crate::background::{heal_for_ever, scrub_for_ever};
 use crate::cluster::Remote;
 use crate::metrics::GcMetrics;
 use crate::pass::{self, Memory, Pass};
@@ -51,14 +52,19 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let rpc = eggs_rpc::Client::new(credentials.clone(), &program, ClientLimits::default());
     let registry = RegistryClient::new(rpc, args.registry.clone());
     tokio::spawn(announce(registry, member, Condition::default, stop.clone()));
-    let config = ClientConfig::new(args.registry, credentials, &program);
+    let config = ClientConfig::new(args.registry.clone(), credentials, &program);
     let pace = Pace {
         interval: Duration::from_millis(args.interval_ms),
     };
     let work = async {
         let client = connect(config).await?;
         health.set_ready();
-        collect_for_ever(&Remote::new(&client), pace, &table).await;
+        let remote = Remote::new(&client);
+        tokio::join!(
+            collect_for_ever(&remote, pace, &table),
+            heal_for_ever(&client, &args, &table),
+            scrub_for_ever(&client, &args, &table),
+        );
         Ok(())
     };
     let result = until_stopped(&stop, work).await;

@@ -2,24 +2,26 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use eggs_client::ClientError;
+use eggs_client::{ClientError, Healed};
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
 use eggs_proto::block::BlockRefusal;
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
-    AddExtent, DirectoryOutcome, GarbageBlock, LockPurpose, PlacedBlock, ReleaseAction, Replace,
-    ShardChange, ShardQuery, ShardReply, Snapshot, Usage,
+    AddExtent, DirectoryOutcome, GarbageBlock, HealTarget, LockPurpose, PlacedBlock, ReleaseAction,
+    Replace, ShardChange, ShardQuery, ShardReply, Snapshot, Usage,
 };
 use eggs_proto::{
-    AttributeChange, BlockServiceId, BlockServiceInfo, Checksum, ClusterMap, Cookie, ExtentLayout,
-    FailureDomainId, InodeId, InodeKind, MacTag, Name, NewAttributes, NodeId, Policy, ProcessRole,
-    Refusal, RequestId, Scheme, ServiceKey, ServiceState, ShardId, SnapshotPolicy, Statement,
-    StorageClass, Time, TransactionId, decode, encode,
+    AttributeChange, BlockServiceId, BlockServiceInfo, Checksum, ClusterMap, Cookie, Extent,
+    ExtentBlock, ExtentLayout, FailureDomainId, InodeId, InodeKind, MacTag, Name, NewAttributes,
+    NodeId, Policy, ProcessRole, Refusal, RequestId, Scheme, ServiceKey, ServiceState, ShardId,
+    SnapshotPolicy, Statement, StorageClass, Time, TransactionId, decode, encode,
 };
 use eggs_shard::{PrepareContext, QueryContext, ShardMachine, finish, prepare, query};
 
 use crate::cluster::{Cluster, Erasure};
+use crate::healer::{Condition, Healer};
 
 pub const ROOT: InodeId = InodeId::ROOT;
 const SERVICES: u64 = 8;
@@ -42,6 +44,10 @@ pub struct TestCluster {
     pub erased: RefCell<BTreeSet<eggs_proto::BlockId>>,
     pub queries: Cell<u64>,
     pub changes: Cell<u64>,
+    /// The cluster map.
+    pub map: RefCell<ClusterMap>,
+    /// Blocks that are not what they should be.
+    pub rotten: RefCell<BTreeSet<eggs_proto::BlockId>>,
     /// What somebody else does before the request with this number of the collector.
     pub meanwhile: RefCell<Vec<(u64, Deed)>>,
 }
@@ -86,6 +92,8 @@ impl TestCluster {
             erased: RefCell::default(),
             queries: Cell::default(),
             changes: Cell::default(),
+            map: RefCell::new(map()),
+            rotten: RefCell::default(),
             meanwhile: RefCell::default(),
         }
     }
@@ -105,7 +113,7 @@ impl TestCluster {
         self.sequence.set(sequence);
         let mut entropy = [1; 32];
         entropy[..8].copy_from_slice(&sequence.to_le_bytes());
-        let map = map();
+        let map = self.map.borrow().clone();
         let context = PrepareContext {
             map: &map,
             keys: &key_of,
@@ -456,6 +464,101 @@ impl TestCluster {
 
     pub fn end_move(&self, source: InodeId, text: &str, transaction: TransactionId) {
         self.release(source, text, ReleaseAction::RemoveMoved, transaction);
+    }
+}
+
+/// What happens to disks.
+impl TestCluster {
+    pub fn set_state(&self, service: BlockServiceId, state: ServiceState) {
+        let mut map = self.map.borrow_mut();
+        let infos = map.services.iter_mut();
+        for info in infos.filter(|info| info.service == service) {
+            info.state = state;
+        }
+    }
+
+    /// The blocks of a file of one extent.
+    pub fn blocks(&self, file: InodeId) -> Vec<ExtentBlock> {
+        let query = ShardQuery::Extents {
+            file,
+            offset: 0,
+            limit: 10,
+            cookie: None,
+        };
+        match self.read(file.shard(), &query) {
+            Ok(ShardReply::Extents { extents, .. }) => {
+                crate::planning::blocks_of(&extents[0]).to_vec()
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Blocks are not stored anywhere here: to make one again is to sign for it.
+impl Healer for TestCluster {
+    async fn query(&self, shard: ShardId, query: ShardQuery) -> Result<ShardReply, ClientError> {
+        Cluster::query(self, shard, query).await
+    }
+
+    fn map(&self) -> Arc<ClusterMap> {
+        Arc::new(self.map.borrow().clone())
+    }
+
+    async fn heal(
+        &self,
+        file: InodeId,
+        extent: &Extent,
+        indexes: &[u8],
+    ) -> Result<Healed, ClientError> {
+        let blocks = crate::planning::blocks_of(extent);
+        let bad = |block: &ExtentBlock| self.rotten.borrow().contains(&block.block);
+        if blocks.iter().all(bad) {
+            let offset = extent.offset;
+            return Err(ClientError::Damaged { file, offset });
+        }
+        let mut target = HealTarget {
+            file,
+            offset: extent.offset,
+            indexes: indexes.to_vec(),
+            seen: blocks.iter().map(|block| block.block).collect(),
+        };
+        let begin = ShardChange::BeginHeal {
+            target: target.clone(),
+            exclude: Vec::new(),
+        };
+        let ShardReply::Started {
+            file: scratch,
+            cookie,
+            blocks: placed,
+        } = self.change(file.shard(), begin).await?
+        else {
+            panic!("not begun");
+        };
+        target.indexes = placed.iter().map(|place| place.index).collect();
+        let proof = |place: &PlacedBlock| {
+            let key = key_of(place.facts.service).unwrap();
+            Some(key.sign(Statement::Written, &place.facts))
+        };
+        let finish = ShardChange::FinishHeal {
+            scratch,
+            cookie,
+            target,
+            proofs: placed.iter().map(proof).collect(),
+        };
+        self.change(file.shard(), finish).await?;
+        Ok(Healed {
+            blocks: placed.len() as u64,
+            bytes: placed.iter().map(|place| place.facts.size).sum(),
+        })
+    }
+
+    async fn check(&self, block: &ExtentBlock, _bytes: u64) -> Condition {
+        let is_rotten = self.rotten.borrow().contains(&block.block);
+        match (self.down.borrow().contains(&block.service), is_rotten) {
+            (true, _) => Condition::Unknown,
+            (false, true) => Condition::Damaged,
+            (false, false) => Condition::Whole,
+        }
     }
 }
 

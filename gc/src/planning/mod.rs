@@ -1,9 +1,11 @@
 //! What to collect and when. Pure: no clock, no network.
 
+mod healing;
 mod pace;
 mod snapshots;
 mod visit;
 
+pub use healing::{abandoned, blocks_of, lost_blocks, next_batch};
 pub use pace::{Pace, PassFacts};
 pub use snapshots::{DueSnapshot, How, SnapshotPlan, own_snapshot_policy};
 pub use visit::{ShardMemory, Wanted};
