@@ -12,6 +12,9 @@ use eggs_proto::{BlockServiceId, MacTag, ServiceState, ShardId};
 /// How long the collector waits for anything: whatever does not answer gets its turn in the next pass.
 const TIMEOUT: Duration = Duration::from_secs(5);
 
+/// A disk that the registry has heard of since then is there.
+const HEARD_OF_MS: u64 = 30_000;
+
 /// What an attempt to erase a block came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Erasure {
@@ -51,12 +54,14 @@ impl Remote {
         Self(client.with_timeout(TIMEOUT))
     }
 
-    /// Whether it makes sense to ask. One that is out of service by hand may still be reached.
+    /// Whether it makes sense to ask. One that is out of service by hand may still be reached, and one that is taken
+    /// out for good is to be empty in the end.
     fn may_answer(&self, service: BlockServiceId) -> bool {
         let map = self.0.map();
         map.service(service).is_some_and(|info| match info.state {
             ServiceState::Active | ServiceState::NoRead | ServiceState::NoWrite => true,
-            ServiceState::Stale | ServiceState::Decommissioned => false,
+            ServiceState::Stale => false,
+            ServiceState::Decommissioned => map.time.ms_since(info.last_seen) < HEARD_OF_MS,
         })
     }
 }

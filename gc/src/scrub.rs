@@ -128,11 +128,12 @@ async fn scrub_file(
         let (page, more) = extents(healer, file, offset).await?;
         for extent in &page {
             let damaged = scrub_extent(healer, extent, rate, tally).await;
-            if !damaged.is_empty() {
-                let at = extent.offset;
-                tracing::warn!(%file, offset = at, blocks = ?damaged, "blocks are damaged; healing them");
-                heal_blocks(healer, file, extent, &damaged, &mut tally.healed).await;
+            if damaged.is_empty() {
+                continue;
             }
+            let at = extent.offset;
+            tracing::warn!(%file, offset = at, blocks = ?damaged, "blocks are damaged; healing them");
+            heal_blocks(healer, file, extent, &damaged, &mut tally.healed).await;
         }
         offset = page.last().map_or(offset, Extent::end);
         if !more || page.is_empty() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use eggs_client::{Client, ClientConfig, credentials};
 use eggs_rpc::{Credentials, PeerRole};
 
-use crate::args::{Args, Verb};
+use crate::args::Args;
 use crate::failure::{Exit, Failure};
 use crate::known_registry::KnownRegistry;
 
@@ -58,13 +58,7 @@ fn addresses(text: &str) -> Result<Vec<SocketAddr>, Failure> {
 }
 
 fn credentials(args: &Args, registry: &[SocketAddr]) -> Result<Credentials, Failure> {
-    if let Verb::Fsck {
-        repair: true,
-        cluster_secret_file: Some(path),
-        ..
-    } = &args.verb
-    {
-        // Only servers may repair; whoever knows the cluster secret is one.
+    if let Some(path) = args.cluster_secret_file() {
         return Credentials::from_file(path, PeerRole::Server)
             .map_err(|error| Failure::new(Exit::Failed, error.to_string()));
     }

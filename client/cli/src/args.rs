@@ -1,10 +1,12 @@
 //! The command line.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use eggs_proto::{BlockServiceId, ServiceState};
 
+use crate::text::disk::{parse_service, parse_state};
 use crate::text::policy::{ExtentRows, PolicyName, parse_keep, parse_rows};
 use crate::text::size::parse_size;
 use crate::text::time::{When, parse_when};
@@ -39,6 +41,34 @@ pub struct Args {
     /// What to do.
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Args {
+    /// The cluster secret, for what only servers may do: whoever knows it is one.
+    pub(crate) fn cluster_secret_file(&self) -> Option<&Path> {
+        if let Verb::Fsck {
+            repair: true,
+            cluster_secret_file,
+            ..
+        } = &self.verb
+        {
+            return cluster_secret_file.as_deref();
+        }
+        let Verb::Disk(verb) = &self.verb else {
+            return None;
+        };
+        match verb {
+            DiskVerb::List => None,
+            DiskVerb::Set {
+                cluster_secret_file,
+                ..
+            }
+            | DiskVerb::Drain {
+                cluster_secret_file,
+                ..
+            } => Some(cluster_secret_file),
+        }
+    }
 }
 
 /// What to do.
@@ -208,6 +238,9 @@ pub enum Verb {
         #[arg(long, env = "EGGS_CLUSTER_SECRET_FILE", value_name = "FILE")]
         cluster_secret_file: Option<PathBuf>,
     },
+    /// Show disks, set their state, empty them.
+    #[command(subcommand)]
+    Disk(DiskVerb),
     /// Show the cluster's health, processes and disks; exit code 4 unless it is healthy.
     Status,
     /// Older spelling of `put`, with the path first.
@@ -221,6 +254,40 @@ pub enum Verb {
 }
 
 /// What to do with extended attributes.
+#[derive(Debug, Subcommand)]
+pub enum DiskVerb {
+    /// Show all disks.
+    List,
+    /// Set the state of a disk: active, no_read, no_write, decommissioned.
+    Set {
+        /// The disk, as `list` shows it.
+        #[arg(value_parser = parse_service)]
+        service: BlockServiceId,
+        /// Its new state.
+        #[arg(value_parser = parse_state)]
+        state: ServiceState,
+        /// File with the cluster secret (secret/cluster in the directory of eggsrun).
+        #[arg(long, env = "EGGS_CLUSTER_SECRET_FILE", value_name = "FILE")]
+        cluster_secret_file: PathBuf,
+    },
+    /// Take disks out for good: their blocks are made again on others. Refused if these have no room for them.
+    Drain {
+        /// The disks, as `list` shows them.
+        #[arg(required = true, value_parser = parse_service)]
+        services: Vec<BlockServiceId>,
+        /// No look at the room on other disks before.
+        #[arg(long)]
+        force: bool,
+        /// Stay until they are empty.
+        #[arg(long)]
+        wait: bool,
+        /// File with the cluster secret (secret/cluster in the directory of eggsrun).
+        #[arg(long, env = "EGGS_CLUSTER_SECRET_FILE", value_name = "FILE")]
+        cluster_secret_file: PathBuf,
+    },
+}
+
+/// Of `xattr`.
 #[derive(Debug, Subcommand)]
 pub enum XattrVerb {
     /// Show all of them.

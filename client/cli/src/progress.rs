@@ -4,6 +4,7 @@ use std::io::{IsTerminal as _, Write as _, stderr};
 use std::time::{Duration, Instant};
 
 use crate::text::size::show_size;
+use crate::text::time::show_span;
 
 const EVERY: Duration = Duration::from_millis(200);
 
@@ -46,6 +47,56 @@ impl Drop for Progress {
             let _ = write!(stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// A line on the terminal that says how much is left of something that others do.
+pub(crate) struct Countdown {
+    what: String,
+    first: u64,
+    started: Instant,
+    visible: bool,
+    shown: bool,
+}
+
+impl Countdown {
+    pub(crate) fn new(what: String, first: u64) -> Self {
+        Self {
+            what,
+            first,
+            started: Instant::now(),
+            visible: stderr().is_terminal(),
+            shown: false,
+        }
+    }
+
+    pub(crate) fn show(&mut self, left: u64) {
+        if self.visible {
+            self.shown = true;
+            let line = countdown(&self.what, self.first, left, self.started.elapsed());
+            let _ = write!(stderr(), "\r\x1b[K{line}"); // nobody is hurt if it is not seen
+        }
+    }
+}
+
+impl Drop for Countdown {
+    fn drop(&mut self) {
+        if self.shown {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+fn countdown(what: &str, first: u64, left: u64, elapsed: Duration) -> String {
+    let done = first.saturating_sub(left);
+    if done == 0 {
+        return format!("{what}: {left}");
+    }
+    let rest = elapsed.as_secs_f64() * left as f64 / done as f64;
+    let rest_ms = (rest * 1000.0) as u64;
+    format!(
+        "{what}: {left} of {first}, about {} to go",
+        show_span(rest_ms)
+    )
 }
 
 fn line(what: &str, done: u64, total: Option<u64>, elapsed: Duration) -> String {

@@ -66,17 +66,16 @@ pub fn next_batch(map: &ClusterMap, extent: &Extent, lost: &[u8]) -> Vec<u8> {
     else {
         return Vec::new();
     };
-    let numbered = || (0u8..).zip(blocks);
-    let kept = numbered().filter(|(index, _)| !lost.contains(index));
+    let kept = (0u8..)
+        .zip(blocks)
+        .filter(|(index, _)| !lost.contains(index));
     let occupied: BTreeSet<FailureDomainId> = kept
         .filter_map(|(_, block)| Some(map.service(block.whereabouts())?.domain))
         .collect();
-    let taken: BTreeSet<BlockServiceId> = blocks.iter().map(ExtentBlock::whereabouts).collect();
     let takes = |info: &&BlockServiceInfo| {
         info.class == *class
             && info.state.takes_writes()
             && info.available_bytes >= layout.block_bytes()
-            && !taken.contains(&info.service)
             && !occupied.contains(&info.domain)
     };
     let free: BTreeSet<FailureDomainId> = map
@@ -185,6 +184,9 @@ mod tests {
     #[test]
     fn a_batch_has_room_elsewhere() {
         let mut map = map_of(6);
+        let on_own_disks = next_batch(&map, &extent(), &[0, 1, 3]);
+        assert_eq!(on_own_disks, [0, 1, 3], "these have only rotted");
+        silence(&mut map, 1..=4, 0);
         assert_eq!(next_batch(&map, &extent(), &[0, 1, 3]), [0, 1]);
         map.services[5].available_bytes = 0;
         assert_eq!(next_batch(&map, &extent(), &[0, 1, 3]), [0]);

@@ -256,12 +256,14 @@ fn replace(
     if indexes.len() > blocks.len() {
         return Ok(nothing);
     }
+    // Whatever made the writer ask, it was with these.
+    let failed = blocks_at(&blocks, indexes).map(|block| block.service);
     let places = Places {
         class,
         block_bytes: layout.block_bytes(),
         blocks: &blocks,
         indexes,
-        exclude,
+        exclude: exclude.iter().copied().chain(failed).collect(),
     };
     Ok(Prepared::Replaced {
         seen: blocks.iter().map(|block| block.block).collect(),
@@ -294,12 +296,25 @@ fn heal(
         block_bytes: layout.block_bytes(),
         blocks: &blocks,
         indexes: &target.indexes,
-        exclude,
+        exclude: exclude.to_vec(),
     };
+    // A disk on which a block has rotted may take its successor, but is not the first choice.
+    let mut sticky = services_of(read, target.file)?;
+    sticky.retain(|service| {
+        blocks_at(&blocks, &target.indexes).all(|block| block.service != *service)
+    });
     Ok(Prepared::Healing {
         cookie: cookie(&context.entropy),
-        services: places.choose(context, &services_of(read, target.file)?),
+        services: places.choose(context, &sticky),
     })
+}
+
+fn blocks_at<'a>(
+    blocks: &'a [ExtentBlock],
+    indexes: &'a [u8],
+) -> impl Iterator<Item = &'a ExtentBlock> {
+    let at = |index: &u8| blocks.get(usize::from(*index));
+    indexes.iter().filter_map(at)
 }
 
 /// Some blocks of an extent that go elsewhere.
@@ -308,27 +323,25 @@ struct Places<'a> {
     block_bytes: u64,
     blocks: &'a [ExtentBlock],
     indexes: &'a [u8],
-    exclude: &'a [BlockServiceId],
+    exclude: Vec<BlockServiceId>,
 }
 
 impl Places<'_> {
-    /// Services where the extent is not yet, in failure domains that no block which stays is in.
+    /// Services in failure domains that no block which stays is in.
     fn choose(
         &self,
         context: &PrepareContext<'_>,
         sticky: &[BlockServiceId],
     ) -> Vec<Option<BlockServiceId>> {
-        let mut exclude = self.exclude.to_vec();
+        let mut exclude = self.exclude.clone();
         let mut occupied: BTreeSet<FailureDomainId> = BTreeSet::new();
         for (index, block) in (0u8..).zip(self.blocks) {
-            if block.state == BlockState::Missing {
+            if block.state == BlockState::Missing || self.indexes.contains(&index) {
                 continue;
             }
             exclude.push(block.service);
-            if !self.indexes.contains(&index) {
-                let info = context.map.service(block.service);
-                occupied.extend(info.map(|info| info.domain));
-            }
+            let info = context.map.service(block.service);
+            occupied.extend(info.map(|info| info.domain));
         }
         let demand = Demand {
             class: self.class,

@@ -132,6 +132,7 @@ async fn answer(
             heartbeat(replica, beat)
         }
         RegistryRequest::SetServiceState { id, service, state } => {
+            servers_only(role)?;
             let command = RegistryCommand::SetServiceState { service, state };
             tracing::info!(%service, ?state, "state of a disk is set by hand");
             replica.propose(&command, Some(id), deadline).await

@@ -106,13 +106,15 @@ async fn clients_see_the_map_and_never_a_key() {
     assert_eq!(map.services.len(), 2);
 
     let hdd = disk(1, StorageClass::Hdd);
-    client
+    let by_client = client.set_service_state(hdd, ServiceState::NoWrite, CALL);
+    assert_eq!(refusal(by_client.await), CallError::Forbidden);
+    server
         .set_service_state(hdd, ServiceState::NoWrite, CALL)
         .await
         .unwrap();
     let map = client.map(None, CALL).await.unwrap().unwrap();
     assert_eq!(map.service(hdd).unwrap().state, ServiceState::NoWrite);
-    let nonsense = client.set_service_state(hdd, ServiceState::Stale, CALL);
+    let nonsense = server.set_service_state(hdd, ServiceState::Stale, CALL);
     assert!(matches!(
         refusal(nonsense.await),
         CallError::Refused(Refusal::Invalid(_))

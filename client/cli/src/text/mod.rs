@@ -1,5 +1,6 @@
 //! How things are read from and shown to people. Pure.
 
+pub(crate) mod disk;
 pub(crate) mod mode;
 pub(crate) mod policy;
 pub(crate) mod size;

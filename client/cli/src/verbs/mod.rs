@@ -1,6 +1,8 @@
 //! One verb per file.
 
 mod cat;
+mod disk;
+mod drain;
 mod du;
 mod fsck;
 mod get;
@@ -109,6 +111,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
             ..
         } => fsck::run(context, shard, fsck::mode(dry_run, repair)).await,
         Verb::Du { path } => du::run(context, &path).await,
+        Verb::Disk(verb) => disk::run(context, verb).await,
         Verb::Status => status::run(context).await,
     }
 }

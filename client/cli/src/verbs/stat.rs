@@ -4,9 +4,7 @@ use std::ffi::OsStr;
 
 use eggs_client::{FollowLast, Resolved};
 use eggs_proto::shard::DirectoryInfo;
-use eggs_proto::{
-    BlockState, ClusterMap, Extent, ExtentBlock, ExtentBody, InodeKind, ServiceState,
-};
+use eggs_proto::{BlockState, ClusterMap, Extent, ExtentBlock, ExtentBody, InodeKind};
 use serde_json::{Value, json};
 
 use super::ls::add_attributes;
@@ -178,7 +176,7 @@ fn place(block: &ExtentBlock, map: &ClusterMap) -> (String, String, &'static str
         Some(info) => (
             info.node.to_string(),
             info.domain.to_string(),
-            show_service_state(info.state),
+            crate::text::disk::show_state(info.state),
         ),
         None => ("?".to_owned(), "?".to_owned(), "unknown"),
     }
@@ -189,17 +187,6 @@ const fn show_state(state: BlockState) -> &'static str {
         BlockState::Pending => "pending",
         BlockState::Stored => "stored",
         BlockState::Missing => "missing",
-    }
-}
-
-/// The state of a block service as people write it.
-pub(crate) const fn show_service_state(state: ServiceState) -> &'static str {
-    match state {
-        ServiceState::Active => "active",
-        ServiceState::NoRead => "no_read",
-        ServiceState::NoWrite => "no_write",
-        ServiceState::Stale => "stale",
-        ServiceState::Decommissioned => "decommissioned",
     }
 }
 

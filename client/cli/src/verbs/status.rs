@@ -5,10 +5,10 @@ use eggs_proto::registry::Severity;
 use eggs_proto::{BlockServiceInfo, ClusterMap, NodeInfo};
 use serde_json::{Value, json};
 
-use super::stat::show_service_state;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output};
+use crate::text::disk::show_state;
 use crate::text::size::show_size;
 use crate::text::table::{Align, lines};
 use crate::text::time::show_span;
@@ -110,7 +110,7 @@ fn nodes(map: &ClusterMap) -> Vec<String> {
     )
 }
 
-fn services(map: &ClusterMap) -> Vec<String> {
+pub(super) fn services(map: &ClusterMap) -> Vec<String> {
     let heading = [
         "BLOCK SERVICE",
         "PROCESS",
@@ -127,7 +127,7 @@ fn services(map: &ClusterMap) -> Vec<String> {
             info.node.to_string(),
             info.domain.to_string(),
             info.class.to_string(),
-            show_service_state(info.state).to_owned(),
+            show_state(info.state).to_owned(),
             show_size(info.used_bytes),
             show_size(info.available_bytes),
             info.blocks.to_string(),
@@ -141,6 +141,21 @@ fn services(map: &ClusterMap) -> Vec<String> {
         .collect();
     let (left, right) = (Align::Left, Align::Right);
     lines(&[left, left, left, left, left, right, right, right], &rows)
+}
+
+/// A disk.
+pub(super) fn service_json(info: &BlockServiceInfo) -> Value {
+    json!({
+        "service": info.service.to_string(),
+        "node": info.node.to_string(),
+        "failure_domain": info.domain.to_string(),
+        "class": info.class.to_string(),
+        "state": show_state(info.state),
+        "capacity_bytes": info.capacity_bytes,
+        "used_bytes": info.used_bytes,
+        "available_bytes": info.available_bytes,
+        "blocks": info.blocks,
+    })
 }
 
 fn as_json(health: &Health, map: &ClusterMap, statistics: &Statistics) -> Value {
@@ -158,19 +173,6 @@ fn as_json(health: &Health, map: &ClusterMap, statistics: &Statistics) -> Value 
             "node": info.node.to_string(),
             "address": info.address,
             "last_seen_ms_ago": map.time.ms_since(info.last_seen),
-        })
-    };
-    let service = |info: &BlockServiceInfo| {
-        json!({
-            "service": info.service.to_string(),
-            "node": info.node.to_string(),
-            "failure_domain": info.domain.to_string(),
-            "class": info.class.to_string(),
-            "state": show_service_state(info.state),
-            "capacity_bytes": info.capacity_bytes,
-            "used_bytes": info.used_bytes,
-            "available_bytes": info.available_bytes,
-            "blocks": info.blocks,
         })
     };
     let group = |(number, group): (usize, &eggs_proto::GroupInfo)| {
@@ -198,7 +200,7 @@ fn as_json(health: &Health, map: &ClusterMap, statistics: &Statistics) -> Value 
             "available_bytes": class.available_bytes,
         })).collect::<Vec<_>>(),
         "nodes": map.nodes.iter().map(node).collect::<Vec<_>>(),
-        "services": map.services.iter().map(service).collect::<Vec<_>>(),
+        "services": map.services.iter().map(service_json).collect::<Vec<_>>(),
         "groups": map.groups.iter().enumerate().map(group).collect::<Vec<_>>(),
     })
 }

@@ -39,7 +39,7 @@ pub enum RegistryRequest {
         /// How its disks are.
         services: Vec<ServiceReport>,
     },
-    /// Sets the state of a disk by hand. → `Done`
+    /// Servers only: sets the state of a disk by hand. → `Done`
     SetServiceState {
         /// Names the change.
         id: RequestId,

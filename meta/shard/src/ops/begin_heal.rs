@@ -109,8 +109,13 @@ fn check_services(
     target: &HealTarget,
     services: &[Option<BlockServiceId>],
 ) -> Step<()> {
-    let present = blocks.iter().filter(|b| b.state != BlockState::Missing);
-    let taken = present.map(|block| block.service);
+    let stays = |index: &u8, block: &ExtentBlock| {
+        block.state != BlockState::Missing && !target.indexes.contains(index)
+    };
+    let kept = (0u8..)
+        .zip(blocks)
+        .filter(|(index, block)| stays(index, block));
+    let taken = kept.map(|(_, block)| block.service);
     let all: Vec<_> = taken.chain(services.iter().flatten().copied()).collect();
     let distinct: BTreeSet<_> = all.iter().collect();
     if services.len() != target.indexes.len() || distinct.len() != all.len() {
@@ -144,12 +149,12 @@ fn begin(state: &mut State<'_>, target: &HealTarget, cookie: Cookie) -> Step<Ope
 
 #[cfg(test)]
 mod tests {
-    use eggs_proto::InodeId;
     use eggs_proto::hello::PeerRole;
     use eggs_proto::shard::{PlacedBlock, ShardChange};
+    use eggs_proto::{InodeId, ServiceState};
 
     use super::*;
-    use crate::testing::{Answer, Bench, EXTENT_SIZE, map_of};
+    use crate::testing::{Answer, Bench, EXTENT_SIZE};
 
     pub(super) fn begin_change(bench: &Bench, file: InodeId, indexes: &[u8]) -> ShardChange {
         let extent = &bench.extents(file)[0];
@@ -176,17 +181,18 @@ mod tests {
     }
 
     #[test]
-    fn new_places_are_where_the_extent_is_not() {
+    fn new_places_are_where_no_block_is_that_stays() {
         let mut bench = Bench::new();
         let file = bench.create_big_file("a");
         let before = bench.extents(file);
-        let held: BTreeSet<_> = crate::state::services(&before[0]).collect();
+        let services: Vec<_> = crate::state::services(&before[0]).collect();
         let change = begin_change(&bench, file, &[4, 1]);
         let new = placed(bench.serve(change));
         assert_eq!((new[0].index, new[1].index), (4, 1));
         assert_eq!(new[0].facts.checksum.0, 4);
+        let kept = [0, 2, 3, 5].map(|at| services[at]);
         for block in &new {
-            assert!(!held.contains(&block.facts.service));
+            assert!(!kept.contains(&block.facts.service));
         }
         assert_eq!(bench.extents(file), before);
         assert_eq!(bench.usage().transients, 1);
@@ -216,26 +222,37 @@ mod tests {
     fn fewer_places_than_asked_for_are_taken_and_none_is_refused() {
         let mut bench = Bench::new();
         let file = bench.create_big_file("a");
-        bench.map = map_of(16);
         let services: Vec<_> = crate::state::services(&bench.extents(file)[0]).collect();
         let held = |domain: u32| services.contains(&BlockServiceId(u64::from(domain) + 1));
-        let mut left = (0..16).filter(|domain| !held(*domain));
-        let spare = left.next().unwrap();
-        bench
-            .map
-            .services
-            .retain(|info| held(info.domain.0) || info.domain.0 == spare);
-        bench
-            .map
-            .services
-            .retain(|info| services.contains(&info.service) || info.domain.0 == spare);
-        // The domains of the two blocks that move are free for others, too, but there is no other disk in them.
+        let spare = (0..16).find(|domain| !held(*domain)).unwrap();
+        let class = StorageClass::Hdd;
+        for info in &mut bench.map.services {
+            // Only the disks that stay, and one in a spare domain.
+            let open = info.class == class && (held(info.domain.0) || info.domain.0 == spare);
+            let leaves = [services[2], services[3]].contains(&info.service);
+            if !open || leaves {
+                info.state = ServiceState::NoWrite;
+            }
+        }
         let new = placed(bench.serve(begin_change(&bench, file, &[2, 3])));
         assert_eq!(new.len(), 1);
         assert_eq!(new[0].facts.service, BlockServiceId(u64::from(spare) + 1));
         bench.map.services.retain(|info| info.domain.0 != spare);
         let refused = bench.serve(begin_change(&bench, file, &[2]));
         assert_eq!(refused, Err(too_few(0, 1)));
+    }
+
+    #[test]
+    fn a_damaged_block_may_be_made_again_on_its_own_disk_if_there_is_no_other() {
+        let mut bench = Bench::new();
+        let file = bench.create_big_file("a");
+        let services: Vec<_> = crate::state::services(&bench.extents(file)[0]).collect();
+        bench
+            .map
+            .services
+            .retain(|info| services.contains(&info.service));
+        let new = placed(bench.serve(begin_change(&bench, file, &[3])));
+        assert_eq!(new[0].facts.service, services[3]);
     }
 
     #[test]
