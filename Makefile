@@ -9,13 +9,14 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs bench deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs chaos bench deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
 	@echo 'make test   format, lints, unit and property tests, tests with real processes'
 	@echo 'make fuzz   hostile messages; FUZZ_SECONDS=600 for a longer search'
 	@echo 'make sim    whole clusters in simulation, on all cores; ARGS="--minutes 60" for a longer search'
+	@echo 'make chaos  real processes under every nemesis, histories checked; CHAOS_SECONDS=600 for longer runs'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make build  programs only, in $(BIN)'
 
@@ -58,6 +59,12 @@ sim:
 # Plants deliberate bugs, each of which the simulation must see. A build of its own: no other has them.
 sim-bugs: deps-test
 	$(CARGO) nextest run --release --locked -p eggs-sim --features bugs --test bugs
+
+# Every nemesis under every workload, on one cluster after the other; see docs/chaos.md.
+CHAOS_SECONDS ?= 60
+CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,all
+chaos: build
+	$(BIN)/eggstests run --workload all --nemesis $(CHAOS) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
 
 bench: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)

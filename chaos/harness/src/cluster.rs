@@ -40,6 +40,11 @@ pub struct Cluster {
 impl Cluster {
     /// Starts a cluster and waits until it is healthy and mounted.
     pub fn start(options: Options<'_>) -> Result<Self> {
+        Self::start_in(program_dir()?, options)
+    }
+
+    /// The same with the programs of a directory.
+    pub fn start_in(programs: PathBuf, options: Options<'_>) -> Result<Self> {
         let home = tempfile::Builder::new()
             .prefix("eggs-test-")
             .tempdir()
@@ -48,7 +53,7 @@ impl Cluster {
         let args = options.args.iter().map(|arg| (*arg).to_string()).collect();
         let cluster = Self {
             home,
-            programs: program_dir()?,
+            programs,
             registry_port,
             http_port,
             args,
@@ -112,7 +117,12 @@ impl Cluster {
 
     /// A client of the library.
     pub async fn client(&self) -> Result<Client> {
-        let config = ClientConfig::new(vec![self.registry()], self.credentials()?, "harness");
+        self.client_at(self.registry()).await
+    }
+
+    /// A client that asks for the cluster map at this address first.
+    pub async fn client_at(&self, registry: SocketAddr) -> Result<Client> {
+        let config = ClientConfig::new(vec![registry], self.credentials()?, "harness");
         Client::connect(config).await.context("connect")
     }
 

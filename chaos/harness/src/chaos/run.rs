@@ -1,0 +1,207 @@
+//! The course of a run.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use eggs_client::Client;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use super::{ChaosPlan, ChaosReport, after};
+use crate::check::{Outcome, judge};
+use crate::dress::Dress;
+use crate::history::{Counts, FORMAT, Header, History, Recorder};
+use crate::nemesis::{Field, Nemesis};
+use crate::workload::{Hand, Workload};
+use crate::{Cluster, Random, report};
+
+/// Bound of every operation of a worker.
+const OPERATION: Duration = Duration::from_secs(10);
+/// Longest pause of a worker between operations, in milliseconds.
+const PAUSE_MS: u64 = 20;
+/// Number of the worker that reads at the end.
+const LAST_WORKER: u64 = 1000;
+
+/// Runs a workload against a cluster while breaking it. `say` is told how it goes, about every two seconds.
+///
+/// Without `dress`, networks, clocks and disks stay whole.
+pub async fn run_chaos(
+    cluster: Arc<Cluster>,
+    dress: Option<Arc<Dress>>,
+    plan: &ChaosPlan,
+    say: impl Fn(&str),
+) -> Result<ChaosReport> {
+    let nemesis = Nemesis::of(&plan.nemesis)
+        .with_context(|| format!("there is no nemesis {}", plan.nemesis))?;
+    let path = plan.out.join("history.jsonl");
+    let header = Header {
+        format: FORMAT,
+        workload: plan.workload.clone(),
+        nemesis: plan.nemesis.clone(),
+        seed: plan.seed,
+        seconds: plan.seconds,
+    };
+    let recorder = Arc::new(Recorder::new(&path, header)?);
+    say("preparing the workload");
+    let registry = match &dress {
+        Some(dress) => dress.network().proxy(cluster.registry())?,
+        None => cluster.registry(),
+    };
+    let client = cluster.client_at(registry).await?.with_timeout(OPERATION);
+    let mut hand = hand(plan, LAST_WORKER, client.clone(), &recorder);
+    let workload = Workload::prepare(&plan.workload, &mut hand).await?;
+    let workload = workload.with_context(|| format!("there is no workload {}", plan.workload))?;
+    let begin = Begin {
+        cluster: &cluster,
+        registry,
+        plan,
+        recorder: &recorder,
+    };
+    let load = begin.load(Arc::new(workload)).await?;
+    let field = Field {
+        cluster: cluster.clone(),
+        client,
+        recorder: recorder.clone(),
+        dress,
+        workload: load.workload.clone(),
+        seed: plan.seed,
+    };
+    let end = Instant::now() + Duration::from_secs(plan.seconds);
+    tokio::select! {
+        outcome = nemesis.run(&field, end) => outcome?,
+        () = tell(&recorder, end, &say) => {}
+    }
+    say("all is healed; waiting for the last answers");
+    recorder.note("all is healed");
+    let workload = load.stop().await;
+    let mut problems = Vec::new();
+    problems.extend(after::healthy(&cluster).await);
+    say("reading everything again");
+    workload.finish(&mut hand).await;
+    recorder.note("everything was read again");
+    recorder.flush()?;
+    say("checking the file system");
+    problems.extend(after::fsck(&cluster).await);
+    let logs = after::logs(&cluster.dir());
+    problems.extend(logs.panics);
+    say("judging the history");
+    problems.extend(reached_applications(plan, recorder.counts()));
+    finish(plan, path, problems, logs.errors, recorder.counts())
+}
+
+/// Says how it goes; never ends.
+async fn tell(recorder: &Recorder, end: Instant, say: &impl Fn(&str)) {
+    loop {
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let left = end.saturating_duration_since(Instant::now()).as_secs();
+        let counts = recorder.counts();
+        say(&format!(
+            "{left} s left, {} answered, {} unknown, {} failed",
+            counts.answered.load(Ordering::Relaxed),
+            counts.unknown.load(Ordering::Relaxed),
+            counts.failed.load(Ordering::Relaxed),
+        ));
+    }
+}
+
+/// Some nemeses must not be noticed by clients at all.
+fn reached_applications(plan: &ChaosPlan, counts: &Counts) -> Option<String> {
+    let bad = counts.unknown.load(Ordering::Relaxed) + counts.failed.load(Ordering::Relaxed);
+    let quiet = matches!(plan.nemesis.as_str(), "none" | "roll");
+    (quiet && bad > 0).then(|| format!("{bad} errors reached clients, though nothing failed"))
+}
+
+fn hand(plan: &ChaosPlan, worker: u64, client: Client, recorder: &Arc<Recorder>) -> Hand {
+    Hand {
+        worker,
+        client,
+        recorder: recorder.clone(),
+        random: Random::of(plan.seed, &format!("worker {worker}")),
+    }
+}
+
+/// The workers.
+struct Load {
+    workload: Arc<Workload>,
+    stop: Arc<AtomicBool>,
+    workers: JoinSet<()>,
+}
+
+/// What workers need.
+struct Begin<'a> {
+    cluster: &'a Cluster,
+    registry: SocketAddr,
+    plan: &'a ChaosPlan,
+    recorder: &'a Arc<Recorder>,
+}
+
+impl Begin<'_> {
+    async fn load(&self, workload: Arc<Workload>) -> Result<Load> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut workers = JoinSet::new();
+        for worker in 0..self.plan.workers {
+            let client = self.cluster.client_at(self.registry).await?;
+            let client = client.with_timeout(OPERATION);
+            let mut hand = hand(self.plan, worker, client, self.recorder);
+            let (workload, stop) = (workload.clone(), stop.clone());
+            workers.spawn(async move {
+                while !stop.load(Ordering::Relaxed) {
+                    workload.step(&mut hand).await;
+                    let pause = hand.random.between(0, PAUSE_MS);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+            });
+        }
+        Ok(Load {
+            workload,
+            stop,
+            workers,
+        })
+    }
+}
+
+impl Load {
+    /// Waits for the operations under way; each is bounded.
+    async fn stop(mut self) -> Arc<Workload> {
+        self.stop.store(true, Ordering::Relaxed);
+        while self.workers.join_next().await.is_some() {}
+        self.workload
+    }
+}
+
+/// Judges and writes the report.
+fn finish(
+    plan: &ChaosPlan,
+    path: PathBuf,
+    problems: Vec<String>,
+    errors: Vec<(String, usize)>,
+    counts: &Counts,
+) -> Result<ChaosReport> {
+    let history = History::read(&path)?;
+    let verdict = judge(&history);
+    let outcome = if problems.is_empty() {
+        verdict.outcome()
+    } else {
+        Outcome::Violated
+    };
+    let report = ChaosReport {
+        outcome,
+        verdict,
+        problems,
+        errors,
+        answered: counts.answered.load(Ordering::Relaxed),
+        unknown: counts.unknown.load(Ordering::Relaxed),
+        failed: counts.failed.load(Ordering::Relaxed),
+        faults: history.faults.len(),
+        history: path,
+        page: plan.out.join("report.html"),
+    };
+    let page = report::page(&history, &report);
+    std::fs::write(&report.page, page)
+        .with_context(|| format!("write {}", report.page.display()))?;
+    Ok(report)
+}

@@ -1,0 +1,150 @@
+//! Answers servers that ask what to become.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::Pid;
+use tempfile::TempDir;
+
+use super::faults::{self, Faults};
+use super::put_on::{DRESSED, Dressed, Naked, SOCKET};
+use super::rewrite::{rewrite, server};
+use crate::network::Network;
+use crate::program_dir;
+
+/// A question and an answer take no longer.
+const BOUND: Duration = Duration::from_secs(10);
+const BIN: &str = "bin";
+
+/// What the servers of a cluster wear. As long as it lives, it answers those that ask.
+#[derive(Debug)]
+pub struct Dress {
+    home: TempDir,
+    real: PathBuf,
+    library: PathBuf,
+    network: Arc<Network>,
+}
+
+impl Dress {
+    /// Begins to answer. Proxies run on `runtime`.
+    pub fn start(runtime: &tokio::runtime::Handle) -> Result<Arc<Self>> {
+        let home = tempfile::Builder::new()
+            .prefix("eggs-dress-")
+            .tempdir()
+            .context("make a directory")?;
+        let real = program_dir()?;
+        let library = faults::compile(home.path())?;
+        let bin = home.path().join(BIN);
+        fs::create_dir(&bin).context("make a directory")?;
+        // A copy: eggsrun looks for the servers beside the file that it was started from.
+        fs::copy(real.join("eggsrun"), bin.join("eggsrun")).context("copy eggsrun")?;
+        let links = DRESSED.into_iter().map(|program| (program, "eggstests"));
+        for (program, target) in links.chain([("eggscli", "eggscli"), ("eggsfuse", "eggsfuse")]) {
+            std::os::unix::fs::symlink(real.join(target), bin.join(program))
+                .with_context(|| format!("link {program}"))?;
+        }
+        let listener = UnixListener::bind(bin.join(SOCKET)).context("listen for servers")?;
+        let dress = Arc::new(Self {
+            home,
+            real,
+            library,
+            network: Network::new(runtime.clone()),
+        });
+        let weak = Arc::downgrade(&dress);
+        std::thread::spawn(move || answer_all(&listener, &weak));
+        Ok(dress)
+    }
+
+    /// Where `eggsrun` and what looks like servers are.
+    pub fn programs(&self) -> PathBuf {
+        self.home.path().join(BIN)
+    }
+
+    /// What the connections of the servers run through.
+    pub fn network(&self) -> &Arc<Network> {
+        &self.network
+    }
+
+    /// From now on this process suffers from these faults, also after it was started again.
+    pub fn suffer(&self, process: &str, faults: Faults) -> Result<()> {
+        faults.write(&self.file_of(process))
+    }
+
+    fn file_of(&self, process: &str) -> PathBuf {
+        self.home.path().join(format!("{process}.faults"))
+    }
+
+    fn answer(&self, stream: &UnixStream) -> Result<()> {
+        stream
+            .set_read_timeout(Some(BOUND))
+            .context("set a time-out")?;
+        let mut line = String::new();
+        BufReader::new(stream)
+            .read_line(&mut line)
+            .context("hear who asks")?;
+        let naked: Naked = serde_json::from_str(&line).context("hear who asks")?;
+        let mut answer = serde_json::to_vec(&self.dress(&naked)?).context("answer")?;
+        answer.push(b'\n');
+        let mut stream = stream;
+        stream.write_all(&answer).context("answer")
+    }
+
+    fn dress(&self, naked: &Naked) -> Result<Dressed> {
+        let server = server(&naked.program, &naked.args)
+            .with_context(|| format!("not a server: {naked:?}"))?;
+        if let Some(listen) = server.listen {
+            self.network.name(listen, &server.name);
+        }
+        if let Some(pid) = Pid::from_raw(naked.pid) {
+            self.network.started(&server.name, pid);
+        }
+        let mut failure = None;
+        let args = rewrite(&naked.program, &naked.args, |real| {
+            match self.network.proxy(real) {
+                Ok(proxy) => proxy,
+                Err(error) => {
+                    failure = Some(error);
+                    real
+                }
+            }
+        });
+        if let Some(error) = failure {
+            return Err(error);
+        }
+        let faults = self.file_of(&server.name);
+        if !faults.exists() {
+            Faults::default().write(&faults)?;
+        }
+        let environment = [("LD_PRELOAD", &self.library), ("EGGS_FAULTS", &faults)];
+        let environment =
+            environment.map(|(key, path)| (key.to_owned(), path.display().to_string()));
+        Ok(Dressed {
+            program: self.real.join(&naked.program).display().to_string(),
+            args,
+            environment: environment.into(),
+        })
+    }
+}
+
+impl Drop for Dress {
+    fn drop(&mut self) {
+        // Wakes the thread up, which finds that nobody needs it any more.
+        UnixStream::connect(self.programs().join(SOCKET)).ok();
+    }
+}
+
+fn answer_all(listener: &UnixListener, dress: &Weak<Dress>) {
+    for stream in listener.incoming() {
+        let (Ok(stream), Some(dress)) = (stream, dress.upgrade()) else {
+            return;
+        };
+        if let Err(error) = dress.answer(&stream) {
+            eprintln!("eggstests: cannot dress a server: {error:#}");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! What a nemesis works on.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use eggs_client::Client;
+use eggs_proto::{GroupId, ProcessRole};
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
+
+use crate::dress::Dress;
+use crate::history::Recorder;
+use crate::workload::Workload;
+use crate::{Cluster, Random};
+
+/// How long a process may take to be started again. The supervisor waits up to ten seconds before it tries.
+const COMES_BACK: Duration = Duration::from_secs(40);
+
+/// What a nemesis works on.
+pub struct Field {
+    /// The victim.
+    pub cluster: Arc<Cluster>,
+    /// Knows who leads what.
+    pub client: Client,
+    /// Where faults are written down.
+    pub recorder: Arc<Recorder>,
+    /// What its servers wear; without it networks, clocks and disks cannot be broken.
+    pub dress: Option<Arc<Dress>>,
+    /// What clients are doing.
+    pub workload: Arc<Workload>,
+    /// What chance follows from.
+    pub seed: u64,
+}
+
+impl Field {
+    pub(super) fn chance(&self, name: &str) -> Random {
+        Random::of(self.seed, name)
+    }
+
+    /// Names of server processes whose names begin with one of these.
+    pub(super) fn processes(&self, prefixes: &[&str]) -> Result<Vec<String>> {
+        let mut names = self.cluster.process_names()?;
+        names.retain(|name| prefixes.iter().any(|prefix| name.starts_with(prefix)));
+        Ok(names)
+    }
+
+    /// A process, metadata more often than disks.
+    pub(super) fn any_process(&self, random: &mut Random) -> Result<Option<String>> {
+        let prefixes: &[&str] = match random.below(10) {
+            0..=4 => &["shard"],
+            5 | 6 => &["cdc"],
+            7 => &["shuckle"],
+            8 => &["blocks"],
+            _ => &["gc", "blocks"],
+        };
+        Ok(random.pick(&self.processes(prefixes)?).cloned())
+    }
+
+    /// Sends a signal. `false` if there is no such process now.
+    pub(super) fn signal(&self, name: &str, signal: Signal) -> bool {
+        match self.cluster.pid(name) {
+            Ok(pid) => kill_process(pid, signal).is_ok(),
+            Err(_) => false,
+        }
+    }
+
+    /// Waits until a process has another pid than before.
+    pub(super) async fn comes_back(&self, name: &str, before: Option<Pid>) -> Result<()> {
+        let begin = Instant::now();
+        while self
+            .cluster
+            .pid(name)
+            .ok()
+            .is_none_or(|pid| Some(pid) == before)
+        {
+            if begin.elapsed() > COMES_BACK {
+                anyhow::bail!("{name} was not started again within {COMES_BACK:?}");
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    /// The process that leads a group, as far as the registry knows.
+    pub(super) async fn leader(&self, group: GroupId) -> Result<Option<String>> {
+        let map = match self.client.with_timeout(COMES_BACK).refresh_map().await {
+            Ok(map) => map,
+            Err(error) => return Err(error).context("ask the registry who leads"),
+        };
+        let leader = map
+            .groups
+            .get(usize::from(group.0))
+            .and_then(|info| info.leader);
+        Ok(leader.map(|node| {
+            let prefix = match node.role() {
+                ProcessRole::Registry => "shuckle",
+                ProcessRole::Shard => "shard",
+                ProcessRole::Cdc => "cdc",
+                ProcessRole::Blocks => "blocks",
+                ProcessRole::Gc => "gc",
+                ProcessRole::Client => "fuse",
+            };
+            format!("{prefix}{}", node.index())
+        }))
+    }
+}

@@ -1,0 +1,64 @@
+//! A short selection of what `make chaos` does at length: every workload at once, while processes are killed, paused and
+//! restarted, leaders hunted, networks cut, clocks moved, disks full, slow or failing, and while blocks rot. What clients saw fits into one order of events, and nothing is lost.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use eggs_harness::check::Outcome;
+use eggs_harness::dress::Dress;
+use eggs_harness::{ChaosPlan, Cluster, Options, run_chaos};
+
+/// Fixed, so that a failure here is not taken for bad luck. `make chaos` draws another one each time.
+const SEED: u64 = 20;
+
+fn survives(nemesis: &str, seconds: u64) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .context("start the runtime")?;
+    let out = tempfile::tempdir().context("make a directory")?;
+    let plan = ChaosPlan {
+        workload: "all".into(),
+        nemesis: nemesis.into(),
+        seconds,
+        seed: SEED,
+        workers: 6,
+        out: out.path().to_path_buf(),
+    };
+    let options = Options {
+        args: &["--no-mount"],
+    };
+    let dress = Dress::start(runtime.handle())?;
+    let cluster = Arc::new(Cluster::start_in(dress.programs(), options)?);
+    let run = run_chaos(cluster.clone(), Some(dress.clone()), &plan, |text| {
+        println!("{text}")
+    });
+    let report = runtime.block_on(run)?;
+    drop(cluster);
+    if report.outcome != Outcome::Sound {
+        let kept = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("chaos-{nemesis}"));
+        fs::create_dir_all(&kept).context("make a directory for what is wrong")?;
+        for file in [&report.history, &report.page] {
+            let name = file.file_name().context("a file has a name")?;
+            fs::copy(file, kept.join(name)).context("keep what is wrong")?;
+        }
+        println!("history and report: {}", kept.display());
+    }
+    ensure!(report.outcome == Outcome::Sound, "{report:#?}");
+    ensure!(report.answered > 100, "clients got nearly nothing done");
+    ensure!(report.faults > 0, "nothing was broken");
+    Ok(())
+}
+
+#[test]
+fn clients_see_one_order_of_events_while_everything_breaks() -> Result<()> {
+    survives("all", 25)
+}
+
+#[test]
+fn clients_see_one_order_of_events_while_leaders_are_hunted() -> Result<()> {
+    survives("hunt", 15)
+}
