@@ -60,8 +60,6 @@ pub const XATTRS_MAX: usize = 128;
 pub const XATTRS_BYTES_MAX: usize = 256 << 10;
 /// Most records that one audit request looks at.
 pub const AUDIT_RECORDS_MAX: u32 = 1 << 16;
-/// Most records that one repair rewrites or looks at.
-pub const REPAIR_RECORDS_MAX: usize = 1 << 17;
 /// Longest cursor of an audit, in bytes.
 pub const AUDIT_CURSOR_BYTES_MAX: usize = 128 << 10;
 /// Deepest directory a loop check follows before it refuses.

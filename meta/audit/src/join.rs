@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_proto::audit::{
     CdcAuditPage, Claim, Finding, FindingCode, OwnerKey, PresentInode, RepairStep, ShardRepair,
+    TreeAuditPage,
 };
+use eggs_proto::tree::{TreeReport, TreeTotals};
 use eggs_proto::{InodeId, TransactionId};
 
 use crate::Remainder;
@@ -21,6 +23,10 @@ pub struct Join {
     /// Inodes that transactions under way are about.
     moving: BTreeSet<InodeId>,
     running: BTreeSet<TransactionId>,
+    /// Directories that have nothing to report: their parents and what is below them.
+    reported: BTreeMap<InodeId, (InodeId, TreeTotals)>,
+    /// What directories know of those in them.
+    known: Vec<TreeReport>,
     findings: Vec<Finding>,
 }
 
@@ -35,6 +41,14 @@ impl Join {
         }
         self.settled.push(left.settled);
         self.locks.extend(left.locks);
+    }
+
+    /// Adds a page of what a shard says about sums of directory trees.
+    pub fn add_trees(&mut self, page: TreeAuditPage) {
+        let reported = page.reported.into_iter();
+        self.reported
+            .extend(reported.map(|tree| (tree.dir, (tree.parent, tree.totals))));
+        self.known.extend(page.known);
     }
 
     /// Adds a page of the coordinator.
@@ -66,6 +80,7 @@ impl Join {
         }
         self.check_claims_of_nothing();
         self.check_parents_of_nothing();
+        self.check_reports();
         self.findings
     }
 
@@ -238,6 +253,29 @@ impl Join {
         let name = claim.owner.name().clone();
         let finding = Finding::new(code, detail).of_inode(claim.inode);
         self.findings.push(finding.of_name(claim.owner.dir(), name));
+    }
+
+    /// A directory that has nothing to report has told its parent all. The version of what that knows is part of the
+    /// evidence: as long as it is the same, no report came in between.
+    fn check_reports(&mut self) {
+        for known in std::mem::take(&mut self.known) {
+            let (dir, child) = (known.parent, known.child);
+            let Some((parent, totals)) = self.reported.get(&child) else {
+                continue;
+            };
+            if *parent != dir || *totals == known.totals || self.moving.contains(&child) {
+                continue;
+            }
+            let detail = format!(
+                "{dir} knows of {} since {}; below it are {totals}",
+                known.totals, known.version.0
+            );
+            let finding = Finding::new(FindingCode::TreeReport, detail).of_inode(child);
+            let forget = RepairStep::Shard(ShardRepair::ForgetReport { dir, child });
+            let again = RepairStep::Shard(ShardRepair::ReportAgain { dir: child });
+            self.findings
+                .push(finding.repaired_by(forget).repaired_by(again));
+        }
     }
 
     fn check_parents_of_nothing(&mut self) {

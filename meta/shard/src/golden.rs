@@ -24,6 +24,10 @@ const RECOUNT: ShardRepair = ShardRepair::Recount {
     shard: SHARD,
     from: RecountFrom::Beginning,
 };
+const RECOUNT_ON: ShardRepair = ShardRepair::Recount {
+    shard: SHARD,
+    from: RecountFrom::Here,
+};
 
 /// Something in every table, in every state that it can be in.
 fn everything() -> Bench {
@@ -248,11 +252,7 @@ fn a_state_of_the_first_form_is_read_and_goes_on() {
         bench.create_file_as(ROOT, "small", Replace::Files).unwrap();
         bench.wait_ms(REPLY_MS);
         bench.create_big_file("new");
-        let counted = bench.serve(ShardChange::Repair(ShardRepair::Recount {
-            shard: SHARD,
-            from: RecountFrom::Here,
-        }));
-        assert_eq!(counted, Ok(ShardReply::Progress { finished: true }));
+        bench.repair(&RECOUNT_ON);
         assert_eq!(check(SHARD, &bench.store).unwrap(), []);
     }
 }

@@ -3,7 +3,7 @@
 //! | table | key | value |
 //! |---|---|---|
 //! | counters | `usage` | [`Counters`](crate::records::Counters) |
-//! | counters | `recount` | [`RecountRecord`](crate::state::RecountRecord), while one is under way |
+//! | counters | `recount` | [`Recount`](crate::state::Recount), while one is under way |
 //! | inodes | inode | [`InodeRecord`](crate::records::InodeRecord) |
 //! | dentries | directory, hash, name | [`DentryRecord`](crate::records::DentryRecord) |
 //! | snapshots | directory, hash, name, 0, created | [`SnapshotRecord`](crate::records::SnapshotRecord) |

@@ -71,6 +71,7 @@ fn answer(read: Reader<'_>, context: &QueryContext<'_>, query: &Q) -> Reply {
         Q::GetXattr { inode, name } => queries::xattrs::one(read, *inode, name),
         Q::ListXattrs { inode } => queries::xattrs::all(read, *inode),
         Q::Audit { after, limit } => queries::audit::answer(read, after.as_ref(), *limit),
+        Q::AuditTrees { after, limit } => queries::audit_trees::answer(read, *after, *limit),
         Q::Tree { dir } => queries::tree::answer(read, *dir),
         Q::Usage => queries::usage::answer(read, context.now),
     }

@@ -1,7 +1,7 @@
 //! A shard on a table: commands go through [`apply_entry`] as in production, and after each the whole state is checked.
 
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
-use eggs_proto::audit::FindingCode;
+use eggs_proto::audit::{FindingCode, ShardRepair};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
     AddExtent, DirectoryCursor, NewExtent, PlacedBlock, Replace, ShardChange, ShardQuery,
@@ -106,10 +106,15 @@ impl Bench {
 
     /// Lets invariants be broken meanwhile.
     pub(crate) fn while_broken<T>(&mut self, act: impl FnOnce(&mut Self) -> T) -> T {
-        self.broken = true;
+        let before = std::mem::replace(&mut self.broken, true);
         let result = act(self);
-        self.broken = false;
+        self.broken = before;
         result
+    }
+
+    /// Does not look at the invariants from now on.
+    pub(crate) fn stay_broken(&mut self) {
+        self.broken = true;
     }
 
     fn entropy(&self) -> [u8; 32] {
@@ -177,6 +182,16 @@ impl Bench {
     /// As the CDC or the collector.
     pub(crate) fn serve(&mut self, change: ShardChange) -> Answer {
         self.change_as(PeerRole::Server, change)
+    }
+
+    /// Repairs something, in as many requests as it takes.
+    pub(crate) fn repair(&mut self, repair: &ShardRepair) {
+        let mut reply = self.serve(ShardChange::Repair(repair.clone()));
+        while reply == Ok(ShardReply::Progress { finished: false }) {
+            let next = repair.next().expect("a count goes on");
+            reply = self.serve(ShardChange::Repair(next));
+        }
+        assert!(reply.is_ok(), "{reply:?}");
     }
 
     pub(crate) fn query_as(&self, origin: PeerRole, asked: &ShardQuery) -> Answer {

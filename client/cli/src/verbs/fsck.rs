@@ -156,6 +156,15 @@ fn show_step(step: &RepairStep) -> String {
         RepairStep::Shard(ShardRepair::Recount { shard, .. }) => {
             format!("count again all of shard {shard}")
         }
+        RepairStep::Shard(ShardRepair::GoOn { inode }) => {
+            format!("go on counting what is in {inode}")
+        }
+        RepairStep::Shard(ShardRepair::ForgetReport { dir, child }) => {
+            format!("let {dir} forget when {child} reported")
+        }
+        RepairStep::Shard(ShardRepair::ReportAgain { dir }) => {
+            format!("let {dir} report again")
+        }
         RepairStep::Parent { dir, parent, .. } => match parent {
             Some(parent) => format!("tell the coordinator that the parent of {dir} is {parent}"),
             None => format!("let the coordinator forget {dir}"),

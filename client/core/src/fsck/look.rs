@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use eggs_audit::{Join, Remainder, ShardJoin};
-use eggs_proto::audit::Finding;
+use eggs_proto::audit::{Finding, TreeAuditPage};
 use eggs_proto::cdc::{CdcReply, CdcRequest};
 use eggs_proto::shard::{ShardQuery, ShardReply};
 use eggs_proto::{AUDIT_RECORDS_MAX, LIST_ENTRIES_MAX, ShardId};
@@ -49,6 +49,7 @@ struct ShardLook {
     certain: Vec<Finding>,
     within: Vec<Finding>,
     left: Remainder,
+    trees: Vec<TreeAuditPage>,
     moved: bool,
     checked: Checked,
 }
@@ -73,6 +74,9 @@ impl Look {
             look.checked.names += shard.checked.names;
             look.checked.blocks += shard.checked.blocks;
             look.join.add_shard(shard.left);
+            for page in shard.trees {
+                look.join.add_trees(page);
+            }
         }
         Ok(look)
     }
@@ -132,12 +136,33 @@ async fn of_shard(
         }
     };
     let (within, left) = join.finish(shard);
+    let trees = trees_of_shard(client, shard).await?;
     Ok(ShardLook {
         shard,
         certain,
         within,
         left,
+        trees,
         moved,
         checked,
     })
+}
+
+async fn trees_of_shard(
+    client: &Client,
+    shard: ShardId,
+) -> Result<Vec<TreeAuditPage>, ClientError> {
+    let (mut pages, mut after) = (Vec::new(), None);
+    loop {
+        let limit = LIST_ENTRIES_MAX;
+        let query = ShardQuery::AuditTrees { after, limit };
+        let ShardReply::TreeAudit(page) = client.shard_query(shard, query).await? else {
+            return Err(unexpected(shard));
+        };
+        after = page.next;
+        pages.push(page);
+        if after.is_none() {
+            return Ok(pages);
+        }
+    }
 }

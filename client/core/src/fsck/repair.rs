@@ -1,6 +1,6 @@
 //! Putting right what a check found. Needs the cluster secret: servers refuse these changes to clients.
 
-use eggs_proto::audit::{Finding, RecountFrom, RepairStep, ShardRepair};
+use eggs_proto::audit::{Finding, RepairStep, ShardRepair};
 use eggs_proto::cdc::{CdcReply, CdcRequest, EntryName};
 use eggs_proto::shard::{DirectoryOutcome, ReleaseAction, ShardChange, ShardReply};
 use eggs_proto::{InodeId, Name, NewAttributes, Refusal};
@@ -60,13 +60,13 @@ impl Client {
     async fn repair_shard(&self, mut repair: ShardRepair) -> Result<(), ClientError> {
         let shard = repair.shard();
         loop {
+            let next = repair.next();
             let change = ShardChange::Repair(repair);
             match self.shard_change(shard, change).await? {
                 ShardReply::Done | ShardReply::Linked { .. } => return Ok(()),
                 ShardReply::Progress { finished: true } => return Ok(()),
                 ShardReply::Progress { finished: false } => {
-                    let from = RecountFrom::Here;
-                    repair = ShardRepair::Recount { shard, from };
+                    repair = next.ok_or_else(|| unexpected(shard))?;
                 }
                 _nonsense => return Err(unexpected(shard)),
             }

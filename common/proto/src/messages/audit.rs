@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cdc::EntryName;
 use crate::shard::SnapshotKey;
+use crate::tree::{TreeReport, TreeTotals};
 use crate::{BlockId, BlockServiceId, InodeId, Name, ShardId, Time, TransactionId};
 
 /// What is wrong. The names are stable, for programs; the position of a variant is its number on the wire.
@@ -78,11 +79,13 @@ pub enum FindingCode {
     XattrWithoutInode,
     /// Extended attributes beyond their limits.
     XattrsTooLarge,
+    /// A directory knows something else of a directory in it than that has last reported.
+    TreeReport,
 }
 
 impl FindingCode {
     /// All codes.
-    pub const ALL: [Self; 34] = [
+    pub const ALL: [Self; 35] = [
         Self::InodeOnWrongShard,
         Self::NameWithoutDirectory,
         Self::NameMisplaced,
@@ -117,6 +120,7 @@ impl FindingCode {
         Self::TreeSums,
         Self::XattrWithoutInode,
         Self::XattrsTooLarge,
+        Self::TreeReport,
     ];
 
     /// Its stable name, and what it affects.
@@ -152,6 +156,7 @@ impl FindingCode {
             Self::ServiceIndex => ("service-index", "repair and drain may miss this file"),
             Self::DeadlineIndex => ("deadline-index", "an expired file may never be collected"),
             Self::TreeSums => ("tree-sums", "`du` says something else"),
+            Self::TreeReport => ("tree-report", "`du` of what is above says something else"),
             Self::XattrWithoutInode => ("xattr-without-inode", "space that is never freed"),
             Self::XattrsTooLarge => ("xattrs-too-large", "listing them may fail"),
             Self::UsageCounters => ("usage-counters", "wrong usage"),
@@ -296,17 +301,19 @@ pub enum RepairStep {
 /// Rewrites what is derived on one shard, or gives a name to what has none.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum ShardRepair {
-    /// Counts again what is in a directory, and drops placeholders that nobody holds. → `Done`
+    /// Begins to count again what is in a directory, and drops placeholders that nobody holds; [`Self::GoOn`] until it
+    /// is finished. Changes between the requests are taken into account. → `Progress`
     Directory {
         /// The directory.
         dir: InodeId,
     },
-    /// Counts again the extents of a file, and rewrites its part of the indexes. → `Done`
+    /// Begins to count again the extents of a file, and rewrites its place in the index of deadlines; as
+    /// [`Self::Directory`]. → `Progress`
     File {
         /// The file.
         file: InodeId,
     },
-    /// Rewrites one entry of the index from services to files. → `Done`
+    /// Begins to count again the blocks of a file on a service, for the index; as [`Self::Directory`]. → `Progress`
     ServiceIndex {
         /// The service.
         service: BlockServiceId,
@@ -354,20 +361,65 @@ pub enum ShardRepair {
         /// Whether to begin anew.
         from: RecountFrom,
     },
+    /// Goes on counting again what is in a directory or file; fine if nothing is being counted. Refused with `Changed`
+    /// if something else is by now: a shard counts one thing at a time. → `Progress`
+    GoOn {
+        /// What is being counted.
+        inode: InodeId,
+    },
+    /// Forgets when a directory or a file of another shard reported to the directory that it is in, so that its next
+    /// report counts, whatever its version. → `Done`
+    ForgetReport {
+        /// The directory that was told.
+        dir: InodeId,
+        /// By whom.
+        child: InodeId,
+    },
+    /// Lets a directory report again to the one that it is in. → `Done`
+    ReportAgain {
+        /// Which.
+        dir: InodeId,
+    },
 }
 
 impl ShardRepair {
     /// The shard that does it.
     pub const fn shard(&self) -> ShardId {
         match self {
-            Self::Directory { dir } | Self::Parent { dir, .. } | Self::Adopt { dir, .. } => {
-                dir.shard()
-            }
+            Self::Directory { dir }
+            | Self::Parent { dir, .. }
+            | Self::Adopt { dir, .. }
+            | Self::ForgetReport { dir, .. }
+            | Self::ReportAgain { dir } => dir.shard(),
+            Self::GoOn { inode } => inode.shard(),
             Self::File { file }
             | Self::ServiceIndex { file, .. }
             | Self::DeadlineIndex { file, .. }
             | Self::Owners { file, .. } => file.shard(),
             Self::Recount { shard, .. } => *shard,
+        }
+    }
+}
+
+impl ShardRepair {
+    /// What is asked for next while a count is not finished; `None` if this counts nothing.
+    pub const fn next(&self) -> Option<Self> {
+        match self {
+            Self::Directory { dir } => Some(Self::GoOn { inode: *dir }),
+            Self::File { file } | Self::ServiceIndex { file, .. } => {
+                Some(Self::GoOn { inode: *file })
+            }
+            Self::GoOn { inode } => Some(Self::GoOn { inode: *inode }),
+            Self::Recount { shard, .. } => Some(Self::Recount {
+                shard: *shard,
+                from: RecountFrom::Here,
+            }),
+            Self::DeadlineIndex { .. }
+            | Self::Owners { .. }
+            | Self::Parent { .. }
+            | Self::Adopt { .. }
+            | Self::ForgetReport { .. }
+            | Self::ReportAgain { .. } => None,
         }
     }
 }
@@ -489,6 +541,37 @@ pub struct AuditPage {
     pub next: Option<AuditCursor>,
     /// At the end: sums over all pages could not be compared, because the shard has changed since the first one.
     pub moved: bool,
+}
+
+/// Where an audit of trees goes on: after this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TreeCursor {
+    /// A directory of the shard.
+    Directory(InodeId),
+    /// What a directory of the shard, the first one, knows of another, the second one.
+    Child(InodeId, InodeId),
+}
+
+/// A directory that has nothing to report: its parent knows what is below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReportedTree {
+    /// Which.
+    pub dir: InodeId,
+    /// Whom it told.
+    pub parent: InodeId,
+    /// What is below it.
+    pub totals: TreeTotals,
+}
+
+/// A part of the sums of directory trees on a shard, in one consistent view.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TreeAuditPage {
+    /// Directories that have nothing to report.
+    pub reported: Vec<ReportedTree>,
+    /// What directories know of those in them, by the last report.
+    pub known: Vec<TreeReport>,
+    /// Where to go on; `None` at the end.
+    pub next: Option<TreeCursor>,
 }
 
 /// A transaction under way and the inodes that it is about.

@@ -1,5 +1,7 @@
 //! What is below a directory, counted.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{InodeId, Time};
@@ -67,6 +69,25 @@ impl TreeTotals {
             current: self.current.minus(other.current),
             old: self.old.minus(other.old),
         }
+    }
+}
+
+/// What can be seen, and after a `+` what only old versions hold.
+impl fmt::Display for TreeTotals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { current, old } = self;
+        write!(
+            f,
+            "{}+{} files, {}+{} directories, {}+{} bytes, {}+{} on disks",
+            current.files,
+            old.files,
+            current.directories,
+            old.directories,
+            current.bytes,
+            old.bytes,
+            current.physical_bytes,
+            old.physical_bytes
+        )
     }
 }
 

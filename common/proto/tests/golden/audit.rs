@@ -60,6 +60,7 @@ fn finding_codes() {
         31 tree-sums
         32 xattr-without-inode
         33 xattrs-too-large
+        34 tree-report
     "#]]
     .assert_eq(&text);
 }
@@ -69,7 +70,8 @@ fn repairs() {
     let (shard, from) = (ShardId(1), RecountFrom::Here);
     pin!(
         ShardRepair[
-            Directory, File, ServiceIndex, DeadlineIndex, Owners, Parent, Adopt, Recount,
+            Directory, File, ServiceIndex, DeadlineIndex, Owners, Parent, Adopt, Recount, GoOn,
+            ForgetReport, ReportAgain,
         ],
         [
             ShardRepair::Directory { dir: DIR },
@@ -83,6 +85,9 @@ fn repairs() {
             ShardRepair::Parent { dir: DIR, known: DIR, parent: InodeId::ROOT },
             ShardRepair::Adopt { dir: DIR, name: name(), inode: FILE },
             ShardRepair::Recount { shard, from },
+            ShardRepair::GoOn { inode: FILE },
+            ShardRepair::ForgetReport { dir: DIR, child: FILE },
+            ShardRepair::ReportAgain { dir: DIR },
         ],
         expect![[r#"
             Directory 00818480808080808020
@@ -93,6 +98,9 @@ fn repairs() {
             Parent 05818480808080808020818480808080808020808080808080808020
             Adopt 06818480808080808020016e818680808080808040
             Recount 070101
+            GoOn 08818680808080808040
+            ForgetReport 09818480808080808020818680808080808040
+            ReportAgain 0a818480808080808020
         "#]]
     );
     pin!(

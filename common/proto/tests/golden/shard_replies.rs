@@ -1,6 +1,6 @@
 //! What a shard answers, and the parts of its messages.
 
-use eggs_proto::audit::AuditPage;
+use eggs_proto::audit::{AuditPage, ReportedTree, TreeAuditPage, TreeCursor};
 use eggs_proto::shard::{
     DirectoryInfo, DirectoryOutcome, GarbageBlock, ListEntry, LockPurpose, PlacedBlock,
     ReleaseAction, Replace, ShardCall, ShardChange, ShardQuery, ShardReply, ShardRequest, Snapshot,
@@ -68,7 +68,7 @@ fn shard_replies() {
         ShardReply[
             Done, Dentry, Attributes, Listing, Target, Extents, Directory, Snapshots, Transients,
             Inodes, Garbage, Usage, Transient, Placed, Linked, Progress, DentryLocked, Walked,
-            Started, Reserved, Xattr, Xattrs, Audit, Tree, TreesTaken,
+            Started, Reserved, Xattr, Xattrs, Audit, Tree, TreesTaken, TreeAudit,
         ],
         [
             ShardReply::Done,
@@ -96,6 +96,15 @@ fn shard_replies() {
             ShardReply::Audit(AuditPage::default()),
             ShardReply::Tree(TreeTotals::default()),
             ShardReply::TreesTaken(vec![true, false]),
+            ShardReply::TreeAudit(TreeAuditPage {
+                reported: vec![ReportedTree {
+                    dir: DIR,
+                    parent: InodeId::ROOT,
+                    totals: TreeTotals::default(),
+                }],
+                known: Vec::new(),
+                next: Some(TreeCursor::Directory(DIR)),
+            }),
         ],
         expect![[r#"
             Done 00
@@ -123,6 +132,7 @@ fn shard_replies() {
             Audit 1600000000000000
             Tree 170000000000000000
             TreesTaken 18020100
+            TreeAudit 19018184808080808080208080808080808080200000000000000000000100818480808080808020
         "#]]
     );
 }

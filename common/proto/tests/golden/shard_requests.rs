@@ -1,5 +1,6 @@
 //! What is asked of a shard.
 
+use eggs_proto::audit::TreeCursor;
 use eggs_proto::audit::{AuditCursor, ShardRepair};
 use eggs_proto::shard::{
     AddExtent, DirectoryCursor, DirectoryOutcome, ErasedBlock, ExtentProofs, HealTarget,
@@ -26,7 +27,7 @@ fn shard_queries() {
         ShardQuery[
             Lookup, Stat, List, ReadLink, Extents, Directory, Snapshots, VisitTransients,
             VisitDirectories, VisitFiles, VisitGarbage, FilesOnService, Usage, Walk, GetXattr, ListXattrs,
-            Audit, Tree,
+            Audit, Tree, AuditTrees,
         ],
         [
             ShardQuery::Lookup { dir: DIR, name: name() },
@@ -47,6 +48,7 @@ fn shard_queries() {
             ShardQuery::ListXattrs { inode: FILE },
             ShardQuery::Audit { after: Some(AuditCursor(vec![1, 2])), limit },
             ShardQuery::Tree { dir: DIR },
+            ShardQuery::AuditTrees { after: Some(TreeCursor::Child(DIR, FILE)), limit: 1 },
         ],
         expect![[r#"
             Lookup 00818480808080808020016e
@@ -67,6 +69,7 @@ fn shard_queries() {
             ListXattrs 0f818680808080808040
             Audit 100102010201
             Tree 11818480808080808020
+            AuditTrees 12010181848080808080802081868080808080804001
         "#]]
     );
 }

@@ -302,6 +302,18 @@ impl World {
             let (found, left) = of_shard.finish(*shard);
             findings.extend(found);
             join.add_shard(left);
+            let mut after = None;
+            loop {
+                let query = ShardQuery::AuditTrees { after, limit: 3 };
+                let Ok(ShardReply::TreeAudit(page)) = self.query(*shard, &query) else {
+                    panic!("no audit of trees")
+                };
+                after = page.next;
+                join.add_trees(page);
+                if after.is_none() {
+                    break;
+                }
+            }
         }
         join.add_cdc(eggs_cdc::audit(&self.cdc, None, 4096).unwrap());
         findings.extend(join.finish());

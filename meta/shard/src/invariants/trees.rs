@@ -3,7 +3,6 @@
 use eggs_machine::{Fault, from_bytes};
 use eggs_proto::InodeId;
 use eggs_proto::audit::{Finding, FindingCode, RepairStep, ShardRepair};
-use eggs_proto::tree::TreeTotals;
 
 use super::tally::Tally;
 use super::walk::Walk;
@@ -76,11 +75,7 @@ impl Walk<'_> {
         }
         let detail = format!(
             "kept are {} and {} of children, found are {} and {}; {} children are recorded, {references} found",
-            show(&kept.direct),
-            show(&kept.children),
-            show(&found.direct),
-            show(&found.children),
-            tally.recorded,
+            kept.direct, kept.children, found.direct, found.children, tally.recorded,
         );
         let mut finding = Finding::new(FindingCode::TreeSums, detail).of_inode(dir);
         if let Some(InodeRecord::Directory(_)) = record {
@@ -90,19 +85,4 @@ impl Walk<'_> {
         self.find(finding);
         Ok(())
     }
-}
-
-fn show(totals: &TreeTotals) -> String {
-    let TreeTotals { current, old } = totals;
-    format!(
-        "{}+{} files, {}+{} directories, {}+{} bytes, {}+{} on disks",
-        current.files,
-        old.files,
-        current.directories,
-        old.directories,
-        current.bytes,
-        old.bytes,
-        current.physical_bytes,
-        old.physical_bytes
-    )
 }

@@ -1,6 +1,7 @@
 //! One read per file.
 
 pub(crate) mod audit;
+pub(crate) mod audit_trees;
 pub(crate) mod directory;
 pub(crate) mod extents;
 pub(crate) mod files_on_service;

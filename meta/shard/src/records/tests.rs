@@ -30,7 +30,7 @@ fn check<T: Stored + PartialEq + std::fmt::Debug>(value: &T, expected: Expect) {
     }
     let longer = [bytes.as_slice(), &[0]].concat();
     assert!(from_bytes::<T>(&longer).is_err());
-    let newer = [&[2], &bytes[1..]].concat();
+    let newer = [&[T::VERSION + 1], &bytes[1..]].concat();
     assert!(from_bytes::<T>(&newer).is_err());
 }
 
@@ -159,8 +159,9 @@ fn trees() {
         old: 2,
         version: Time(3),
         totals,
+        counted: None,
     };
-    check(&child, expect!["01010203010203ac02050607ac02"]);
+    check(&child, expect!["02010203010203ac02050607ac0200"]);
     check(&crate::state::TreeDirty(Time(300)), expect!["01ac02"]);
 }
 
@@ -178,11 +179,14 @@ fn counters() {
         now: Time(9),
     };
     check(&counters, expect!["01010203040506070809"]);
-    let recount = crate::state::RecountRecord {
-        place: crate::state::RecountPlace::Garbage(Some(BlockId(10))),
+    let recount = crate::state::ShardRecount {
+        place: crate::state::Place::Garbage(Some(BlockId(10))),
         sums: counters,
     };
-    check(&recount, expect!["0101010a010203040506070809"]);
+    check(
+        &crate::state::Recount::Shard(recount),
+        expect!["020001010a010203040506070809"],
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ use eggs_machine::Fault;
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::{BlockFacts, BlockId, BlockState, ExtentBlock, ExtentBody, ExtentLayout, Time};
 
+use super::recount::Weight;
 use super::{Reader, State};
 use crate::keys;
 use crate::records::{ExtentRecord, GarbageRecord};
@@ -30,10 +31,8 @@ impl State<'_> {
     pub(crate) fn discard(&mut self, facts: BlockFacts, write_expiry: Time) -> Result<(), Fault> {
         if self.read().garbage(facts.block)?.is_none() {
             self.counters.garbage_blocks = self.counters.garbage_blocks.wrapping_add(1);
-            if let Some(recount) = &mut self.recount
-                && recount.covers(facts.block)
-            {
-                recount.sums.garbage_blocks = recount.sums.garbage_blocks.wrapping_add(1);
+            if let Some(recount) = &mut self.recount {
+                recount.garbage_changed(facts.block, Weight::More);
             }
         }
         let record = GarbageRecord {
@@ -71,10 +70,8 @@ impl State<'_> {
         let known = self.read().garbage(facts.block)?;
         if known.is_some_and(|record| record.facts == *facts) {
             self.counters.garbage_blocks = self.counters.garbage_blocks.wrapping_sub(1);
-            if let Some(recount) = &mut self.recount
-                && recount.covers(facts.block)
-            {
-                recount.sums.garbage_blocks = recount.sums.garbage_blocks.wrapping_sub(1);
+            if let Some(recount) = &mut self.recount {
+                recount.garbage_changed(facts.block, Weight::Less);
             }
             self.store
                 .delete(keys::GARBAGE, &keys::garbage(facts.block));

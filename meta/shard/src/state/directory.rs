@@ -7,6 +7,7 @@ use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::{Replace, SnapshotKey};
 use eggs_proto::{FileTime, InodeId, Name, Refusal};
 
+use super::recount::{Counted, NameChange, Part, Weight};
 use super::{Held, Reader, State};
 use crate::keys;
 use crate::records::{DentryRecord, DirectoryRecord, SnapshotRecord};
@@ -44,6 +45,8 @@ pub(crate) struct OpenDirectory {
     pub(crate) record: DirectoryRecord,
     /// What more, or less, stands for each inode.
     held: BTreeMap<InodeId, Held>,
+    /// For a count of the directory that is under way.
+    changes: Vec<NameChange>,
 }
 
 impl OpenDirectory {
@@ -54,6 +57,7 @@ impl OpenDirectory {
             id,
             record,
             held: BTreeMap::new(),
+            changes: Vec::new(),
         })
     }
 
@@ -74,6 +78,7 @@ impl OpenDirectory {
 
     /// Writes the directory back after something that users do not see.
     pub(crate) fn close_untouched(self, state: &mut State<'_>) -> Step<()> {
+        state.recount_names(&self.changes)?;
         state.hold(self.id, &self.held)?;
         Ok(state.put_directory(self.id, self.record)?)
     }
@@ -102,7 +107,13 @@ impl OpenDirectory {
         dentry: Option<DentryRecord>,
     ) -> Step<()> {
         let key = keys::dentry(self.id, name.hash_in(self.id), name);
-        match self.get(state, name)? {
+        let known = self.get(state, name)?;
+        let (old, new) = (
+            known.as_ref().map(Counted::from),
+            dentry.as_ref().map(Counted::from),
+        );
+        self.note(state, (Part::Dentries, &key), old, new);
+        match known {
             Some(DentryRecord {
                 inode: Some(inode), ..
             }) => {
@@ -126,6 +137,28 @@ impl OpenDirectory {
             None => state.store.delete(keys::DENTRIES, &key),
         }
         Ok(())
+    }
+
+    /// Notes what becomes of a name, if the directory is being counted.
+    fn note(
+        &mut self,
+        state: &State<'_>,
+        (part, key): (Part, &[u8]),
+        old: Option<Counted>,
+        new: Option<Counted>,
+    ) {
+        if !state.recounts(self.id) {
+            return;
+        }
+        for (counted, weight) in [(old, Weight::Less), (new, Weight::More)] {
+            let key = key.to_vec();
+            self.changes.extend(counted.map(|counted| NameChange {
+                part,
+                key,
+                counted,
+                weight,
+            }));
+        }
     }
 
     /// Gives a name to an inode from now on.
@@ -195,11 +228,17 @@ impl OpenDirectory {
         key: &SnapshotKey,
         snapshot: Option<SnapshotRecord>,
     ) -> Step<()> {
-        if let Some(old) = state.read().snapshot(self.id, key)? {
+        let bytes = keys::snapshot(self.id, key);
+        let known = state.read().snapshot(self.id, key)?;
+        let (old, new) = (
+            known.as_ref().map(Counted::from),
+            snapshot.as_ref().map(Counted::from),
+        );
+        self.note(state, (Part::Snapshots, &bytes), old, new);
+        if let Some(old) = known {
             lower(&mut self.record.snapshots)?;
             self.held.entry(old.inode).or_default().old -= i64::from(old.owned);
         }
-        let bytes = keys::snapshot(self.id, key);
         match snapshot {
             Some(new) => {
                 self.record.snapshots += 1;

@@ -47,6 +47,7 @@ impl State<'_> {
         let offset = record.extent.offset;
         let old = self.read().extent(file, offset)?;
         self.index(file, old.as_ref(), Some(record))?;
+        self.recount_extent(file, old.as_ref(), Some(record));
         self.put(keys::EXTENTS, &keys::extent(file, offset), record);
         Ok(())
     }
@@ -55,6 +56,7 @@ impl State<'_> {
     pub(crate) fn remove_extent(&mut self, file: InodeId, offset: u64) -> Result<(), Fault> {
         let old = self.read().extent(file, offset)?;
         self.index(file, old.as_ref(), None)?;
+        self.recount_extent(file, old.as_ref(), None);
         self.store
             .delete(keys::EXTENTS, &keys::extent(file, offset));
         Ok(())

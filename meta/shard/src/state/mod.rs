@@ -23,9 +23,9 @@ pub(crate) use blocks::block_facts;
 pub(crate) use directory::{OpenDirectory, Ownership};
 pub(crate) use extents::services;
 pub(crate) use inodes::add;
+pub(crate) use recount::Recount;
 #[cfg(test)]
-pub(crate) use recount::RecountPlace;
-pub(crate) use recount::RecountRecord;
+pub(crate) use recount::{Place, ShardRecount};
 pub(crate) use scan::{Range, visit};
 pub(crate) use transient::OpenTransient;
 pub(crate) use trees::{Held, TreeChild, TreeDirty, TreeRecord, bytes_of, one};
@@ -73,8 +73,8 @@ pub(crate) struct State<'a> {
     pub(crate) now: Time,
     store: &'a mut dyn Store,
     counters: Counters,
-    recount: Option<RecountRecord>,
-    recount_before: Option<RecountRecord>,
+    recount: Option<Recount>,
+    recount_before: Option<Recount>,
 }
 
 impl<'a> State<'a> {
@@ -88,8 +88,8 @@ impl<'a> State<'a> {
             now,
             store,
             counters,
+            recount_before: recount.clone(),
             recount,
-            recount_before: recount,
         })
     }
 
@@ -102,7 +102,7 @@ impl<'a> State<'a> {
         if self.recount == self.recount_before {
             return;
         }
-        match self.recount.map(|recount| to_bytes(&recount)) {
+        match self.recount.as_ref().map(to_bytes) {
             Some(bytes) => self.store.put(keys::COUNTERS, keys::RECOUNT, &bytes),
             None => self.store.delete(keys::COUNTERS, keys::RECOUNT),
         }

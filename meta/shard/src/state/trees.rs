@@ -16,14 +16,14 @@
 //! Physical bytes of a linked file do not change. An operation that changes them has to change the sums as well.
 
 use std::collections::BTreeMap;
-use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Stored, from_bytes};
+use eggs_machine::{Fault, Stored};
 use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
-use eggs_proto::{InodeId, Time};
+use eggs_proto::{InodeId, Malformed, Time, decode};
 use serde::{Deserialize, Serialize};
 
-use super::{Range, Reader, State, visit};
+use super::recount::CountedNames;
+use super::{Reader, State};
 use crate::keys;
 use crate::records::{Content, InodeRecord};
 
@@ -47,6 +47,17 @@ pub struct TreeChild {
     pub(crate) version: Time,
     /// As reported.
     pub(crate) totals: TreeTotals,
+    /// Names that a count of the directory has met so far.
+    pub(crate) counted: Option<CountedNames>,
+}
+
+/// Version 1 of [`TreeChild`].
+#[derive(Deserialize)]
+struct TreeChild1 {
+    current: u32,
+    old: u32,
+    version: Time,
+    totals: TreeTotals,
 }
 
 /// Since when a directory's total differs from what was reported.
@@ -58,6 +69,18 @@ impl Stored for TreeRecord {
 }
 impl Stored for TreeChild {
     const WHAT: &'static str = "tree_children";
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, bytes: &[u8]) -> Option<Result<Self, Malformed>> {
+        let uncounted = |old: TreeChild1| Self {
+            current: old.current,
+            old: old.old,
+            version: old.version,
+            totals: old.totals,
+            counted: None,
+        };
+        (version == 1).then(|| decode(bytes).map(uncounted))
+    }
 }
 impl Stored for TreeDirty {
     const WHAT: &'static str = "tree_dirty";
@@ -77,8 +100,27 @@ impl TreeRecord {
 }
 
 impl TreeChild {
+    /// Whether anything stands for the child. A record of which nothing does is there for a count under way only.
+    pub(crate) const fn stands(&self) -> bool {
+        self.current > 0 || self.old > 0
+    }
+
+    /// What the count that began then has met.
+    pub(crate) fn names_counted_since(&self, began: Time) -> CountedNames {
+        let none = CountedNames {
+            began,
+            ..CountedNames::default()
+        };
+        self.counted
+            .filter(|names| names.began == began)
+            .unwrap_or(none)
+    }
+
     /// What it adds to the sums of the directory. A file that only a snapshot owns is old.
     pub(crate) fn adds(&self, child: InodeId) -> TreeTotals {
+        if !self.stands() {
+            return TreeTotals::default();
+        }
         if child.is_directory() || self.current > 0 {
             return self.totals;
         }
@@ -175,24 +217,27 @@ impl State<'_> {
             let sum = i64::from(count).saturating_add(change);
             sum.clamp(0, i64::from(u32::MAX)) as u32
         };
-        tree.children = tree.children.minus(record.adds(child));
+        let before = record;
         record.current = added(record.current, change.current);
         record.old = added(record.old, change.old);
         let key = keys::tree_child(dir, child);
-        if record.current == 0 && record.old == 0 {
+        if record.stands() || self.recount_needs(dir, &record) {
+            self.put(keys::TREE_CHILDREN, &key, &record);
+        } else {
             self.store.delete(keys::TREE_CHILDREN, &key);
-            self.store.delete(keys::TREE_WANTED, &key);
-            return Ok(());
         }
-        tree.children = tree.children.plus(record.adds(child));
-        self.put(keys::TREE_CHILDREN, &key, &record);
-        if known.is_none() && !child.is_directory() {
+        if !record.stands() {
+            self.store.delete(keys::TREE_WANTED, &key);
+        } else if !before.stands() && !child.is_directory() {
             self.store.put(keys::TREE_WANTED, &key, &[]);
         }
+        let (before, after) = (before.adds(child), record.adds(child));
+        tree.children = tree.children.minus(before).plus(after);
+        self.recount_child((dir, child), before, after);
         Ok(())
     }
 
-    fn put_tree(
+    pub(super) fn put_tree(
         &mut self,
         dir: InodeId,
         (before, after): (TreeRecord, TreeRecord),
@@ -232,7 +277,8 @@ impl State<'_> {
     /// Takes a report; says whether the directory has that child. An older report than the last one changes nothing.
     pub(crate) fn take_report(&mut self, report: &TreeReport) -> Result<bool, Fault> {
         let TreeReport { parent, child, .. } = *report;
-        let Some(mut record) = self.read().tree_child(parent, child)? else {
+        let known = self.read().tree_child(parent, child)?;
+        let Some(mut record) = known.filter(TreeChild::stands) else {
             return Ok(false);
         };
         let key = keys::tree_child(parent, child);
@@ -242,10 +288,12 @@ impl State<'_> {
         }
         let before = self.read().tree(parent)?;
         let mut tree = before;
-        tree.children = tree.children.minus(record.adds(child));
+        let adds_before = record.adds(child);
         record.version = report.version;
         record.totals = report.totals;
-        tree.children = tree.children.plus(record.adds(child));
+        let adds = record.adds(child);
+        tree.children = tree.children.minus(adds_before).plus(adds);
+        self.recount_child((parent, child), adds_before, adds);
         self.put(keys::TREE_CHILDREN, &key, &record);
         self.put_tree(parent, (before, tree))?;
         Ok(true)
@@ -257,51 +305,24 @@ impl State<'_> {
         self.store.delete(keys::TREE_DIRTY, &keys::inode(dir));
     }
 
-    /// Sets the sums of a directory and the counts of its child records to what was counted.
-    pub(crate) fn rewrite_tree(
-        &mut self,
-        dir: InodeId,
-        direct: TreeTotals,
-        children: &BTreeMap<InodeId, Held>,
-    ) -> Result<(), Fault> {
-        let (prefix, mut stale) = (keys::inode(dir), BTreeMap::new());
-        let all = Range::prefix(keys::TREE_CHILDREN, &prefix, prefix.to_vec());
-        visit(self.store, &all, |key, value| {
-            let (_, child) = keys::parse_tree_child(key)?;
-            let record: TreeChild = from_bytes(value)?;
-            stale.insert(child, record);
-            Ok::<_, Fault>(ControlFlow::Continue(()))
-        })?;
-        let mut tree = TreeRecord {
-            direct,
-            children: TreeTotals::default(),
+    /// Forgets when a child has reported, so that its next report counts; of a file, its size is asked for.
+    pub(crate) fn forget_report(&mut self, dir: InodeId, child: InodeId) -> Result<(), Fault> {
+        let known = self.read().tree_child(dir, child)?;
+        let Some(mut record) = known.filter(TreeChild::stands) else {
+            return Ok(()); // it is not in the directory any more
         };
-        for (child, held) in children {
-            let known = stale.remove(child);
-            let mut record = known.unwrap_or_default();
-            record.current = u32::try_from(held.current).unwrap_or(u32::MAX);
-            record.old = u32::try_from(held.old).unwrap_or(u32::MAX);
-            let key = keys::tree_child(dir, *child);
-            self.put(keys::TREE_CHILDREN, &key, &record);
-            if !child.is_directory() {
-                self.store.put(keys::TREE_WANTED, &key, &[]);
-            }
-            tree.children = tree.children.plus(record.adds(*child));
+        record.version = Time(0);
+        let key = keys::tree_child(dir, child);
+        self.put(keys::TREE_CHILDREN, &key, &record);
+        if !child.is_directory() {
+            self.store.put(keys::TREE_WANTED, &key, &[]);
         }
-        for child in stale.keys() {
-            let key = keys::tree_child(dir, *child);
-            self.store.delete(keys::TREE_CHILDREN, &key);
-            self.store.delete(keys::TREE_WANTED, &key);
-        }
-        let before = self.read().tree(dir)?;
-        self.put_tree(dir, (before, tree))?;
-        self.mark_tree(dir);
         Ok(())
     }
 }
 
 /// Adds so many of one kind; few, because an inode has few names.
-fn times(mut sums: TreeSums, each: TreeSums, count: i64) -> TreeSums {
+pub(super) fn times(mut sums: TreeSums, each: TreeSums, count: i64) -> TreeSums {
     for _ in 0..count.unsigned_abs() {
         sums = if count < 0 {
             sums.minus(each)

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arguments::SnapshotKey;
-use crate::audit::AuditCursor;
+use crate::audit::{AuditCursor, TreeCursor};
 use crate::{BlockId, BlockServiceId, Cookie, InodeId, Name, NameHash, Time, XattrName};
 
 /// Position in a directory listing: the next entry is the first one after it.
@@ -139,5 +139,12 @@ pub enum ShardQuery {
     Tree {
         /// The directory.
         dir: InodeId,
+    },
+    /// What directories of the shard know of those in them, and what those have to say. → `TreeAudit`
+    AuditTrees {
+        /// Where to go on; `None` for the beginning.
+        after: Option<TreeCursor>,
+        /// Most directories and most children, at most `LIST_ENTRIES_MAX`.
+        limit: u32,
     },
 }

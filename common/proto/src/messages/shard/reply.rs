@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::arguments::SnapshotKey;
-use crate::audit::AuditPage;
+use crate::audit::{AuditPage, TreeAuditPage};
 use crate::tree::TreeTotals;
 use crate::{
     Attributes, BlockFacts, Cookie, Extent, FileTime, InodeId, MacTag, Name, NameHash, Policy,
@@ -124,6 +124,8 @@ pub enum ShardReply {
     Tree(TreeTotals),
     /// For each report, whether the directory has such a child.
     TreesTaken(Vec<bool>),
+    /// A part of the sums of directory trees.
+    TreeAudit(TreeAuditPage),
 }
 
 /// A current dentry.

@@ -1,39 +1,34 @@
-//! Counting a shard again while it changes.
-//!
-//! **Invariant:** the sums are those of all inodes and blocks of garbage up to the place where the counting is.
+//! A whole shard: its inodes, then its garbage.
 
 use std::ops::ControlFlow;
 
-use eggs_machine::{Fault, Scan, ScanDirection, Stored, from_bytes};
+use eggs_machine::{Fault, Scan, ScanDirection, from_bytes};
 use eggs_proto::{BlockId, InodeId};
 use serde::{Deserialize, Serialize};
 
-use super::inodes::{add, subtract};
-use super::{Range, State, visit};
+use super::{Recount, Weight};
 use crate::keys;
 use crate::records::{Counters, InodeRecord};
+use crate::state::inodes::{add, subtract};
+use crate::state::{Range, State, visit};
 
 /// A count under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct RecountRecord {
-    pub(crate) place: RecountPlace,
+pub struct ShardRecount {
+    pub(crate) place: Place,
     pub(crate) sums: Counters,
 }
 
 /// The last thing that was counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum RecountPlace {
+pub(crate) enum Place {
     /// An inode, by number; 0 for none.
     Inode(u64),
     /// All inodes, and a block in the garbage; `None` for none.
     Garbage(Option<BlockId>),
 }
 
-impl Stored for RecountRecord {
-    const WHAT: &'static str = "recount";
-}
-
-impl RecountRecord {
+impl ShardRecount {
     pub(super) fn inode_changed(
         &mut self,
         id: InodeId,
@@ -41,8 +36,8 @@ impl RecountRecord {
         new: Option<&InodeRecord>,
     ) {
         let counted = match self.place {
-            RecountPlace::Inode(last) => id.get() <= last,
-            RecountPlace::Garbage(_) => true,
+            Place::Inode(last) => id.get() <= last,
+            Place::Garbage(_) => true,
         };
         if counted {
             if let Some(old) = old {
@@ -54,11 +49,14 @@ impl RecountRecord {
         }
     }
 
-    /// Whether a block of the garbage has been counted.
-    pub(super) fn covers(&self, block: BlockId) -> bool {
-        match self.place {
-            RecountPlace::Inode(_) => false,
-            RecountPlace::Garbage(last) => last.is_some_and(|last| block <= last),
+    pub(super) fn garbage_changed(&mut self, block: BlockId, weight: Weight) {
+        let counted = match self.place {
+            Place::Inode(_) => false,
+            Place::Garbage(last) => last.is_some_and(|last| block <= last),
+        };
+        if counted {
+            let blocks = &mut self.sums.garbage_blocks;
+            *blocks = blocks.wrapping_add_signed(weight.sign());
         }
     }
 }
@@ -66,31 +64,31 @@ impl RecountRecord {
 impl State<'_> {
     /// Begins at the beginning. Root counts although it may not have been written yet.
     pub(crate) fn begin_recount(&mut self) -> Result<(), Fault> {
-        let mut recount = RecountRecord {
-            place: RecountPlace::Inode(0),
+        let mut recount = ShardRecount {
+            place: Place::Inode(0),
             sums: Counters::default(),
         };
         if let Some(root) = self.read().inode(InodeId::ROOT)?
             && self.shard == InodeId::ROOT.shard()
         {
-            recount.place = RecountPlace::Inode(InodeId::ROOT.get());
+            recount.place = Place::Inode(InodeId::ROOT.get());
             add(&mut recount.sums, &root);
         }
-        self.recount = Some(recount);
+        self.recount = Some(Recount::Shard(recount));
         Ok(())
     }
 
-    /// Counts so many records more; says whether that was the end. The counters are right from then on.
-    pub(crate) fn go_on_recounting(&mut self, records: usize) -> Result<bool, Fault> {
-        let Some(mut recount) = self.recount else {
-            return Ok(true);
-        };
+    pub(super) fn go_on_with_shard(
+        &mut self,
+        recount: &mut ShardRecount,
+        records: usize,
+    ) -> Result<bool, Fault> {
         let finished = match recount.place {
-            RecountPlace::Inode(last) => {
-                self.count_inodes(&mut recount, last, records)?;
+            Place::Inode(last) => {
+                self.count_inodes(recount, last, records)?;
                 false
             }
-            RecountPlace::Garbage(last) => self.count_garbage(&mut recount, last, records)?,
+            Place::Garbage(last) => self.count_garbage(recount, last, records)?,
         };
         if finished {
             self.counters = Counters {
@@ -100,18 +98,17 @@ impl State<'_> {
                 ..recount.sums
             };
         }
-        self.recount = (!finished).then_some(recount);
         Ok(finished)
     }
 
     fn count_inodes(
         &self,
-        recount: &mut RecountRecord,
+        recount: &mut ShardRecount,
         last: u64,
         records: usize,
     ) -> Result<(), Fault> {
         let from = keys::after(&last.to_be_bytes());
-        let (mut left, mut place) = (records, RecountPlace::Garbage(None));
+        let (mut left, mut place) = (records, Place::Garbage(None));
         visit(
             self.store,
             &Range::from(keys::INODES, from),
@@ -122,7 +119,7 @@ impl State<'_> {
                 if left > 0 {
                     return Ok::<_, Fault>(ControlFlow::Continue(()));
                 }
-                place = RecountPlace::Inode(id.get());
+                place = Place::Inode(id.get());
                 Ok(ControlFlow::Break(()))
             },
         )?;
@@ -132,7 +129,7 @@ impl State<'_> {
 
     fn count_garbage(
         &self,
-        recount: &mut RecountRecord,
+        recount: &mut ShardRecount,
         last: Option<BlockId>,
         records: usize,
     ) -> Result<bool, Fault> {
@@ -153,7 +150,7 @@ impl State<'_> {
             }
         })?;
         recount.sums.garbage_blocks = recount.sums.garbage_blocks.saturating_add(counted as u64);
-        recount.place = RecountPlace::Garbage(end?);
+        recount.place = Place::Garbage(end?);
         Ok(counted < records)
     }
 }
