@@ -565,7 +565,7 @@ impl Dice {
         let shard = ShardId(u8::from(self.below(9) == 0));
         let (file, dir) = (self.inode(), self.dir());
         let known = self.dir();
-        match self.below(8) {
+        match self.below(12) {
             0 => ShardRepair::Directory { dir },
             1 => ShardRepair::File { file },
             2 => ShardRepair::ServiceIndex {
@@ -590,10 +590,14 @@ impl Dice {
                 shard,
                 from: RecountFrom::Here,
             },
-            _ => ShardRepair::Recount {
+            7 => ShardRepair::Recount {
                 shard,
                 from: RecountFrom::Beginning,
             },
+            8 => ShardRepair::ForgetReport { dir, child: known },
+            9 => ShardRepair::ReportAgain { dir },
+            10 => ShardRepair::GoOn { inode: file },
+            _ => ShardRepair::GoOn { inode: dir },
         }
     }
 

@@ -127,6 +127,6 @@ fn known(
         },
     )?;
     page.known = found.entries;
-    page.next = found.more.then(|| TreeCursor::Child(last.0, last.1));
+    page.next = found.more.then_some(TreeCursor::Child(last.0, last.1));
     Ok(())
 }

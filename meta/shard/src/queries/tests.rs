@@ -1,9 +1,14 @@
 //! Reads that need more than one operation to be told apart.
 
+use eggs_machine::{Store as _, to_bytes};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{DirectoryCursor, Replace, ShardChange, ShardQuery, ShardReply};
-use eggs_proto::{BlockServiceId, Cookie, InodeId, InodeKind, InvalidArgument, Refusal, ShardId};
+use eggs_proto::{
+    BlockServiceId, Cookie, InodeId, InodeKind, InvalidArgument, NameHash, Refusal, ShardId, Time,
+};
 
+use crate::keys;
+use crate::records::DentryRecord;
 use crate::testing::{Bench, EXTENT_SIZE, ROOT, directory_id, name, proofs};
 
 #[test]
@@ -31,6 +36,71 @@ fn a_directory_is_listed_page_by_page_in_order_of_hashes() {
     let name = Some(first.name.clone());
     let second = page(Some(DirectoryCursor { hash, name })).remove(0);
     assert!((second.hash, &second.name) > (first.hash, &first.name));
+}
+
+/// No two names are known that share a hash, so these are put where they would be if they did.
+#[test]
+fn names_that_share_a_hash_are_listed_once_each_while_others_come_and_go() {
+    let hash = NameHash(5);
+    let put = |bench: &mut Bench, text: &str| {
+        let record = DentryRecord {
+            inode: Some(InodeId::new(InodeKind::File, ShardId(9), 1)),
+            created: Time(1),
+            lock: None,
+        };
+        let key = keys::dentry(ROOT, hash, &name(text));
+        bench.store.put(keys::DENTRIES, &key, &to_bytes(&record));
+    };
+    for limit in 1..4 {
+        let mut bench = Bench::new();
+        for n in (10..70).step_by(2) {
+            put(&mut bench, &format!("stays-{n}"));
+        }
+        let (mut seen, mut after, mut round) = (Vec::new(), None, 0);
+        loop {
+            let query = ShardQuery::List {
+                dir: ROOT,
+                after,
+                limit,
+            };
+            let Ok(ShardReply::Listing { entries, more }) = bench.query(&query) else {
+                panic!("no listing");
+            };
+            let last = entries.last().expect("a page is never empty here");
+            after = Some(DirectoryCursor {
+                hash: last.hash,
+                name: Some(last.name.clone()),
+            });
+            seen.extend(entries.into_iter().map(|entry| entry.name));
+            if !more {
+                break;
+            }
+            // All around the place where the listing is; the last name seen goes as well, if it may.
+            round += 1;
+            put(
+                &mut bench,
+                &format!("stays-{}", 11 + round * 7 % 59 / 2 * 2),
+            );
+            let odd = seen
+                .iter()
+                .rev()
+                .find(|name| name.as_bytes().last().is_some_and(|byte| byte & 1 == 1));
+            if let Some(gone) = odd {
+                let key = keys::dentry(ROOT, hash, gone);
+                bench.store.delete(keys::DENTRIES, &key);
+            }
+        }
+        assert!(
+            seen.is_sorted_by(|a, b| a < b),
+            "one was repeated: {seen:?}"
+        );
+        for n in (10..70).step_by(2) {
+            assert!(
+                seen.contains(&name(&format!("stays-{n}"))),
+                "{n} was skipped"
+            );
+        }
+    }
 }
 
 #[test]

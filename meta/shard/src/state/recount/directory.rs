@@ -33,6 +33,8 @@ pub struct DirectoryRecount {
     children: TreeTotals,
 }
 
+type KeyAndValue = (Vec<u8>, Vec<u8>);
+
 /// What is gone through, in this order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Part {
@@ -258,7 +260,7 @@ impl State<'_> {
         Ok(true)
     }
 
-    fn next_of(&self, range: &Range, count: usize) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Fault> {
+    fn next_of(&self, range: &Range, count: usize) -> Result<Vec<KeyAndValue>, Fault> {
         let mut found = Vec::new();
         visit(self.store, range, |key, value| {
             if found.len() == count {
