@@ -26,3 +26,7 @@ for target in frame shard cdc registry block; do
     fi
     tail -n 1 "$found/log"
 done
+
+# The messages between replicas: their crate holds RocksDB, which takes too long to instrument, so a test draws variations.
+echo "fuzz raft for $seconds s"
+EGGS_FUZZ_SECONDS=$seconds cargo test --release --locked -p eggs-raft --lib any_bytes_are_read_or_refused

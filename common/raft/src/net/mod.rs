@@ -5,6 +5,8 @@
 
 mod answer;
 mod checkpoint;
+#[cfg(test)]
+mod hostile_tests;
 mod link;
 mod network;
 #[cfg(test)]

@@ -90,13 +90,21 @@ impl Question {
     }
 
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok()
+        whole(bytes)
     }
 }
 
 impl Answer {
     pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
-        postcard::from_bytes(bytes).ok()
+        whole(bytes)
+    }
+}
+
+/// Reads a value that is all there is.
+fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Some(value),
+        Ok((_, [_, ..])) | Err(_) => None,
     }
 }
 
@@ -153,6 +161,9 @@ pub(crate) fn decode_answers(mut body: &[u8]) -> Result<Vec<Answer>, BadFrame> {
     let mut answers = Vec::new();
     while !body.is_empty() {
         let part = take_part(&mut body)?;
+        if answers.len() == FRAME_QUESTIONS_MAX {
+            return Err(BadFrame::Malformed);
+        }
         answers.push(Answer::decode(part).ok_or(BadFrame::Malformed)?);
     }
     Ok(answers)

@@ -11,9 +11,9 @@ mod install;
 mod machine;
 mod view;
 
-#[cfg(test)]
-pub(crate) use checkpoint::Chunk;
 pub(crate) use checkpoint::{Checkpoint, ChunkWriter};
+#[cfg(test)]
+pub(crate) use checkpoint::{Chunk, for_each};
 #[cfg(test)]
 pub(crate) use db::Applied;
 pub(crate) use db::StateDb;
