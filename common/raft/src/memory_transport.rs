@@ -50,6 +50,11 @@ impl MemoryNetwork {
         self.with(|inner| inner.cut.extend([(one, other), (other, one)]));
     }
 
+    /// Loses every frame from one node to another, but none of the way back.
+    pub fn cut_one_way(&self, from: NodeId, to: NodeId) {
+        self.with(|inner| inner.cut.insert((from, to)));
+    }
+
     /// Loses nothing any more.
     pub fn heal(&self) {
         self.with(|inner| inner.cut.clear());
@@ -67,8 +72,7 @@ struct MemoryTransport {
 }
 
 impl MemoryTransport {
-    fn is_cut(&self, to: NodeId) -> bool {
-        let from = self.from;
+    fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
         self.network.with(|inner| inner.cut.contains(&(from, to)))
     }
 }
@@ -89,13 +93,13 @@ impl Transport for MemoryTransport {
         let Some(node) = node else {
             return Err(TransportError::Unreachable(to, "not there".into()));
         };
-        if self.is_cut(to) {
+        if self.is_cut(self.from, to) {
             tokio::time::sleep(deadline).await;
             return Err(TransportError::Timeout(to));
         }
         let answered = tokio::time::timeout(deadline, node.handle_peer(body, payload)).await;
         match answered {
-            Ok(answer) if !self.is_cut(to) => Ok(answer),
+            Ok(answer) if !self.is_cut(to, self.from) => Ok(answer),
             Ok(_) | Err(_) => Err(TransportError::Timeout(to)),
         }
     }

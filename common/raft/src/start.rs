@@ -50,7 +50,7 @@ impl Builder {
         let (log, state) = opened
             .await
             .map_err(|cause| StartError::Config(cause.to_string()))??;
-        let networks = Networks::new(transport);
+        let networks = Networks::new(transport, config.timing);
         Ok(Self {
             config,
             raft: Arc::new(raft),

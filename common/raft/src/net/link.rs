@@ -13,8 +13,9 @@ use futures::stream::FuturesUnordered;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::hearing::Hearing;
 use super::wire::{self, Answer, FRAME_QUESTIONS_MAX};
-use crate::{Transport, TransportError};
+use crate::{Timing, Transport, TransportError};
 
 /// Most questions that wait for one peer.
 const QUEUE_MAX: usize = 4096;
@@ -37,14 +38,34 @@ struct Call {
 pub(crate) struct Link {
     peer: NodeId,
     calls: mpsc::Sender<Call>,
+    hearing: Arc<Hearing>,
 }
 
 impl Link {
     /// Starts the link's task, which ends when all clones are gone.
-    pub(crate) fn start(peer: NodeId, transport: Arc<dyn Transport>) -> Self {
+    pub(crate) fn start(peer: NodeId, transport: Arc<dyn Transport>, timing: Timing) -> Self {
         let (calls, waiting) = mpsc::channel(QUEUE_MAX);
         tokio::spawn(run(peer, transport, waiting));
-        Self { peer, calls }
+        let hearing = Arc::new(Hearing::new(timing));
+        Self {
+            peer,
+            calls,
+            hearing,
+        }
+    }
+
+    /// Asks the peer something that makes it follow us, unless it does not answer anyway.
+    pub(crate) async fn lead(
+        &self,
+        group: GroupId,
+        question: Bytes,
+        patience: Duration,
+    ) -> Result<Answer, TransportError> {
+        if !self.hearing.may_lead(Instant::now()) {
+            let cause = "it has not answered for long: it may follow another".into();
+            return Err(TransportError::Unreachable(self.peer, cause));
+        }
+        self.ask(group, question, patience).await
     }
 
     /// Asks the peer.
@@ -55,7 +76,8 @@ impl Link {
         patience: Duration,
     ) -> Result<Answer, TransportError> {
         let (answer, answered) = oneshot::channel();
-        let deadline = Instant::now() + patience;
+        let asked = Instant::now();
+        let deadline = asked + patience;
         let call = Call {
             group,
             question,
@@ -68,10 +90,16 @@ impl Link {
             }
             answered.await.unwrap_or_else(|_| Err(self.gone()))
         };
-        match tokio::time::timeout_at(deadline, asking).await {
+        let answer = match tokio::time::timeout_at(deadline, asking).await {
             Ok(answer) => answer,
             Err(_) => Err(TransportError::Timeout(self.peer)),
+        };
+        match &answer {
+            Ok(_) => self.hearing.heard(),
+            Err(TransportError::Timeout(_)) => self.hearing.missed(asked),
+            Err(TransportError::Unreachable(..)) => {}
         }
+        answer
     }
 
     fn gone(&self) -> TransportError {

@@ -5,6 +5,7 @@
 
 mod answer;
 mod checkpoint;
+mod hearing;
 #[cfg(test)]
 mod hostile_tests;
 mod link;

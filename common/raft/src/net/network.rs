@@ -18,9 +18,9 @@ use tokio::sync::Semaphore;
 use super::checkpoint::{self, Destination};
 use super::link::Link;
 use super::wire::{Answer, Question};
-use crate::Transport;
 use crate::state::Checkpoint;
 use crate::types::{Snapshot, TypeConfig, Vote};
+use crate::{Timing, Transport};
 
 /// How long a follower may take to make entries durable.
 const APPEND_PATIENCE: Duration = Duration::from_secs(2);
@@ -32,12 +32,14 @@ pub(crate) struct Networks {
     transport: Arc<dyn Transport>,
     links: Mutex<BTreeMap<u64, Link>>,
     checkpoints: Semaphore,
+    timing: Timing,
 }
 
 impl Networks {
-    pub(crate) fn new(transport: Arc<dyn Transport>) -> Arc<Self> {
+    pub(crate) fn new(transport: Arc<dyn Transport>, timing: Timing) -> Arc<Self> {
         Arc::new(Self {
             transport,
+            timing,
             links: Mutex::new(BTreeMap::new()),
             checkpoints: Semaphore::new(CHECKPOINTS_MAX),
         })
@@ -47,7 +49,7 @@ impl Networks {
         let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
         let link = links
             .entry(peer.get())
-            .or_insert_with(|| Link::start(peer, Arc::clone(&self.transport)));
+            .or_insert_with(|| Link::start(peer, Arc::clone(&self.transport), self.timing));
         link.clone()
     }
 }
@@ -144,7 +146,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         } else {
             APPEND_PATIENCE.max(option.soft_ttl())
         };
-        match self.ask(&Question::Append(rpc), patience).await? {
+        let Some((_, link)) = &self.peer else {
+            return Err(self.unreachable("unknown process"));
+        };
+        let question = Question::Append(rpc).encode();
+        let asked = link.lead(self.group, question, patience).await;
+        match asked.map_err(|error| self.unreachable(error))? {
             Answer::Append(response) => Ok(response),
             other => Err(self.unexpected(&other)),
         }
