@@ -202,7 +202,11 @@ impl Forest {
         let found = self.wrong_reports();
         // Above a lie nobody knows better until it is found; at the bottom all do.
         assert!(found.len() <= broken && (broken == 0 || !found.is_empty()));
-        while let Some(finding) = self.wrong_reports().pop() {
+        // Each repair may show what was below it.
+        for _ in 0..=directories.len() * directories.len() {
+            let Some(finding) = self.wrong_reports().pop() else {
+                return;
+            };
             for step in finding.repair {
                 let RepairStep::Shard(repair) = step else {
                     panic!("{step:?}")
@@ -214,6 +218,7 @@ impl Forest {
             }
             self.settle();
         }
+        panic!("reports stay wrong");
     }
 
     fn kept(&self, dir: InodeId) -> TreeTotals {

@@ -192,7 +192,9 @@ impl Crowd {
                 0 => self.edit(table, key, |child: &mut TreeChild| child.current += 3),
                 1 => self.edit(table, key, |child: &mut TreeChild| child.old += 1),
                 2 => self.bench.store.delete(table, key),
-                _ => {}
+                _ => self.edit(table, key, |child: &mut TreeChild| {
+                    (child.current, child.old) = (0, 0);
+                }),
             }
         }
         let stranger = keys::tree_child(ROOT, directory_id(SHARD, 999));
