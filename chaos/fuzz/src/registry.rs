@@ -80,5 +80,14 @@ fn command_of(
             Some(id),
             RegistryCommand::SetServiceState { service, state },
         )),
+        RegistryRequest::Claim {
+            id,
+            node,
+            incarnation,
+        } => Some((Some(id), RegistryCommand::Claim { node, incarnation })),
+        RegistryRequest::Members { id, groups, .. } => {
+            Some((Some(id), RegistryCommand::NoteMembers(groups)))
+        }
+        RegistryRequest::Retire { id, node } => Some((Some(id), RegistryCommand::Retire { node })),
     }
 }

@@ -263,6 +263,15 @@ impl World {
             RegistryRequest::SetServiceState { id, service, state } => {
                 (id, RegistryCommand::SetServiceState { service, state })
             }
+            RegistryRequest::Claim {
+                id,
+                node,
+                incarnation,
+            } => (id, RegistryCommand::Claim { node, incarnation }),
+            RegistryRequest::Members { id, groups, .. } => {
+                (id, RegistryCommand::NoteMembers(groups))
+            }
+            RegistryRequest::Retire { id, node } => (id, RegistryCommand::Retire { node }),
             RegistryRequest::RegisterNode {
                 id,
                 node,
@@ -320,7 +329,10 @@ impl World {
             | RegistryRequest::Health
             | RegistryRequest::RegisterNode { .. }
             | RegistryRequest::Heartbeat { .. }
-            | RegistryRequest::SetServiceState { .. } => {
+            | RegistryRequest::SetServiceState { .. }
+            | RegistryRequest::Claim { .. }
+            | RegistryRequest::Members { .. }
+            | RegistryRequest::Retire { .. } => {
                 ClusterView::read(state).map(|view| RegistryReply::Map(view.map))
             }
         };

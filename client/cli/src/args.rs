@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::{Parser, Subcommand};
 use eggs_proto::{BlockServiceId, ServiceState};
 
+use crate::meta::MetaVerb;
 use crate::text::disk::{parse_service, parse_state};
 use crate::text::policy::{ExtentRows, PolicyName, parse_keep, parse_rows};
 use crate::text::size::parse_size;
@@ -48,6 +49,13 @@ impl Args {
     pub(crate) fn cluster_secret_file(&self) -> Option<&Path> {
         if let Verb::Fsck {
             repair: true,
+            cluster_secret_file,
+            ..
+        } = &self.verb
+        {
+            return cluster_secret_file.as_deref();
+        }
+        if let Verb::Meta {
             cluster_secret_file,
             ..
         } = &self.verb
@@ -243,6 +251,23 @@ pub enum Verb {
     Disk(DiskVerb),
     /// Show the cluster's health, processes and disks; exit code 4 unless it is healthy.
     Status,
+    /// Look after the replicas of the metadata. Needs the cluster secret.
+    Meta {
+        /// File with the cluster secret (secret/cluster in the directory of eggsrun).
+        #[arg(
+            long,
+            env = "EGGS_CLUSTER_SECRET_FILE",
+            value_name = "FILE",
+            global = true
+        )]
+        cluster_secret_file: Option<PathBuf>,
+        /// Seconds to wait for one group to be moved.
+        #[arg(long, value_name = "SECONDS", default_value_t = 600, global = true)]
+        patience: u64,
+        /// What to do.
+        #[command(subcommand)]
+        verb: MetaVerb,
+    },
     /// Older spelling of `put`, with the path first.
     #[command(name = "copy_into", alias = "copy-into")]
     CopyInto {

@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
+use std::time::Duration;
 
 use eggs_client::{Client, ClientError, FollowLast, Resolved};
 use eggs_proto::{Name, NewAttributes};
@@ -13,6 +14,8 @@ use crate::output::Format;
 pub(crate) struct Context {
     pub(crate) client: Client,
     pub(crate) format: Format,
+    /// How long one group may take to be moved.
+    pub(crate) patience: Duration,
 }
 
 impl Context {

@@ -11,6 +11,7 @@ pub mod args;
 mod context;
 mod failure;
 mod known_registry;
+mod meta;
 mod output;
 mod progress;
 mod text;

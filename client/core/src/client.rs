@@ -110,6 +110,10 @@ impl Client {
         self.inner.next_request_id()
     }
 
+    pub(crate) fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     pub(crate) fn deadline(&self) -> Deadline {
         Deadline::after(self.timeout)
     }
@@ -158,7 +162,10 @@ impl Inner {
         match reply {
             RegistryReply::Map(map) => self.map.put(map),
             RegistryReply::Unchanged => {}
-            RegistryReply::Done | RegistryReply::Keys(_) | RegistryReply::Health { .. } => {
+            RegistryReply::Done
+            | RegistryReply::Keys(_)
+            | RegistryReply::Health { .. }
+            | RegistryReply::Members(_) => {
                 let what = "the registry".to_owned();
                 return Err(ClientError::Protocol { what });
             }

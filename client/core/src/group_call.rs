@@ -87,6 +87,10 @@ impl Inner {
                     self.refresh_soon();
                 }
                 Next::Elsewhere => self.leaders.set(call.group, None),
+                // It has become a member since the map was made.
+                Next::Named(node) if targets.iter().all(|t| t.node != Some(node)) => {
+                    self.refresh_soon();
+                }
                 Next::Named(_) | Next::Again => {}
             }
             tracing::debug!(group = %call.group, ?next, cause = %describe(&failure), "asking again");

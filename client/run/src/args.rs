@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::crew::Role;
+
 /// Runs a whole EggsFS cluster on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "eggsrun", version, args_conflicts_with_subcommands = false)]
@@ -90,6 +92,22 @@ pub enum Command {
     },
     /// Start one process that was killed.
     Start {
+        /// As in `shard0`.
+        name: String,
+    },
+    /// Start one more metadata process, with an empty directory and no replicas, and print its name. `eggscli meta`
+    /// moves replicas to it.
+    Add {
+        /// Its kind.
+        role: Role,
+    },
+    /// Stop a metadata process for good that `eggscli meta replace` has replaced.
+    Remove {
+        /// As in `shard0`.
+        name: String,
+    },
+    /// Replace a metadata process, whose directory may be lost, by a new one: add, `eggscli meta replace`, remove.
+    Replace {
         /// As in `shard0`.
         name: String,
     },

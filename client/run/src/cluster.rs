@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::StartArgs;
+use crate::crew::{self, Crew};
 use crate::current::Current;
 use crate::label::{self, Shape};
 use crate::layout::Layout;
-use crate::plan::{Addresses, Inputs, plan};
+use crate::plan::{Addresses, Inputs, joiner, plan};
 use crate::ports::Ports;
 use crate::progress::Progress;
 use crate::supervisor::{Supervision, Supervisor};
@@ -44,7 +45,7 @@ pub async fn run(layout: &Layout, args: &StartArgs) -> Result<()> {
         Ok(Served::Yes) => {
             announce(layout, &current);
             files::write_durably(&layout.run().join("ready"), b"", 0o644)?;
-            look_after(&mut supervisor, &mut signals).await
+            look_after(layout, &mut supervisor, current, &mut signals).await
         }
         Ok(Served::No) => Ok(()),
         Err(error) => Err(error),
@@ -73,7 +74,15 @@ fn prepare(layout: &Layout, args: &StartArgs, shape: Shape) -> Result<(Superviso
         mount: mount.clone(),
         disk_capacity_bytes: preflight::disk_share(layout, disks)?,
     };
-    let specs = plan(&inputs);
+    let mut specs = plan(&inputs);
+    let crew = Crew::read(layout)?;
+    specs.retain(|spec| !crew.left.contains(&spec.name));
+    let mut ports = Ports::new()?;
+    for node in crew.present().filter_map(|name| crew::node(name)) {
+        specs.push(joiner(layout, &addresses.registry, node, ports.any()?));
+    }
+    specs.sort_by_key(|spec| spec.program);
+    files::remove(&layout.crew_changed())?;
     let current = Current {
         names: specs.iter().map(|spec| spec.name.clone()).collect(),
         registry: addresses.registry.clone(),
@@ -191,14 +200,41 @@ fn announce(layout: &Layout, current: &Current) {
     println!("  eggsrun --dir {} status", layout.dir().display());
 }
 
-async fn look_after(supervisor: &mut Supervisor, signals: &mut Signals) -> Result<()> {
+async fn look_after(
+    layout: &Layout,
+    supervisor: &mut Supervisor,
+    mut current: Current,
+    signals: &mut Signals,
+) -> Result<()> {
     let mut tick = tokio::time::interval(TICK);
     loop {
         tokio::select! {
             () = signals.next() => return Ok(()),
-            _ = tick.tick() => supervisor.tick()?,
+            _ = tick.tick() => {
+                if crew::attention(&layout.crew_changed())? {
+                    muster(layout, supervisor, &mut current)?;
+                }
+                supervisor.tick()?;
+            }
         }
     }
+}
+
+/// Starts who has joined, and ends who has left.
+fn muster(layout: &Layout, supervisor: &mut Supervisor, current: &mut Current) -> Result<()> {
+    let crew = Crew::read(layout)?;
+    let names = supervisor.names();
+    let mut ports = Ports::new()?;
+    let new = crew.present().filter(|name| !names.contains(name));
+    for node in new.filter_map(|name| crew::node(name)) {
+        supervisor.add(joiner(layout, &current.registry, node, ports.any()?));
+    }
+    for name in names.iter().filter(|name| crew.left.contains(name)) {
+        supervisor.dismiss(name)?;
+    }
+    current.names = supervisor.names();
+    current.names.retain(|name| !crew.left.contains(name));
+    current.write(layout)
 }
 
 /// The signals that end a cluster.

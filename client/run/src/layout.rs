@@ -22,6 +22,16 @@ impl Layout {
         self.dir.join("eggsrun.json")
     }
 
+    /// Who has joined and left since the cluster was made.
+    pub fn crew(&self) -> PathBuf {
+        self.dir.join("crew.json")
+    }
+
+    /// There when the supervisor is to look at the crew again.
+    pub fn crew_changed(&self) -> PathBuf {
+        self.run().join("crew.changed")
+    }
+
     pub fn run(&self) -> PathBuf {
         self.dir.join("run")
     }

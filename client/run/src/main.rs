@@ -4,6 +4,7 @@ mod args;
 mod backoff;
 mod cluster;
 mod control;
+mod crew;
 mod current;
 mod daemon;
 mod files;
@@ -18,6 +19,7 @@ mod preflight;
 mod process;
 mod progress;
 mod ready;
+mod recruit;
 mod secrets;
 mod status;
 mod supervisor;
@@ -78,6 +80,12 @@ fn run(dir: PathBuf, cli: Cli) -> Result<u8> {
             Some(Command::Pause { name }) => control::pause(&layout, &name).await.map(|()| 0),
             Some(Command::Resume { name }) => control::resume(&layout, &name).await.map(|()| 0),
             Some(Command::Start { name }) => control::start(&layout, &name).await.map(|()| 0),
+            Some(Command::Add { role }) => recruit::add(&layout, role).await.map(|name| {
+                println!("{name}");
+                0
+            }),
+            Some(Command::Remove { name }) => recruit::remove(&layout, &name).await.map(|()| 0),
+            Some(Command::Replace { name }) => recruit::replace(&layout, &name).await.map(|()| 0),
         }
     })
 }

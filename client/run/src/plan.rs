@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use eggs_proto::{NodeId, ProcessRole};
+
 use crate::{label::Shape, layout::Layout};
 
 /// Programs in the order in which they are started. They are stopped in the opposite order.
@@ -96,6 +98,39 @@ pub fn plan(inputs: &Inputs<'_>) -> Vec<ProcessSpec> {
             .map(|mount| fuse(inputs, mount.display().to_string())),
     );
     specs
+}
+
+/// A metadata process that joins a cluster; it learns from the registry where the others are.
+pub fn joiner(
+    layout: &Layout,
+    registry: &[SocketAddr],
+    node: NodeId,
+    address: SocketAddr,
+) -> ProcessSpec {
+    let name = node.to_string();
+    let (id, dir) = (node.index(), layout.data(&name));
+    let args = vec![
+        format!("--id={id}"),
+        format!("--dir={}", dir.display()),
+        format!("--listen={address}"),
+        format!("--peers={id}={address}"),
+        "--join".to_owned(),
+        format!("--registry={}", listed(registry)),
+        format!("--secret-file={}", layout.cluster_secret().display()),
+    ];
+    let program = match node.role() {
+        ProcessRole::Cdc => Program::Cdc,
+        ProcessRole::Registry
+        | ProcessRole::Shard
+        | ProcessRole::Blocks
+        | ProcessRole::Gc
+        | ProcessRole::Client => Program::Shard,
+    };
+    ProcessSpec {
+        name,
+        program,
+        args,
+    }
 }
 
 fn registry(inputs: &Inputs<'_>, id: usize) -> ProcessSpec {

@@ -29,6 +29,18 @@ struct Slot {
     child: Option<Child>,
     backoff: Backoff,
     ever_started: bool,
+    /// It ends for good.
+    leaves: bool,
+}
+
+fn slot(spec: ProcessSpec) -> Slot {
+    Slot {
+        spec,
+        child: None,
+        backoff: Backoff::default(),
+        ever_started: false,
+        leaves: false,
+    }
 }
 
 /// All processes of a running cluster.
@@ -50,12 +62,6 @@ impl Supervisor {
             .parent()
             .context("find the directory of the programs")?
             .to_path_buf();
-        let slot = |spec| Slot {
-            spec,
-            child: None,
-            backoff: Backoff::default(),
-            ever_started: false,
-        };
         let slots = specs.into_iter().map(slot).collect();
         Ok(Self {
             layout,
@@ -72,6 +78,34 @@ impl Supervisor {
         self.mount_held = false;
     }
 
+    /// Names of all processes, in order.
+    pub fn names(&self) -> Vec<String> {
+        self.slots
+            .iter()
+            .map(|slot| slot.spec.name.clone())
+            .collect()
+    }
+
+    /// Looks after one more process.
+    pub fn add(&mut self, spec: ProcessSpec) {
+        let at = self
+            .slots
+            .partition_point(|slot| slot.spec.program <= spec.program);
+        self.slots.insert(at, slot(spec));
+    }
+
+    /// Ends a process for good.
+    pub fn dismiss(&mut self, name: &str) -> Result<()> {
+        for slot in self.slots.iter_mut().filter(|slot| slot.spec.name == name) {
+            slot.leaves = true;
+            if let Some(child) = &slot.child {
+                process::send(Pid::from_child(child), Signal::TERM)?;
+                process::send(Pid::from_child(child), Signal::CONT)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Looks after every process once.
     pub fn tick(&mut self) -> Result<()> {
         let now = self.epoch.elapsed().as_millis() as u64;
@@ -81,6 +115,8 @@ impl Supervisor {
                 self.start(at, now)?;
             }
         }
+        self.slots
+            .retain(|slot| !slot.leaves || slot.child.is_some());
         Ok(())
     }
 
@@ -105,7 +141,10 @@ impl Supervisor {
 
     fn should_start(&mut self, at: usize, now: u64) -> Result<bool> {
         let slot = &mut self.slots[at];
-        if slot.child.is_some() || (self.mount_held && slot.spec.program == Program::Fuse) {
+        if slot.child.is_some()
+            || slot.leaves
+            || (self.mount_held && slot.spec.program == Program::Fuse)
+        {
             return Ok(false);
         }
         let asked = self.layout.run().join(format!("{}.start", slot.spec.name));

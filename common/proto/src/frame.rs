@@ -42,6 +42,8 @@ pub enum MessageKind {
     Block = 18,
     /// [`crate::RegistryRequest`], answered by `CallResult<RegistryReply>`.
     Registry = 19,
+    /// [`crate::meta::MetaRequest`], answered by `CallResult<MetaReply>`.
+    Meta = 20,
     /// Between replicas of Raft groups; the body belongs to `common/raft`.
     Raft = 64,
 }
@@ -55,6 +57,7 @@ impl MessageKind {
             17 => Some(Self::Cdc),
             18 => Some(Self::Block),
             19 => Some(Self::Registry),
+            20 => Some(Self::Meta),
             64 => Some(Self::Raft),
             _ => None,
         }

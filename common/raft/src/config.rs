@@ -110,6 +110,7 @@ pub struct GroupSpec {
     pub group: GroupId,
     /// What it applies.
     pub machine: Arc<dyn StateMachine>,
-    /// Its initial voters, the same on every node; used only when the group is pristine.
+    /// Its initial voters, the same on every node; used only when the group is pristine. A node that is none of them
+    /// has an empty replica, which does nothing until a leader adds it.
     pub members: BTreeSet<NodeId>,
 }

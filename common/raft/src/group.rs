@@ -1,7 +1,8 @@
 //! The handle of one group's replica.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eggs_machine::{Command, StoreRead};
@@ -13,6 +14,7 @@ use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
 use crate::log::GroupLog;
+use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
 use crate::state::{GroupView, StateDb};
 use crate::types::{Raft, TypeConfig};
@@ -30,13 +32,15 @@ pub struct Group {
 pub(crate) struct Replica {
     pub(crate) group: GroupId,
     pub(crate) node: NodeId,
-    /// Who should lead when all is well.
-    pub(crate) preferred: NodeId,
     pub(crate) raft: Raft,
     pub(crate) log: GroupLog,
     pub(crate) state: Arc<StateDb>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) timing: Timing,
+    /// Held by the one step of a change of members that is under way.
+    pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
+    /// One more than the version of the members as of which this replica has left; 0 if it has not.
+    pub(crate) left: AtomicU64,
 }
 
 /// Who leads, as far as this replica knows.
@@ -65,8 +69,10 @@ pub struct GroupStatus {
     pub applied: Option<u64>,
     /// Index of the last entry that was purged from the log.
     pub purged: Option<u64>,
-    /// Who votes.
-    pub voters: BTreeSet<NodeId>,
+    /// Who takes part, as far as this replica knows that it is decided.
+    pub members: Members,
+    /// How far the others are, if this replica leads.
+    pub progress: BTreeMap<NodeId, Progress>,
 }
 
 type ServerWatch =
@@ -196,9 +202,9 @@ impl Group {
 
     /// How far this replica is.
     pub fn status(&self) -> GroupStatus {
+        let situation = self.replica.situation();
         let metrics = self.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
-        let voters = metrics.membership_config.voter_ids();
         GroupStatus {
             group: self.replica.group,
             term: metrics.current_term,
@@ -207,7 +213,8 @@ impl Group {
             committed: metrics.local_committed.map(|id| id.index()),
             applied: metrics.last_applied.map(|id| id.index()),
             purged: metrics.purged.map(|id| id.index()),
-            voters: voters.filter_map(NodeId::from_u64).collect(),
+            members: Members::of(&metrics.committed_membership_config),
+            progress: situation.map_or_else(BTreeMap::new, |(known, _)| known.progress),
         }
     }
 
@@ -216,6 +223,55 @@ impl Group {
         if to != self.replica.node {
             // An error means that the group has stopped: then nobody is led from here anyway.
             let _ = self.replica.raft.trigger().transfer_leader(to.get()).await;
+        }
+    }
+
+    /// Who takes part, as far as this replica knows that it is decided.
+    pub fn members(&self) -> Members {
+        let metrics = self.replica.raft.metrics();
+        Members::of(&metrics.borrow_watched().committed_membership_config)
+    }
+
+    /// Whether this replica takes part, as far as it knows that it is decided.
+    pub fn is_member(&self) -> bool {
+        let metrics = self.replica.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let members = metrics.committed_membership_config.membership();
+        members.get_node(&self.replica.node.get()).is_some()
+    }
+
+    /// Who should lead when all is well.
+    pub fn preferred(&self) -> Option<NodeId> {
+        let metrics = self.replica.raft.metrics();
+        let members = Members::of(&metrics.borrow_watched().membership_config);
+        members::preferred(self.replica.group.0, &members.target)
+    }
+
+    /// Tells this replica what others know: that it is no member as of `version`. It stops asking for votes, until it
+    /// is a member again in a later version.
+    pub fn leave(&self, version: u64) {
+        let known = self.members().version;
+        if known.is_some_and(|known| known < version) {
+            let left = version.saturating_add(1);
+            if self.replica.left.swap(left, Ordering::Relaxed) != left {
+                tracing::info!(group = %self.replica.group, "this replica has left its group");
+            }
+            self.replica.raft.runtime_config().elect(false);
+        }
+    }
+
+    /// Undoes [`Group::leave`] once this replica has heard of later members, who include it.
+    pub(crate) fn return_if_readmitted(&self) {
+        let left = self.replica.left.load(Ordering::Relaxed);
+        if left == 0 {
+            return;
+        }
+        let members = self.members();
+        let node = &self.replica.node;
+        let admitted = members.voters.contains(node) || members.learners.contains(node);
+        if admitted && members.version.is_some_and(|version| version >= left) {
+            self.replica.left.store(0, Ordering::Relaxed);
+            self.replica.raft.runtime_config().elect(true);
         }
     }
 

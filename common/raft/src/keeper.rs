@@ -5,11 +5,11 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use eggs_proto::NodeId;
-use openraft::Instant as _;
 use openraft::async_runtime::WatchReceiver;
 use tokio::time::Instant;
 
 use crate::group::Group;
+use crate::members::MemberChange;
 use crate::node::Shared;
 
 const ROUND: Duration = Duration::from_secs(1);
@@ -17,8 +17,6 @@ const ROUND: Duration = Duration::from_secs(1);
 const SETTLED: Duration = Duration::from_secs(10);
 /// Leaders that one node hands over per round.
 const TRANSFERS_PER_ROUND: usize = 4;
-/// A replica this many entries behind is still up to date.
-const LAG_MAX: u64 = 16;
 /// Entries that stay when a log is purged because of its size.
 const KEPT_WHEN_LARGE: u64 = 64;
 
@@ -36,8 +34,11 @@ pub(crate) async fn run(node: Weak<Shared>) {
         for group in &node.groups {
             watch_over(&node, group);
             keep_short(&node, group).await;
-            if group.is_leader() && group.replica.preferred != group.replica.node {
-                away.push(group);
+            group.return_if_readmitted();
+            if group.is_leader() {
+                settle(group);
+                let preferred = group.preferred().filter(|p| *p != group.replica.node);
+                away.extend(preferred.map(|preferred| (group, preferred)));
             }
         }
         hand_back(&away, &mut settled).await;
@@ -81,19 +82,31 @@ async fn keep_short(node: &Shared, group: &Group) {
     }
 }
 
+/// Finishes a change of voters that its leader did not finish.
+fn settle(group: &Group) {
+    if group.members().is_joint() {
+        let group = group.clone();
+        tokio::spawn(async move {
+            let deadline = std::time::Instant::now() + SETTLED;
+            // Whoever is changing the members right now keeps this one out.
+            let _ = group.change_members(MemberChange::Settle, deadline).await;
+        });
+    }
+}
+
 /// Hands a few groups back to nodes that have been up to date for a while.
-async fn hand_back(away: &[&Group], settled: &mut BTreeMap<NodeId, Instant>) {
+async fn hand_back(away: &[(&Group, NodeId)], settled: &mut BTreeMap<NodeId, Instant>) {
     let now = Instant::now();
     let mut behind = Vec::new();
-    for group in away {
-        if !is_up_to_date(group, group.replica.preferred) {
-            behind.push(group.replica.preferred);
+    for (group, preferred) in away {
+        if !is_up_to_date(group, *preferred) {
+            behind.push(*preferred);
         }
     }
     settled.retain(|node, _| !behind.contains(node));
     let mut handed = 0;
-    for group in away {
-        let to = group.replica.preferred;
+    for (group, to) in away {
+        let to = *to;
         if behind.contains(&to) {
             continue;
         }
@@ -107,19 +120,6 @@ async fn hand_back(away: &[&Group], settled: &mut BTreeMap<NodeId, Instant>) {
 
 /// Whether a follower has nearly everything and has answered lately.
 pub(crate) fn is_up_to_date(group: &Group, follower: NodeId) -> bool {
-    let metrics = group.replica.raft.metrics();
-    let metrics = metrics.borrow_watched();
-    let last = metrics.last_log_index.unwrap_or(0);
-    let matched = metrics
-        .replication
-        .as_ref()
-        .and_then(|replication| replication.get(&follower.get()))
-        .and_then(|id| id.as_ref().map(|id| id.index()));
-    let fresh = metrics
-        .heartbeat
-        .as_ref()
-        .and_then(|heartbeat| heartbeat.get(&follower.get()))
-        .and_then(|at| at.as_ref())
-        .is_some_and(|at| at.elapsed() < 2 * ROUND);
-    fresh && matched.is_some_and(|index| index.saturating_add(LAG_MAX) >= last)
+    let known = group.replica.situation();
+    known.is_some_and(|(situation, _)| situation.is_up_to_date(follower))
 }

@@ -7,10 +7,13 @@
 //! **Invariant:** a reply is given only for a command that a quorum has on disk.
 //! **Invariant:** a linearizable read never misses a command that was answered before the read began.
 //! **Invariant:** a replica that finds less on its disk than it promised does not start.
+//! **Invariant:** a frame that was meant for another process is refused, so that nobody's promise counts as another's.
 
 // No server may contain the deliberate bugs of the simulator's tests.
 const _: () = assert!(!eggs_machine::bugs::COMPILED_IN);
 
+mod admin;
+mod change;
 mod codec;
 mod config;
 mod error;
@@ -18,6 +21,7 @@ mod fatal;
 mod group;
 mod keeper;
 mod log;
+mod members;
 mod memory_transport;
 mod net;
 mod node;
@@ -35,7 +39,8 @@ mod types;
 pub use config::{GroupSpec, Limits, NodeConfig, Timing};
 pub use error::{ProposeError, ReadError, StartError, TransportError};
 pub use group::{Group, GroupStatus, LeaderWatch, Leadership};
+pub use members::{ChangeError, LEARNERS_MAX, MemberChange, Members, Progress, VOTERS_MAX};
 pub use memory_transport::MemoryNetwork;
 pub use node::Node;
-pub use rpc_transport::RpcTransport;
+pub use rpc_transport::{Lookup, RpcTransport};
 pub use transport::Transport;

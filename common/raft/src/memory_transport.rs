@@ -40,6 +40,11 @@ impl MemoryNetwork {
         self.with(|inner| inner.nodes.insert(node.id(), Arc::downgrade(node)));
     }
 
+    /// The nodes that can be reached.
+    pub fn nodes(&self) -> Vec<Arc<Node>> {
+        self.with(|inner| inner.nodes.values().filter_map(Weak::upgrade).collect())
+    }
+
     /// Makes a node unreachable.
     pub fn detach(&self, node: NodeId) {
         self.with(|inner| inner.nodes.remove(&node));

@@ -114,7 +114,7 @@ impl Node {
         let end = Instant::now() + HANDOVER;
         let mut waiting = Vec::new();
         for group in &self.shared.groups {
-            let voters = group.status().voters;
+            let voters = group.status().members.target;
             let heir = voters
                 .into_iter()
                 .find(|voter| *voter != self.shared.node && keeper::is_up_to_date(group, *voter));

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
-use eggs_proto::{GroupId, NodeId};
+use eggs_proto::NodeId;
 use tokio::time::Instant;
 
 use crate::fatal::Fatal;
 use crate::group::Replica;
 use crate::log::LogDb;
+use crate::members::{self, Members};
 use crate::net::{Answerer, Network, Networks, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
@@ -34,7 +35,8 @@ pub(crate) struct Builder {
 /// A group that was just built, and how it begins.
 struct Begun {
     group: Group,
-    members: BTreeSet<NodeId>,
+    /// Who votes, as the log says.
+    voters: BTreeSet<NodeId>,
     pristine: bool,
 }
 
@@ -64,11 +66,11 @@ impl Builder {
     pub(crate) async fn start(self, mut specs: Vec<GroupSpec>) -> Result<Arc<Node>, StartError> {
         specs.sort_by_key(|spec| spec.group);
         let silence_end = Instant::now() + self.config.timing.silence();
-        let mut answerer = Answerer::default();
+        let mut answerer = Answerer::new(self.config.node);
         let mut begun = Vec::with_capacity(specs.len());
         for spec in specs {
             let one = self.begin(spec).await?;
-            let alone = one.members.len() == 1;
+            let alone = one.voters.len() == 1 && one.voters.contains(&self.config.node);
             let silence = if one.pristine || alone {
                 Silence::None
             } else {
@@ -135,29 +137,28 @@ impl Builder {
                 .await
                 .map_err(|cause| failed(cause.to_string()))?;
         }
+        let voters = raft
+            .with_raft_state(|state| Members::of(state.membership_state.effective()).voters)
+            .await
+            .map_err(|cause| failed(cause.to_string()))?;
         let proposer = Proposer::new(raft.clone(), self.config.limits.waiting_commands_max);
         let replica = Arc::new(Replica {
             group,
             node,
-            preferred: preferred(group, &spec.members).unwrap_or(node),
             raft,
             log,
             state: Arc::clone(&self.state),
             proposer,
             timing: self.config.timing,
+            changing: Arc::default(),
+            left: AtomicU64::new(0),
         });
         Ok(Begun {
             group: Group { replica },
-            members: spec.members,
+            voters,
             pristine,
         })
     }
-}
-
-/// Leaders are spread evenly: group g belongs to member number g modulo their number.
-fn preferred(group: GroupId, members: &BTreeSet<NodeId>) -> Option<NodeId> {
-    let at = usize::from(group.0).checked_rem(members.len())?;
-    members.iter().nth(at).copied()
 }
 
 fn open_stores(
@@ -218,8 +219,9 @@ async fn elections(begun: Vec<Begun>, silence_end: Instant, timing: Timing) {
     let (mut first, mut second) = (Vec::new(), Vec::new());
     for one in begun {
         let replica = &one.group.replica;
-        let ours = replica.preferred == replica.node;
-        let at = if one.members.len() == 1 || one.pristine {
+        let preferred = members::preferred(replica.group.0, &one.voters);
+        let ours = preferred == Some(replica.node);
+        let at = if one.voters.len() == 1 || one.pristine {
             start
         } else {
             silence_end

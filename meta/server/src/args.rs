@@ -11,7 +11,7 @@ use clap::Parser;
 use eggs_raft::Timing;
 use eggs_rpc::{Credentials, PeerRole};
 
-use crate::{Running, ServerConfig};
+use crate::{Beginning, Running, ServerConfig};
 
 /// Default of `--heartbeat-ms`. Election time-outs are 3 to 6 times this.
 const HEARTBEAT_MS: u64 = 250;
@@ -32,6 +32,9 @@ pub struct Args {
     /// All processes of this kind, itself included: 0=ADDR,1=ADDR,...
     #[arg(long, value_delimiter = ',', required = true, value_parser = parse_peer)]
     pub peers: Vec<(u32, SocketAddr)>,
+    /// Begin with no replica, until `eggscli meta` moves some here; without it, --peers are the first members
+    #[arg(long)]
+    pub join: bool,
     /// Addresses of the registry in order of their numbers
     #[arg(long, value_delimiter = ',', required = true)]
     pub registry: Vec<SocketAddr>,
@@ -71,6 +74,11 @@ impl Args {
             dir: self.dir,
             listen: self.listen,
             peers,
+            beginning: if self.join {
+                Beginning::Joiner
+            } else {
+                Beginning::Founder
+            },
             registry: self.registry,
             credentials: Credentials::from_file(&self.secret_file, PeerRole::Server)?,
             http: self.http,
@@ -135,7 +143,10 @@ where
     let config = args.into_config()?;
     let result = runtime.block_on(async {
         let signal = eggs_obs::shutdown_signal().context("listen for signals")?;
-        let running = start(config).await?;
+        let running = tokio::select! {
+            running = start(config) => running?,
+            () = signal.cancelled() => return Ok(()),
+        };
         let stop = running.stop_token();
         tokio::spawn(async move {
             signal.cancelled().await;

@@ -7,6 +7,15 @@ use std::path::PathBuf;
 use eggs_raft::Timing;
 use eggs_rpc::Credentials;
 
+/// How a process with a new directory begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// With all its peers as the first members of each group.
+    Founder,
+    /// With no replica, until one is moved to it.
+    Joiner,
+}
+
 /// What a process is told.
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -16,9 +25,10 @@ pub struct ServerConfig {
     pub dir: PathBuf,
     /// Where it listens.
     pub listen: SocketAddr,
-    /// All processes of its role, itself included, and where they are reached. They are the first members of
-    /// each group.
+    /// Processes of its role, itself included, and where they are reached.
     pub peers: BTreeMap<u32, SocketAddr>,
+    /// How it begins.
+    pub beginning: Beginning,
     /// The processes of the registry in order of their numbers.
     pub registry: Vec<SocketAddr>,
     /// A server's credentials.

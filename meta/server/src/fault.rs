@@ -22,6 +22,13 @@ impl FaultBox {
         CallError::Unavailable("this replica has met a fault and stops".into())
     }
 
+    /// Ends the process for another reason.
+    pub fn end(&self, why: String) {
+        let mut first = self.first.lock().unwrap_or_else(PoisonError::into_inner);
+        first.get_or_insert(why);
+        self.met.notify_one();
+    }
+
     /// Waits for the first fault.
     pub async fn met(&self) -> String {
         loop {

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use eggs_proto::hello::PeerRole;
-use eggs_proto::{CallError, MessageKind};
+use eggs_proto::{CallError, MessageKind, decode};
 use eggs_raft::Node;
 use eggs_rpc::{Handler, Peer, Reply, Request};
 
@@ -55,6 +55,18 @@ impl<S: Service> Handler for Front<S> {
             MessageKind::Raft => {
                 let (body, payload) = node.handle_peer(request.body, request.payload).await;
                 Reply { body, payload }
+            }
+            MessageKind::Meta if peer.role != PeerRole::Server => {
+                peer.complain(&CallError::Forbidden);
+                refuse(CallError::Forbidden)
+            }
+            MessageKind::Meta => {
+                let answer = match decode(&request.body) {
+                    Ok(asked) => node.handle_meta(asked, request.deadline.into_std()).await,
+                    Err(_) => Err(CallError::Malformed),
+                };
+                call::complain(peer, &answer);
+                call::reply(&answer)
             }
             MessageKind::Hello
             | MessageKind::Shard

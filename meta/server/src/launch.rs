@@ -9,7 +9,7 @@ use anyhow::{Context, anyhow};
 use eggs_machine::TableSpec;
 use eggs_obs::{Health, Metrics, http};
 use eggs_proto::{NodeId, ProcessRole};
-use eggs_raft::{Group, GroupSpec, Node, NodeConfig, RpcTransport};
+use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
 use eggs_registry_client::{ClusterView, Condition, Member, RegistryClient, announce};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio::task::JoinHandle;
@@ -18,9 +18,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::fault::FaultBox;
 use crate::front::{Front, Service};
+use crate::identity;
+use crate::label::Identity;
 use crate::look::Look;
 use crate::metrics::NodeMetrics;
-use crate::{ServerConfig, label};
+use crate::{Beginning, ServerConfig, label, members};
 
 /// Longest time to hand over leadership and to flush when stopping.
 const SHUTDOWN: Duration = Duration::from_secs(4);
@@ -31,6 +33,8 @@ const STOP_MS: u64 = 500;
 pub(crate) struct Parts {
     pub config: ServerConfig,
     pub node: NodeId,
+    pub identity: Identity,
+    /// The first members of new groups.
     pub members: BTreeSet<NodeId>,
     pub rpc: Client,
     pub registry: RegistryClient,
@@ -86,12 +90,20 @@ impl Parts {
         program: &'static str,
     ) -> anyhow::Result<Self> {
         let node = NodeId::new(role, config.id);
-        label::check(&config.dir, node)?;
-        let members = config.peers.keys().map(|id| NodeId::new(role, *id));
+        let identity = label::check(&config.dir, node)?;
+        let members = match config.beginning {
+            Beginning::Founder => config
+                .peers
+                .keys()
+                .map(|id| NodeId::new(role, *id))
+                .collect(),
+            Beginning::Joiner => BTreeSet::new(),
+        };
         let rpc = Client::new(config.credentials.clone(), program, ClientLimits::default());
         Ok(Self {
             node,
-            members: members.collect(),
+            identity,
+            members,
             registry: RegistryClient::new(rpc.clone(), config.registry.clone()),
             rpc,
             metrics: Metrics::new(program),
@@ -119,7 +131,11 @@ impl Parts {
             ),
             None => None,
         };
-        let node = self.start_node(program.groups, program.tables).await?;
+        let (registry, dir) = (&self.registry, &self.config.dir);
+        identity::confirm_new(registry, dir, self.node, self.identity).await?;
+        let node = self
+            .start_node(program.groups, program.tables, program.view.clone())
+            .await?;
         if program.front.node.set(node.clone()).is_err() {
             return Err(anyhow!("a process has one node"));
         }
@@ -150,6 +166,13 @@ impl Parts {
         });
         let announcing = self.announce(&node, address);
         background.spawn(announcing);
+        let (told, registry) = (node.clone(), self.registry.clone());
+        background.spawn(|stop| members::run(told, registry, stop));
+        let (registry, fault) = (self.registry.clone(), self.fault.clone());
+        let confirming = identity::confirm_again(registry, self.node, self.identity, fault);
+        background.spawn(|stop| async move {
+            let _ = stop.run_until_cancelled(confirming).await;
+        });
         tracing::info!(node = %self.node, %address, "serving");
         let task = tokio::spawn(self.supervise(node, background));
         Ok(Running {
@@ -164,6 +187,7 @@ impl Parts {
         &self,
         groups: Vec<GroupSpec>,
         tables: Vec<TableSpec>,
+        view: ClusterView,
     ) -> anyhow::Result<Arc<Node>> {
         let mut config = NodeConfig::new(self.node, self.config.dir.join("raft"), tables);
         config.timing = self.config.timing;
@@ -174,10 +198,29 @@ impl Parts {
             .iter()
             .map(|(id, address)| (NodeId::new(role, *id), *address))
             .collect();
-        let transport = RpcTransport::new(self.rpc.clone(), peers);
+        let lookup: Lookup = Box::new(move |node| view.current().address(node));
+        let transport = RpcTransport::with_lookup(self.rpc.clone(), peers, lookup);
         Node::start(config, groups, transport)
             .await
+            .map_err(|error| self.with_remedy(error))
             .with_context(|| format!("start {} in {}", self.node, self.config.dir.display()))
+    }
+
+    /// A replica that has lost what it promised must not come back as it was: says what to do instead.
+    fn with_remedy(&self, error: StartError) -> anyhow::Error {
+        let lost = match &error {
+            StartError::LostDisk(_) | StartError::DamagedLog { .. } => true,
+            StartError::Config(_)
+            | StartError::Io { .. }
+            | StartError::Store { .. }
+            | StartError::State(_)
+            | StartError::Group { .. } => false,
+        };
+        if lost {
+            anyhow!("{error}; to replace it, {}", identity::remedy(self.node))
+        } else {
+            error.into()
+        }
     }
 
     /// Registers and reports which groups are led.
@@ -186,14 +229,13 @@ impl Parts {
         node: &Arc<Node>,
         bound: SocketAddr,
     ) -> impl FnOnce(CancellationToken) -> BoxFuture + use<> {
-        let members: Vec<_> = self.members.iter().copied().collect();
-        let groups: Vec<_> = node.groups().map(|g| (g.id(), members.clone())).collect();
         // What peers reach us by, which is not always what we listen on.
         let address = self.config.peers.get(&self.config.id).unwrap_or(&bound);
         let member = Member {
             node: self.node,
             address: address.to_string(),
-            groups,
+            // Who the members are is said as they change.
+            groups: Vec::new(),
             services: Vec::new(),
         };
         let (registry, node) = (self.registry.clone(), node.clone());

@@ -15,14 +15,16 @@ mod clock;
 mod config;
 mod fault;
 mod front;
+mod identity;
 mod label;
 mod launch;
 mod look;
+mod members;
 mod metrics;
 mod shard;
 mod shard_round;
 
-pub use config::ServerConfig;
+pub use config::{Beginning, ServerConfig};
 pub use launch::Running;
 
 /// Starts a process with a replica of every shard.

@@ -34,7 +34,8 @@ impl Look {
     /// Returns the number of groups without a leader.
     fn once(&self) -> usize {
         let led = self.node.groups().filter(Group::is_leader).count();
-        let leaderless = self.node.groups().filter(|g| g.leader().is_none()).count();
+        let members = self.node.groups().filter(Group::is_member);
+        let leaderless = members.filter(|g| g.leader().is_none()).count();
         let gauge = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.metrics.led.set(gauge(led));
         self.metrics.leaderless.set(gauge(leaderless));

@@ -102,6 +102,7 @@ async fn nonsense_is_refused(c: &mut Cluster) {
         (MessageKind::Cdc, CallError::NotHosted),
         (MessageKind::Block, CallError::NotHosted),
         (MessageKind::Raft, CallError::Forbidden),
+        (MessageKind::Meta, CallError::Forbidden),
     ] {
         let answer: CallResult<ShardReply> = c.ask(anybody, kind, encode(&call)).await.unwrap();
         assert_eq!(answer, Err(error), "{kind:?}");
@@ -139,4 +140,25 @@ async fn a_directory_or_port_of_another_is_one_clear_sentence() {
     let error = eggs_meta_server::start_shard(other).await.unwrap_err();
     let text = format!("{error:#}");
     assert!(text.contains("belongs to shard0, this is shard1"), "{text}");
+}
+
+#[tokio::test]
+async fn a_process_whose_directory_is_gone_does_not_act_under_its_old_name() {
+    let mut c = Cluster::start(1, 0).await;
+    let kept = c.config(ProcessRole::Shard, 0);
+    c.stop_all().await;
+    c.start_all().await; // its own directory is no obstacle
+    c.stop_all().await;
+    std::fs::remove_dir_all(&kept.dir).unwrap();
+    for _ in 0..2 {
+        let error = eggs_meta_server::start_shard(kept.clone())
+            .await
+            .unwrap_err();
+        let text = format!("{error:#}");
+        assert!(
+            text.contains("eggscli meta replace shard0 shardN"),
+            "{text}"
+        );
+        assert!(!kept.dir.join("raft").exists(), "no replica has started");
+    }
 }

@@ -6,12 +6,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::{
     HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
 };
 use eggs_proto::{
     BlockServiceId, CallError, CallResult, ClusterMap, Epoch, GroupId, MessageKind, NodeId,
-    RequestId, ServiceKey, ServiceState, decode, encode,
+    Refusal, RequestId, ServiceKey, ServiceState, decode, encode,
 };
 use eggs_rpc::{Client, RpcError};
 use tokio::time::{Instant, sleep_until};
@@ -76,9 +77,10 @@ impl RegistryClient {
         match self.call(&RegistryRequest::Map { known }, timeout).await? {
             RegistryReply::Map(map) => Ok(Some(map)),
             RegistryReply::Unchanged => Ok(None),
-            RegistryReply::Done | RegistryReply::Keys(_) | RegistryReply::Health { .. } => {
-                Err(RegistryError::Unexpected)
-            }
+            RegistryReply::Done
+            | RegistryReply::Keys(_)
+            | RegistryReply::Health { .. }
+            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -92,7 +94,8 @@ impl RegistryClient {
             RegistryReply::Done
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
-            | RegistryReply::Health { .. } => Err(RegistryError::Unexpected),
+            | RegistryReply::Health { .. }
+            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -146,6 +149,48 @@ impl RegistryClient {
         self.done(&request, timeout).await
     }
 
+    /// Makes a directory the only one that may act as a process; for servers only. `false` if another one is, or
+    /// nobody may any more.
+    pub async fn claim(
+        &self,
+        node: NodeId,
+        incarnation: u64,
+        timeout: Duration,
+    ) -> Result<bool, RegistryError> {
+        let request = RegistryRequest::Claim {
+            id: self.next_id(),
+            node,
+            incarnation,
+        };
+        match self.done(&request, timeout).await {
+            Ok(()) => Ok(true),
+            Err(RegistryError::Refused(CallError::Refused(Refusal::Exists))) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Tells who votes in which group; for servers only. Answers what the registry knows better.
+    pub async fn members(
+        &self,
+        node: NodeId,
+        groups: Vec<GroupMembers>,
+        timeout: Duration,
+    ) -> Result<Vec<GroupMembers>, RegistryError> {
+        let request = RegistryRequest::Members {
+            id: self.next_id(),
+            node,
+            groups,
+        };
+        match self.call(&request, timeout).await? {
+            RegistryReply::Members(newer) => Ok(newer),
+            RegistryReply::Done
+            | RegistryReply::Unchanged
+            | RegistryReply::Map(_)
+            | RegistryReply::Keys(_)
+            | RegistryReply::Health { .. } => Err(RegistryError::Unexpected),
+        }
+    }
+
     /// Health in words, with its severity.
     pub async fn health(
         &self,
@@ -156,7 +201,8 @@ impl RegistryClient {
             RegistryReply::Done
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
-            | RegistryReply::Keys(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Keys(_)
+            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -170,7 +216,8 @@ impl RegistryClient {
             RegistryReply::Unchanged
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
-            | RegistryReply::Health { .. } => Err(RegistryError::Unexpected),
+            | RegistryReply::Health { .. }
+            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
         }
     }
 

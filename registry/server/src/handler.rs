@@ -15,6 +15,7 @@ use eggs_registry_state::{
 use eggs_rpc::{Handler, Peer, PeerRole, Reply, Request};
 
 use crate::forward::Forward;
+use crate::members;
 use crate::queries;
 use crate::replica::Replica;
 
@@ -72,6 +73,18 @@ impl Handler for RegistryHandler {
                 Reply { body, payload }
             }
             MessageKind::Raft => refuse(CallError::Forbidden),
+            MessageKind::Meta if peer.role == PeerRole::Server => {
+                let deadline = request.deadline.into_std();
+                let answer = match decode(&request.body) {
+                    Ok(asked) => started.node.handle_meta(asked, deadline).await,
+                    Err(_) => Err(CallError::Malformed),
+                };
+                Reply {
+                    body: encode(&answer).into(),
+                    payload: Bytes::new(),
+                }
+            }
+            MessageKind::Meta => refuse(CallError::Forbidden),
             MessageKind::Hello | MessageKind::Shard | MessageKind::Cdc | MessageKind::Block => {
                 refuse(CallError::NotHosted)
             }
@@ -135,6 +148,25 @@ async fn answer(
             servers_only(role)?;
             let command = RegistryCommand::SetServiceState { service, state };
             tracing::info!(%service, ?state, "state of a disk is set by hand");
+            replica.propose(&command, Some(id), deadline).await
+        }
+        RegistryRequest::Claim {
+            id,
+            node,
+            incarnation,
+        } => {
+            servers_only(role)?;
+            let command = RegistryCommand::Claim { node, incarnation };
+            replica.propose(&command, Some(id), deadline).await
+        }
+        RegistryRequest::Members { id, node, groups } => {
+            servers_only(role)?;
+            members::note(replica, (id, node), groups, deadline).await
+        }
+        RegistryRequest::Retire { id, node } => {
+            servers_only(role)?;
+            tracing::info!(%node, "a process retires");
+            let command = RegistryCommand::Retire { node };
             replica.propose(&command, Some(id), deadline).await
         }
     }

@@ -17,6 +17,7 @@ mod freshness;
 mod handler;
 mod http;
 mod label;
+mod members;
 mod pulse;
 mod queries;
 mod replica;

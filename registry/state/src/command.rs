@@ -1,5 +1,6 @@
 //! What goes through the registry's log.
 
+use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::{ServiceRegistration, ServiceReport};
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,20 @@ pub enum RegistryCommand {
     },
     /// What the leader has heard since its last one.
     Observe(Observation),
+    /// A directory becomes the only one that may act as a process.
+    Claim {
+        /// The process.
+        node: NodeId,
+        /// The directory.
+        incarnation: u64,
+    },
+    /// A process says who votes in its groups.
+    NoteMembers(Vec<GroupMembers>),
+    /// A process without replicas leaves for good.
+    Retire {
+        /// The process.
+        node: NodeId,
+    },
 }
 
 /// A process as it describes itself.

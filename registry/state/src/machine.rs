@@ -46,6 +46,9 @@ fn apply(store: &mut dyn Store, context: ApplyContext, command: &[u8]) -> Result
             ops::set_service_state(&mut tx, service, state)?;
         }
         RegistryCommand::Observe(observation) => ops::observe(&mut tx, &observation)?,
+        RegistryCommand::Claim { node, incarnation } => ops::claim(&mut tx, node, incarnation)?,
+        RegistryCommand::NoteMembers(groups) => ops::note_members(&mut tx, groups)?,
+        RegistryCommand::Retire { node } => ops::retire(&mut tx, node)?,
     }
     tx.finish();
     Ok(())

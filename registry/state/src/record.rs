@@ -127,6 +127,37 @@ impl Stored for GroupRecord {
 impl Stored for KeyRecord {
     const WHAT: &'static str = "registry_keys";
 }
+impl Stored for MembersRecord {
+    const WHAT: &'static str = "registry_members";
+}
+impl Stored for IdentityRecord {
+    const WHAT: &'static str = "registry_identities";
+}
+
+/// Who votes in a group, as its replicas said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MembersRecord {
+    /// Index of the log entry of that group that says so.
+    pub version: u64,
+    pub voters: Vec<NodeId>,
+}
+
+/// Whether a name may be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum IdentityState {
+    /// By the directory that claimed it.
+    Claimed,
+    /// By nobody, ever again.
+    Retired,
+}
+
+/// Whose name a process's is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct IdentityRecord {
+    /// Of the directory that claimed it; 0 if none ever did.
+    pub incarnation: u64,
+    pub state: IdentityState,
+}
 
 #[cfg(test)]
 mod tests {
@@ -198,5 +229,15 @@ mod tests {
             leader: Some(node),
         };
         check(&group, expect!["01018280808010018280808010"]);
+        let members = MembersRecord {
+            version: 1,
+            voters: vec![node],
+        };
+        check(&members, expect!["0101018280808010"]);
+        let identity = IdentityRecord {
+            incarnation: 1,
+            state: IdentityState::Retired,
+        };
+        check(&identity, expect!["010101"]);
     }
 }

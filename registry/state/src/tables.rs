@@ -20,8 +20,13 @@ pub(crate) const GROUPS: Table = Table(19);
 /// Disk → [`crate::record::KeyRecord`].
 pub(crate) const KEYS: Table = Table(20);
 
+/// Group → [`crate::record::MembersRecord`].
+pub(crate) const MEMBERS: Table = Table(21);
+/// Process → [`crate::record::IdentityRecord`].
+pub(crate) const IDENTITIES: Table = Table(22);
+
 /// The tables of the registry.
-pub const TABLES: [TableSpec; 5] = [
+pub const TABLES: [TableSpec; 7] = [
     TableSpec {
         table: CLUSTER,
         name: "registry_cluster",
@@ -41,6 +46,14 @@ pub const TABLES: [TableSpec; 5] = [
     TableSpec {
         table: KEYS,
         name: "registry_keys",
+    },
+    TableSpec {
+        table: MEMBERS,
+        name: "registry_members",
+    },
+    TableSpec {
+        table: IDENTITIES,
+        name: "registry_identities",
     },
 ];
 
@@ -101,6 +114,11 @@ pub(crate) fn get<K: Key, V: Stored>(
 /// Writes a value.
 pub(crate) fn put<K: Key, V: Stored>(store: &mut dyn Store, table: Table, key: K, value: &V) {
     store.put(table, &key.bytes(), &to_bytes(value));
+}
+
+/// Removes a value.
+pub(crate) fn remove<K: Key>(store: &mut dyn Store, table: Table, key: K) {
+    store.delete(table, &key.bytes());
 }
 
 /// Reads a whole table in order of its keys.

@@ -1,11 +1,14 @@
 //! What can be read from the state.
 
 use eggs_machine::{Fault, StoreRead};
+use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::ServiceReport;
-use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupInfo, NodeId, ServiceKey, Time};
+use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupId, GroupInfo, NodeId, ServiceKey, Time};
 
-use crate::record::{ClusterRecord, GroupRecord, KeyRecord, NodeRecord, ServiceRecord};
-use crate::tables::{self, CLUSTER, GROUPS, KEYS, NODES, SERVICES};
+use crate::record::{
+    ClusterRecord, GroupRecord, KeyRecord, MembersRecord, NodeRecord, ServiceRecord,
+};
+use crate::tables::{self, CLUSTER, GROUPS, KEYS, MEMBERS, NODES, SERVICES};
 use crate::{GROUPS_MAX, ServiceCondition};
 
 /// What the map does not say about a process.
@@ -96,6 +99,16 @@ pub fn service_keys(store: &dyn StoreRead) -> Result<Vec<(BlockServiceId, Servic
         .into_iter()
         .map(|(service, KeyRecord(key))| (service, key))
         .collect())
+}
+
+/// Who votes in a group and as of which version, if its replicas have said so.
+pub fn members(store: &dyn StoreRead, group: GroupId) -> Result<Option<GroupMembers>, Fault> {
+    let known: Option<MembersRecord> = tables::get(store, MEMBERS, group)?;
+    Ok(known.map(|MembersRecord { version, voters }| GroupMembers {
+        group,
+        version,
+        voters,
+    }))
 }
 
 /// Whether a process and all disks that it reports on are registered. If not, it has to register (again).

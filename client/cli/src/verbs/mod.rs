@@ -22,10 +22,13 @@ mod undelete;
 mod write;
 mod xattr;
 
+use std::time::Duration;
+
 use crate::access::connect;
 use crate::args::{Args, Verb};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use crate::meta;
 use crate::output::Format;
 
 /// Runs a verb.
@@ -36,7 +39,15 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
     } else {
         Format::Text
     };
-    let context = &Context { client, format };
+    let patience = match &args.verb {
+        Verb::Meta { patience, .. } => Duration::from_secs(*patience),
+        _ => Duration::ZERO,
+    };
+    let context = &Context {
+        client,
+        format,
+        patience,
+    };
     match args.verb {
         Verb::Ls { long, path } => {
             let detail = if long {
@@ -113,5 +124,6 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Verb::Du { path } => du::run(context, &path).await,
         Verb::Disk(verb) => disk::run(context, verb).await,
         Verb::Status => status::run(context).await,
+        Verb::Meta { verb, .. } => meta::run(context, verb).await,
     }
 }

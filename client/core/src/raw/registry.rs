@@ -31,7 +31,8 @@ impl Client {
             RegistryReply::Done
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
-            | RegistryReply::Keys(_) => Err(ClientError::Protocol {
+            | RegistryReply::Keys(_)
+            | RegistryReply::Members(_) => Err(ClientError::Protocol {
                 what: "the registry".to_owned(),
             }),
         }

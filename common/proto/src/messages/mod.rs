@@ -6,6 +6,7 @@
 pub mod audit;
 pub mod block;
 pub mod cdc;
+pub mod meta;
 pub mod registry;
 pub mod shard;
 pub mod tree;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::meta::GroupMembers;
 use crate::{
     BlockServiceId, ClusterMap, Epoch, FailureDomainId, GroupId, NodeId, RequestId, ServiceKey,
     ServiceState, StorageClass,
@@ -50,6 +51,34 @@ pub enum RegistryRequest {
     },
     /// Health in words. → `Health`
     Health,
+    /// Servers only: a directory becomes the only one that may ever act as this process. Refused with `Exists` if
+    /// another one is, or if the process has retired. A repeat is fine. → `Done`
+    Claim {
+        /// Names the change.
+        id: RequestId,
+        /// The process.
+        node: NodeId,
+        /// A random number of its directory.
+        incarnation: u64,
+    },
+    /// Servers only: who votes in which group, as far as a process knows that it is decided. What is newer than what
+    /// the registry knows is kept. → `Members`
+    Members {
+        /// Names the change.
+        id: RequestId,
+        /// The process that says so.
+        node: NodeId,
+        /// What it knows.
+        groups: Vec<GroupMembers>,
+    },
+    /// Servers only: a process that votes in no group any more leaves the map; nobody may ever act as it again.
+    /// `NotEmpty` if it still votes in one. A repeat is fine. → `Done`
+    Retire {
+        /// Names the change.
+        id: RequestId,
+        /// The process.
+        node: NodeId,
+    },
 }
 
 /// A disk as its process knows it.
@@ -129,4 +158,6 @@ pub enum RegistryReply {
         /// In order of severity.
         findings: Vec<HealthFinding>,
     },
+    /// Of the groups asked about, those of which something newer is known.
+    Members(Vec<GroupMembers>),
 }

@@ -142,6 +142,7 @@ fn numbers_that_are_no_message() {
         17 Cdc
         18 Block
         19 Registry
+        20 Meta
         64 Raft"#]]
     .assert_eq(&text.join("\n"));
     for roles in [

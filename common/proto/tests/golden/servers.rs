@@ -3,6 +3,9 @@
 use eggs_proto::audit::{CdcAuditPage, RunningTransaction};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
+use eggs_proto::meta::{
+    GroupMembers, MemberStep, MetaReply, MetaRequest, ReplicaInfo, ReplicaProgress, Wait,
+};
 use eggs_proto::registry::{
     HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
 };
@@ -151,6 +154,94 @@ fn blocks() {
     );
 }
 
+fn members() -> GroupMembers {
+    GroupMembers {
+        group: GroupId(1),
+        version: 2,
+        voters: vec![NodeId::new(ProcessRole::Shard, 3)],
+    }
+}
+
+#[test]
+fn replicas() {
+    let node = NodeId::new(ProcessRole::Shard, 3);
+    let group = GroupId(1);
+    pin!(
+        MetaRequest[Replicas, Transfer, Change],
+        [
+            MetaRequest::Replicas { group: Some(group) },
+            MetaRequest::Transfer { group, to: node },
+            MetaRequest::Change { group, change: MemberStep::Settle },
+        ],
+        expect![[r#"
+            Replicas 000101
+            Transfer 01018380808010
+            Change 020103
+        "#]]
+    );
+    pin!(
+        MemberStep[AddLearner, Promote, Remove, Settle],
+        [
+            MemberStep::AddLearner(node),
+            MemberStep::Promote { add: node, remove: Some(node) },
+            MemberStep::Remove(node),
+            MemberStep::Settle,
+        ],
+        expect![[r#"
+            AddLearner 008380808010
+            Promote 018380808010018380808010
+            Remove 028380808010
+            Settle 03
+        "#]]
+    );
+    let info = ReplicaInfo {
+        group,
+        term: 2,
+        leader: Some(node),
+        last_log: 3,
+        applied: 4,
+        version: 5,
+        voters: vec![node],
+        changing: true,
+        learners: vec![],
+        progress: vec![ReplicaProgress {
+            node,
+            matched: Some(6),
+            heard_ms: None,
+        }],
+    };
+    pin!(
+        MetaReply[Done, Replicas, Waits],
+        [
+            MetaReply::Done,
+            MetaReply::Replicas(vec![info]),
+            MetaReply::Waits(Wait::Busy),
+        ],
+        expect![[r#"
+            Done 00
+            Replicas 010101020183808080100304050183808080100100018380808010010600
+            Waits 0200
+        "#]]
+    );
+    pin!(
+        Wait[Busy, Behind, NotMember, NoMajority, TooMany],
+        [
+            Wait::Busy,
+            Wait::Behind(node),
+            Wait::NotMember(node),
+            Wait::NoMajority,
+            Wait::TooMany,
+        ],
+        expect![[r#"
+            Busy 00
+            Behind 018380808010
+            NotMember 028380808010
+            NoMajority 03
+            TooMany 04
+        "#]]
+    );
+}
+
 #[test]
 fn registry() {
     let node = NodeId::new(ProcessRole::Blocks, 1);
@@ -172,7 +263,9 @@ fn registry() {
     let (address, state) = ("a:1".to_string(), ServiceState::Stale);
     let groups = vec![(GroupId(1), vec![node])];
     pin!(
-        RegistryRequest[Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health],
+        RegistryRequest[
+            Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health, Claim, Members, Retire,
+        ],
         [
             RegistryRequest::Map { known: Some(Epoch(1)) },
             RegistryRequest::Keys,
@@ -184,6 +277,9 @@ fn registry() {
             },
             RegistryRequest::SetServiceState { id: ID, service: SERVICE, state },
             RegistryRequest::Health,
+            RegistryRequest::Claim { id: ID, node, incarnation: 1 },
+            RegistryRequest::Members { id: ID, node, groups: vec![members()] },
+            RegistryRequest::Retire { id: ID, node },
         ],
         expect![[r#"
             Map 000101
@@ -192,6 +288,9 @@ fn registry() {
             Heartbeat 03818080803001010109010203040501
             SetServiceState 0406070903
             Health 05
+            Claim 060607818080803001
+            Members 0706078180808030010102018380808010
+            Retire 0806078180808030
         "#]]
     );
     let info = BlockServiceInfo {
@@ -233,13 +332,14 @@ fn registry() {
     };
     let keys = vec![(SERVICE, ServiceKey::new([1; 32]))];
     pin!(
-        RegistryReply[Done, Unchanged, Map, Keys, Health],
+        RegistryReply[Done, Unchanged, Map, Keys, Health, Members],
         [
             RegistryReply::Done,
             RegistryReply::Unchanged,
             RegistryReply::Map(map),
             RegistryReply::Keys(keys),
             RegistryReply::Health { severity, findings: vec![finding] },
+            RegistryReply::Members(vec![members()]),
         ],
         expect![[r#"
             Done 00
@@ -247,6 +347,7 @@ fn registry() {
             Map 02010201818080803003613a3101020109818080803001000302030405060101818080803000
             Keys 0301090101010101010101010101010101010101010101010101010101010101010101
             Health 040101017801017801780178
+            Members 05010102018380808010
         "#]]
     );
     pin!(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use bytes::Bytes;
-use eggs_proto::GroupId;
+use eggs_proto::{GroupId, NodeId};
 use tokio::time::Instant;
 
 use super::checkpoint::Receiver;
@@ -40,12 +40,19 @@ struct Replica {
 }
 
 /// The replicas of this node, as peers reach them.
-#[derive(Default)]
 pub(crate) struct Answerer {
+    node: NodeId,
     replicas: BTreeMap<GroupId, Replica>,
 }
 
 impl Answerer {
+    pub(crate) fn new(node: NodeId) -> Self {
+        Self {
+            node,
+            replicas: BTreeMap::new(),
+        }
+    }
+
     pub(crate) fn add(&mut self, group: GroupId, raft: Raft, silence: Silence, state: &StateDb) {
         let replica = Replica {
             raft,
@@ -57,8 +64,9 @@ impl Answerer {
 
     /// Answers a frame.
     pub(crate) async fn answer(&self, body: &[u8], payload: &[u8]) -> Bytes {
-        let Ok(questions) = wire::decode_questions(body) else {
-            return wire::malformed();
+        let questions = match wire::decode_questions(self.node, body) {
+            Ok(questions) => questions,
+            Err(cause) => return wire::refusal(cause),
         };
         let answering = questions
             .into_iter()

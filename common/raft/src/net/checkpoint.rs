@@ -96,7 +96,7 @@ async fn ask(
     patience: Duration,
 ) -> Result<Answer, SendError> {
     let question = Question::Checkpoint(part).encode();
-    let body = wire::encode_questions([(to.group, &question)].into_iter());
+    let body = wire::encode_questions(to.peer, [(to.group, &question)].into_iter());
     let (body, _) = to.transport.send(to.peer, body, chunk, patience).await?;
     let mut answers = wire::decode_answers(&body)
         .map_err(|bad| TransportError::Unreachable(to.peer, bad.to_string()))?;

@@ -165,7 +165,7 @@ async fn exchange(peer: NodeId, transport: Arc<dyn Transport>, calls: Vec<Call>)
     let now = Instant::now();
     let deadline = calls.iter().map(|call| call.deadline).max();
     let patience = deadline.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
-    let body = wire::encode_questions(calls.iter().map(|call| (call.group, &call.question)));
+    let body = wire::encode_questions(peer, calls.iter().map(|call| (call.group, &call.question)));
     let sent = transport.send(peer, body, Bytes::new(), patience).await;
     let answers = match sent {
         Ok((body, _)) => read(peer, &body, calls.len()),

@@ -16,3 +16,4 @@ mod wire;
 
 pub(crate) use answer::{Answerer, Silence};
 pub(crate) use network::{Network, Networks};
+pub(crate) use wire::is_misdirected;

@@ -47,7 +47,7 @@ async fn start(dir: &Path) -> Arc<Node> {
 
 async fn ask(node: &Node, question: &Question) -> Answer {
     let question = question.encode();
-    let body = wire::encode_questions([(GROUP, &question)].into_iter());
+    let body = wire::encode_questions(node.id(), [(GROUP, &question)].into_iter());
     let (body, _) = node.handle_peer(body, Bytes::new()).await;
     wire::decode_answers(&body).unwrap().pop().unwrap()
 }
@@ -84,7 +84,7 @@ async fn a_group_that_is_not_here_says_so() {
     let question = Question::PreVote(request(2)).encode();
     let nonsense = Bytes::from_static(b"\xff\xff");
     let here = [(GroupId(9), &question), (GROUP, &nonsense)];
-    let body = wire::encode_questions(here.into_iter());
+    let body = wire::encode_questions(node_id(0), here.into_iter());
     let (body, _) = node.handle_peer(body, Bytes::new()).await;
     let answers = wire::decode_answers(&body).unwrap();
     assert!(matches!(

@@ -1,13 +1,13 @@
 //! The body of a [`eggs_proto::MessageKind::Raft`] frame.
 //!
-//! A request is a version (1), then for each question: group (2), length (4), question. An answer is a version (1), a
+//! A request is a version (1), the process it is meant for (8), then for each question: group (2), length (4), question. An answer is a version (1), a
 //! status (1), then for each question in order: length (4), answer. Numbers are little-endian, questions and answers
 //! are postcard. The payload is one chunk of a checkpoint, or empty.
 //!
 //! **Invariant:** a frame holds at most [`FRAME_QUESTIONS_MAX`] questions; nothing is sized by a peer's word.
 
 use bytes::{BufMut, Bytes, BytesMut};
-use eggs_proto::GroupId;
+use eggs_proto::{GroupId, NodeId};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
     TransferLeaderResponse, VoteRequest, VoteResponse,
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::types::{SnapshotMeta, TypeConfig, Vote};
 
 /// Changes with every change of what questions and answers look like, those of openraft included.
-const WIRE_VERSION: u8 = 1;
+const WIRE_VERSION: u8 = 2;
 /// Most questions in one frame.
 pub(crate) const FRAME_QUESTIONS_MAX: usize = 1024;
 
@@ -79,10 +79,13 @@ pub(crate) enum BadFrame {
     Malformed,
     #[error("the peer could not read our frame")]
     Refused,
+    #[error("another process has this address")]
+    Misdirected,
 }
 
 const STATUS_ANSWERS: u8 = 0;
 const STATUS_MALFORMED: u8 = 1;
+const STATUS_MISDIRECTED: u8 = 2;
 
 impl Question {
     pub(crate) fn encode(&self) -> Bytes {
@@ -108,9 +111,13 @@ fn whole<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Option<T> {
     }
 }
 
-pub(crate) fn encode_questions<'a>(questions: impl Iterator<Item = (GroupId, &'a Bytes)>) -> Bytes {
+pub(crate) fn encode_questions<'a>(
+    to: NodeId,
+    questions: impl Iterator<Item = (GroupId, &'a Bytes)>,
+) -> Bytes {
     let mut body = BytesMut::new();
     body.put_u8(WIRE_VERSION);
+    body.put_u64_le(to.get());
     for (group, question) in questions {
         body.put_u16_le(group.0);
         put_part(&mut body, question);
@@ -118,8 +125,17 @@ pub(crate) fn encode_questions<'a>(questions: impl Iterator<Item = (GroupId, &'a
     body.freeze()
 }
 
-pub(crate) fn decode_questions(mut body: &[u8]) -> Result<Vec<(GroupId, &[u8])>, BadFrame> {
+/// The questions of a frame that was meant for `me`.
+pub(crate) fn decode_questions(
+    me: NodeId,
+    mut body: &[u8],
+) -> Result<Vec<(GroupId, &[u8])>, BadFrame> {
     check_version(&mut body)?;
+    let (to, rest) = body.split_first_chunk::<8>().ok_or(BadFrame::Malformed)?;
+    if u64::from_le_bytes(*to) != me.get() {
+        return Err(BadFrame::Misdirected);
+    }
+    body = rest;
     let mut questions = Vec::new();
     while let Some((group, rest)) = body.split_first_chunk::<2>() {
         body = rest;
@@ -147,8 +163,18 @@ pub(crate) fn encode_answers(answers: &[Answer]) -> Bytes {
     body.freeze()
 }
 
-pub(crate) fn malformed() -> Bytes {
-    Bytes::from_static(&[WIRE_VERSION, STATUS_MALFORMED])
+pub(crate) fn refusal(cause: BadFrame) -> Bytes {
+    Bytes::from_static(match cause {
+        BadFrame::Misdirected => &[WIRE_VERSION, STATUS_MISDIRECTED],
+        BadFrame::Version | BadFrame::Malformed | BadFrame::Refused => {
+            &[WIRE_VERSION, STATUS_MALFORMED]
+        }
+    })
+}
+
+/// Whether an answer says that the question has reached the wrong process.
+pub(crate) fn is_misdirected(answer: &[u8]) -> bool {
+    answer == [WIRE_VERSION, STATUS_MISDIRECTED]
 }
 
 pub(crate) fn decode_answers(mut body: &[u8]) -> Result<Vec<Answer>, BadFrame> {
@@ -156,6 +182,7 @@ pub(crate) fn decode_answers(mut body: &[u8]) -> Result<Vec<Answer>, BadFrame> {
     match body.split_first() {
         Some((&STATUS_ANSWERS, rest)) => body = rest,
         Some((&STATUS_MALFORMED, _)) => return Err(BadFrame::Refused),
+        Some((&STATUS_MISDIRECTED, _)) => return Err(BadFrame::Misdirected),
         _ => return Err(BadFrame::Malformed),
     }
     let mut answers = Vec::new();
@@ -198,21 +225,41 @@ fn take_part<'a>(body: &mut &'a [u8]) -> Result<&'a [u8], BadFrame> {
 
 #[cfg(test)]
 mod tests {
+    use eggs_proto::ProcessRole;
+
     use super::*;
+
+    const ME: NodeId = NodeId::new(ProcessRole::Shard, 1);
 
     #[test]
     fn questions_come_back_and_nonsense_does_not() {
         let (one, two) = (Bytes::from_static(b"one"), Bytes::from_static(b""));
-        let body = encode_questions([(GroupId(1), &one), (GroupId(700), &two)].into_iter());
-        let read = decode_questions(&body).unwrap();
+        let body = encode_questions(ME, [(GroupId(1), &one), (GroupId(700), &two)].into_iter());
+        let read = decode_questions(ME, &body).unwrap();
         assert_eq!(read, [(GroupId(1), &b"one"[..]), (GroupId(700), &b""[..])]);
         for cut in 1..body.len() {
-            let whole = decode_questions(&body[..cut]);
-            assert!(cut == 1 || cut == 10 || whole.is_err(), "{cut}: {whole:?}");
+            let whole = decode_questions(ME, &body[..cut]);
+            assert!(cut == 9 || cut == 18 || whole.is_err(), "{cut}: {whole:?}");
         }
-        assert_eq!(decode_questions(&[]), Err(BadFrame::Malformed));
-        assert_eq!(decode_questions(&[9]), Err(BadFrame::Version));
-        assert!(decode_questions(&[1, 0, 0, 255, 255, 255, 255]).is_err());
+        assert_eq!(decode_questions(ME, &[]), Err(BadFrame::Malformed));
+        assert_eq!(decode_questions(ME, &[9]), Err(BadFrame::Version));
+        let mut endless = body[..9].to_vec();
+        endless.extend_from_slice(&[0, 0, 255, 255, 255, 255]);
+        assert_eq!(decode_questions(ME, &endless), Err(BadFrame::Malformed));
+    }
+
+    #[test]
+    fn who_is_not_meant_does_not_answer() {
+        let other = NodeId::new(ProcessRole::Shard, 2);
+        let body = encode_questions(ME, [(GroupId(1), &Bytes::new())].into_iter());
+        let read = decode_questions(other, &body);
+        assert_eq!(read, Err(BadFrame::Misdirected));
+        let answer = refusal(BadFrame::Misdirected);
+        assert!(is_misdirected(&answer) && !is_misdirected(&encode_answers(&[])));
+        assert!(matches!(
+            decode_answers(&answer),
+            Err(BadFrame::Misdirected)
+        ));
     }
 
     #[test]
@@ -224,7 +271,7 @@ mod tests {
             [Answer::Silent, Answer::CheckpointNext]
         ));
         assert!(matches!(
-            decode_answers(&malformed()),
+            decode_answers(&refusal(BadFrame::Malformed)),
             Err(BadFrame::Refused)
         ));
         assert!(decode_answers(&body[..body.len() - 1]).is_err());

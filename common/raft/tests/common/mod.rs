@@ -12,7 +12,8 @@ use eggs_machine::{
 };
 use eggs_proto::{GroupId, NodeId, ProcessRole, RequestId, Time};
 use eggs_raft::{
-    Group, GroupSpec, Limits, MemoryNetwork, Node, NodeConfig, ProposeError, StartError, Timing,
+    Group, GroupSpec, Limits, MemberChange, MemoryNetwork, Node, NodeConfig, ProposeError,
+    StartError, Timing,
 };
 
 pub const TABLE: Table = Table(16);
@@ -64,6 +65,8 @@ pub struct Cluster {
     pub network: MemoryNetwork,
     pub nodes: Vec<Option<Arc<Node>>>,
     pub groups: u16,
+    /// The first members of every group.
+    pub first: BTreeSet<NodeId>,
     pub limits: Limits,
     pub timing: Timing,
 }
@@ -79,6 +82,7 @@ impl Cluster {
             network: MemoryNetwork::default(),
             nodes: (0..size).map(|_| None).collect(),
             groups,
+            first: (0..size).map(node_id).collect(),
             limits,
             timing,
         };
@@ -96,12 +100,11 @@ impl Cluster {
         let mut config = NodeConfig::new(node_id(index), self.path(index), TABLES.to_vec());
         config.timing = self.timing;
         config.limits = self.limits;
-        let members: BTreeSet<_> = (0..self.nodes.len() as u32).map(node_id).collect();
         let specs = (0..self.groups)
             .map(|group| GroupSpec {
                 group: GroupId(group),
                 machine: Arc::new(Counters),
-                members: members.clone(),
+                members: self.first.clone(),
             })
             .collect();
         let transport = self.network.transport(node_id(index));
@@ -123,6 +126,46 @@ impl Cluster {
                 Err(e) => panic!("node {index}: {e}"),
             }
         }
+    }
+
+    /// Starts one more node, which is no member of any group.
+    pub async fn add_node(&mut self) -> u32 {
+        let index = self.nodes.len() as u32;
+        self.nodes.push(None);
+        self.start_node(index).await;
+        index
+    }
+
+    /// Crashes a node and loses its disk.
+    pub async fn destroy(&mut self, index: u32) {
+        self.crash(index).await;
+        std::fs::remove_dir_all(self.path(index)).unwrap();
+    }
+
+    /// Repeats one step until it is done.
+    pub async fn change(&self, group: u16, change: MemberChange) {
+        eventually("a change of members", async || {
+            let leader = self.leader(group).await;
+            let group = self.group(leader, group);
+            group.change_members(change, within(3_000)).await.ok()
+        })
+        .await;
+    }
+
+    /// Replaces a member by a node that is none.
+    pub async fn replace(&self, group: u16, old: u32, new: u32) {
+        let (old, new) = (node_id(old), node_id(new));
+        self.change(group, MemberChange::AddLearner(new)).await;
+        let (add, remove) = (new, Some(old));
+        self.change(group, MemberChange::Promote { add, remove })
+            .await;
+    }
+
+    /// Who votes, as the leader knows.
+    pub async fn voters(&self, group: u16) -> Vec<u32> {
+        let leader = self.leader(group).await;
+        let members = self.group(leader, group).status().members;
+        members.voters.iter().map(|node| node.index()).collect()
     }
 
     pub async fn crash(&mut self, index: u32) {

@@ -4,11 +4,11 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use eggs_meta_server::{Running, ServerConfig, start_cdc, start_shard};
+use eggs_meta_server::{Beginning, Running, ServerConfig, start_cdc, start_shard};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
 use eggs_proto::hello::Secret;
 use eggs_proto::registry::{RegistryReply, RegistryRequest};
@@ -37,9 +37,21 @@ const SECRET: Secret = Secret::new([9; 32]);
 /// Enough for a busy machine; reached only by failures.
 pub const LONG: Duration = Duration::from_secs(60);
 
-/// Knows where everybody is.
+/// Knows where everybody is, and whose name is whose.
 struct FakeRegistry {
     map: ClusterMap,
+    claims: Mutex<BTreeMap<NodeId, u64>>,
+}
+
+impl FakeRegistry {
+    fn claim(&self, node: NodeId, incarnation: u64) -> CallResult<RegistryReply> {
+        let mut claims = self.claims.lock().unwrap();
+        if *claims.entry(node).or_insert(incarnation) == incarnation {
+            Ok(RegistryReply::Done)
+        } else {
+            Err(Refusal::Exists.into())
+        }
+    }
 }
 
 impl Handler for FakeRegistry {
@@ -50,6 +62,10 @@ impl Handler for FakeRegistry {
             }
             Ok(RegistryRequest::Map { .. }) => Ok(RegistryReply::Map(self.map.clone())),
             Ok(RegistryRequest::Keys) => Ok(RegistryReply::Keys(Vec::new())),
+            Ok(RegistryRequest::Claim {
+                node, incarnation, ..
+            }) => self.claim(node, incarnation),
+            Ok(RegistryRequest::Members { .. }) => Ok(RegistryReply::Members(Vec::new())),
             Ok(_) => Ok(RegistryReply::Done),
             Err(_) => Err(CallError::Malformed),
         };
@@ -115,6 +131,7 @@ impl Cluster {
             dir: self.dir.path().join(node.to_string()),
             listen: peers[&id],
             peers: peers.clone(),
+            beginning: Beginning::Founder,
             registry: vec![self.registry],
             credentials: Credentials::server(SECRET),
             http: None,
@@ -289,7 +306,8 @@ fn map(shards: &BTreeMap<u32, SocketAddr>, cdcs: &BTreeMap<u32, SocketAddr>) -> 
 }
 
 fn serve_registry(map: ClusterMap) -> SocketAddr {
-    let handler = Arc::new(FakeRegistry { map });
+    let claims = Mutex::default();
+    let handler = Arc::new(FakeRegistry { map, claims });
     let address = "127.0.0.1:0".parse().unwrap();
     let credentials = Credentials::server(SECRET);
     let server = Server::bind(address, credentials, ServerLimits::default(), handler).unwrap();

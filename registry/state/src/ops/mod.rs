@@ -1,9 +1,15 @@
 //! One command per file.
 
+mod claim;
+mod note_members;
 mod observe;
 mod register_node;
+mod retire;
 mod set_service_state;
 
+pub(crate) use claim::claim;
+pub(crate) use note_members::note_members;
 pub(crate) use observe::observe;
 pub(crate) use register_node::register_node;
+pub(crate) use retire::retire;
 pub(crate) use set_service_state::set_service_state;

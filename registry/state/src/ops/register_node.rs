@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 use eggs_proto::registry::ServiceRegistration;
 use eggs_proto::{GroupId, InvalidArgument, NodeId, ProcessRole, Refusal};
 
-use crate::record::{GroupRecord, KeyRecord, NodeRecord, ServiceRecord};
-use crate::tables::{self, GROUPS, KEYS, NODES, SERVICES};
+use crate::record::{
+    GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord, NodeRecord, ServiceRecord,
+};
+use crate::tables::{self, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SERVICES};
 use crate::transaction::{Stop, Transaction};
 use crate::{
     ADDRESS_BYTES_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX, Registration, SERVICES_MAX,
@@ -51,13 +53,18 @@ fn check(new: &Registration) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// Which processes have replicas of a group.
+pub(super) fn role_of(group: GroupId) -> Result<ProcessRole, Refusal> {
+    match (group.shard(), group) {
+        (Some(_), _) => Ok(ProcessRole::Shard),
+        (None, GroupId::CDC) => Ok(ProcessRole::Cdc),
+        (None, GroupId::REGISTRY) => Ok(ProcessRole::Registry),
+        (None, _) => Err(Refusal::Invalid(InvalidArgument::Range)),
+    }
+}
+
 fn check_group(node: NodeId, group: GroupId, replicas: &[NodeId]) -> Result<(), Refusal> {
-    let role = match (group.shard(), group) {
-        (Some(_), _) => ProcessRole::Shard,
-        (None, GroupId::CDC) => ProcessRole::Cdc,
-        (None, GroupId::REGISTRY) => ProcessRole::Registry,
-        (None, _) => return Err(Refusal::Invalid(InvalidArgument::Range)),
-    };
+    let role = role_of(group)?;
     if replicas.len() > REPLICAS_MAX {
         return Err(Refusal::Invalid(InvalidArgument::List));
     }
@@ -69,6 +76,10 @@ fn check_group(node: NodeId, group: GroupId, replicas: &[NodeId]) -> Result<(), 
 }
 
 fn register_process(tx: &mut Transaction<'_>, node: NodeId, address: &str) -> Result<(), Stop> {
+    let identity: Option<IdentityRecord> = tables::get(tx.store, IDENTITIES, node)?;
+    if identity.is_some_and(|identity| identity.state == IdentityState::Retired) {
+        return Err(Refusal::Exists.into()); // nobody may act as it any more
+    }
     let known: Option<NodeRecord> = tables::get(tx.store, NODES, node)?;
     match &known {
         None if tx.cluster.nodes >= NODES_MAX => {
@@ -96,8 +107,10 @@ fn register_group(
     group: GroupId,
     replicas: Vec<NodeId>,
 ) -> Result<(), Stop> {
+    let said: Option<MembersRecord> = tables::get(tx.store, MEMBERS, group)?;
     let known: GroupRecord = tables::get(tx.store, GROUPS, group)?.unwrap_or_default();
-    if known.replicas == replicas {
+    // What a process was told when it started is older than what the group has decided.
+    if said.is_some() || known.replicas == replicas {
         return Ok(());
     }
     let leader = known.leader.filter(|leader| replicas.contains(leader));
