@@ -1,4 +1,5 @@
 //! Members of a group come and go, under load, with crashes in the middle.
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
 
 mod common;
 

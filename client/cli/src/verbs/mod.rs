@@ -39,9 +39,10 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
     } else {
         Format::Text
     };
-    let patience = match &args.verb {
-        Verb::Meta { patience, .. } => Duration::from_secs(*patience),
-        _ => Duration::ZERO,
+    let patience = if let Verb::Meta { patience, .. } = &args.verb {
+        Duration::from_secs(*patience)
+    } else {
+        Duration::ZERO
     };
     let context = &Context {
         client,
