@@ -73,7 +73,11 @@ fn goes_on(rounds: &AtomicU64) -> Result<()> {
 
 fn lose_and_replace(cluster: &Cluster, rounds: &AtomicU64) -> Result<()> {
     goes_on(rounds)?;
-    for (lost, new, next) in [("shard1", "shard3", "shard0"), ("cdc2", "cdc3", "cdc0")] {
+    for (lost, new, next) in [
+        ("shard1", "shard3", "shard0"),
+        ("cdc2", "cdc3", "cdc0"),
+        ("shuckle1", "shuckle3", "shuckle2"),
+    ] {
         destroy(cluster, lost)?;
         goes_on(rounds)?;
         refuses_its_old_name(cluster, lost)?;

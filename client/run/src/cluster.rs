@@ -11,7 +11,7 @@ use crate::crew::{self, Crew};
 use crate::current::Current;
 use crate::label::{self, Shape};
 use crate::layout::Layout;
-use crate::plan::{Addresses, Inputs, joiner, plan};
+use crate::plan::{Addresses, Inputs, Joiner, plan};
 use crate::ports::Ports;
 use crate::progress::Progress;
 use crate::supervisor::{Supervision, Supervisor};
@@ -79,7 +79,14 @@ fn prepare(layout: &Layout, args: &StartArgs, shape: Shape) -> Result<(Superviso
     specs.retain(|spec| !crew.left.contains(&spec.name));
     let mut ports = Ports::new()?;
     for node in crew.present().filter_map(|name| crew::node(name)) {
-        specs.push(joiner(layout, &addresses.registry, node, ports.any()?));
+        let joiner = Joiner {
+            layout,
+            registry: &addresses.registry,
+            http: &addresses.http,
+            crew: &crew,
+            node,
+        };
+        specs.push(joiner.spec(ports.any()?));
     }
     specs.sort_by_key(|spec| spec.program);
     files::remove(&layout.crew_changed())?;
@@ -226,11 +233,18 @@ fn muster(layout: &Layout, supervisor: &mut Supervisor, current: &mut Current) -
     let names = supervisor.names();
     let mut ports = Ports::new()?;
     let new = crew.present().filter(|name| !names.contains(name));
-    for node in new.filter_map(|name| crew::node(name)) {
-        supervisor.add(joiner(layout, &current.registry, node, ports.any()?));
-    }
     for name in names.iter().filter(|name| crew.left.contains(name)) {
         supervisor.dismiss(name)?;
+    }
+    for node in new.filter_map(|name| crew::node(name)) {
+        let joiner = Joiner {
+            layout,
+            registry: &current.registry,
+            http: &current.http,
+            crew: &crew,
+            node,
+        };
+        supervisor.add(joiner.spec(ports.any()?));
     }
     current.names = supervisor.names();
     current.names.retain(|name| !crew.left.contains(name));

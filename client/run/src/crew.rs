@@ -2,6 +2,7 @@
 //!
 //! **Invariant:** a number is given once: a process that joins never gets the name of one that was there before.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -20,6 +21,9 @@ pub struct Crew {
     pub joined: Vec<String>,
     /// Names of those that left.
     pub left: Vec<String>,
+    /// Who of the registry took whose place, and with it its addresses: everybody is told these when it starts.
+    #[serde(default)]
+    pub places: BTreeMap<String, String>,
 }
 
 impl Crew {
@@ -55,6 +59,27 @@ impl Crew {
         name
     }
 
+    /// Takes in a registry process that has the place of another, which leaves.
+    pub fn take_place(&mut self, old: &str, shape: Shape) -> String {
+        let name = self.join(Role::Shuckle, shape);
+        self.leave(old);
+        self.places.insert(name.clone(), old.to_owned());
+        name
+    }
+
+    /// The registry process that is in a place now.
+    pub fn holder(&self, place: usize) -> NodeId {
+        let mut holder = NodeId::new(ProcessRole::Registry, place as u32);
+        // Each has a larger number than the one it replaced, so this ends.
+        while let Some(next) = self.places.iter().find_map(|(new, old)| {
+            let taken = *old == holder.to_string();
+            node(new).filter(|new| taken && *new > holder)
+        }) {
+            holder = next;
+        }
+        holder
+    }
+
     /// Notes that a process has left.
     pub fn leave(&mut self, name: &str) {
         if !self.left.iter().any(|left| left == name) {
@@ -70,6 +95,9 @@ pub enum Role {
     Shard,
     /// `eggscdc`
     Cdc,
+    /// `eggsshuckle`, only in the place of another
+    #[value(skip)]
+    Shuckle,
 }
 
 impl Role {
@@ -77,13 +105,14 @@ impl Role {
         match self {
             Self::Shard => ProcessRole::Shard,
             Self::Cdc => ProcessRole::Cdc,
+            Self::Shuckle => ProcessRole::Registry,
         }
     }
 }
 
 /// The process that a name stands for, if it is of a kind that may join.
 pub fn node(name: &str) -> Option<NodeId> {
-    let roles = [ProcessRole::Shard, ProcessRole::Cdc];
+    let roles = [ProcessRole::Shard, ProcessRole::Cdc, ProcessRole::Registry];
     roles.into_iter().find_map(|role| {
         let index = name.strip_prefix(role.prefix())?.parse().ok()?;
         Some(NodeId::new(role, index))
@@ -95,6 +124,7 @@ pub fn role_of(name: &str) -> Result<Role> {
     match node(name).map(NodeId::role) {
         Some(ProcessRole::Shard) => Ok(Role::Shard),
         Some(ProcessRole::Cdc) => Ok(Role::Cdc),
+        Some(ProcessRole::Registry) => Ok(Role::Shuckle),
         Some(_) | None => bail!("{name} cannot be replaced: give a process such as shard0 or cdc1"),
     }
 }
@@ -136,6 +166,19 @@ mod tests {
     fn only_metadata_processes_are_replaced() {
         assert_eq!(role_of("shard12").unwrap(), Role::Shard);
         assert_eq!(role_of("cdc0").unwrap(), Role::Cdc);
-        assert!(role_of("blocks0").is_err() && role_of("shuckle0").is_err());
+        assert_eq!(role_of("shuckle2").unwrap(), Role::Shuckle);
+        assert!(role_of("blocks0").is_err() && role_of("shard").is_err());
+    }
+
+    #[test]
+    fn places_of_the_registry_pass_on() {
+        let mut crew = Crew::default();
+        let shape = Shape::default();
+        assert_eq!(crew.take_place("shuckle1", shape), "shuckle3");
+        assert_eq!(crew.take_place("shuckle0", shape), "shuckle4");
+        assert_eq!(crew.take_place("shuckle3", shape), "shuckle5");
+        let holders: Vec<u32> = (0..3).map(|place| crew.holder(place).index()).collect();
+        assert_eq!(holders, [4, 5, 2]);
+        assert_eq!(crew.left, ["shuckle1", "shuckle0", "shuckle3"]);
     }
 }

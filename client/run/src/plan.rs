@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use eggs_proto::{NodeId, ProcessRole};
 
-use crate::{label::Shape, layout::Layout};
+use crate::{crew::Crew, label::Shape, layout::Layout};
 
 /// Programs in the order in which they are started. They are stopped in the opposite order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -100,36 +100,65 @@ pub fn plan(inputs: &Inputs<'_>) -> Vec<ProcessSpec> {
     specs
 }
 
-/// A metadata process that joins a cluster; it learns from the registry where the others are.
-pub fn joiner(
-    layout: &Layout,
-    registry: &[SocketAddr],
-    node: NodeId,
-    address: SocketAddr,
-) -> ProcessSpec {
-    let name = node.to_string();
-    let (id, dir) = (node.index(), layout.data(&name));
-    let args = vec![
-        format!("--id={id}"),
-        format!("--dir={}", dir.display()),
-        format!("--listen={address}"),
-        format!("--peers={id}={address}"),
-        "--join".to_owned(),
-        format!("--registry={}", listed(registry)),
-        format!("--secret-file={}", layout.cluster_secret().display()),
-    ];
-    let program = match node.role() {
-        ProcessRole::Cdc => Program::Cdc,
-        ProcessRole::Registry
-        | ProcessRole::Shard
-        | ProcessRole::Blocks
-        | ProcessRole::Gc
-        | ProcessRole::Client => Program::Shard,
-    };
-    ProcessSpec {
-        name,
-        program,
-        args,
+/// A metadata process that joins a cluster.
+pub struct Joiner<'a> {
+    pub layout: &'a Layout,
+    /// Places of the registry.
+    pub registry: &'a [SocketAddr],
+    /// Their dashboards.
+    pub http: &'a [SocketAddr],
+    pub crew: &'a Crew,
+    pub node: NodeId,
+}
+
+impl Joiner<'_> {
+    /// How it is started. `address` is for those that are not of the registry, who have the place of another.
+    pub fn spec(&self, address: SocketAddr) -> ProcessSpec {
+        let Self {
+            layout,
+            registry,
+            crew,
+            node,
+            ..
+        } = self;
+        let name = node.to_string();
+        let dir = layout.data(&name);
+        let mut args = vec![
+            format!("--id={}", node.index()),
+            format!("--dir={}", dir.display()),
+            "--join".to_owned(),
+            format!("--secret-file={}", layout.cluster_secret().display()),
+        ];
+        let place = (0..registry.len()).find(|place| crew.holder(*place) == *node);
+        let program = match (node.role(), place) {
+            (ProcessRole::Registry, Some(place)) => {
+                let holders = registry.iter().enumerate();
+                let peers = holders.map(|(at, a)| format!("{}={a}", crew.holder(at).index()));
+                args.push(format!("--listen={}", registry[place]));
+                args.extend(self.http.get(place).map(|http| format!("--http={http}")));
+                args.push(format!("--peers={}", peers.collect::<Vec<_>>().join(",")));
+                Program::Registry
+            }
+            (role, _) => {
+                // It learns from the registry where the others are.
+                args.push(format!("--listen={address}"));
+                args.push(format!("--peers={}={address}", node.index()));
+                args.push(format!("--registry={}", listed(registry)));
+                match role {
+                    ProcessRole::Cdc => Program::Cdc,
+                    ProcessRole::Registry
+                    | ProcessRole::Shard
+                    | ProcessRole::Blocks
+                    | ProcessRole::Gc
+                    | ProcessRole::Client => Program::Shard,
+                }
+            }
+        };
+        ProcessSpec {
+            name,
+            program,
+            args,
+        }
     }
 }
 

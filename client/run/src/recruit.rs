@@ -7,6 +7,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::crew::{self, Crew, Role};
 use crate::current::Current;
+use crate::label::Shape;
 use crate::layout::Layout;
 use crate::{label, lock, process, ready};
 
@@ -26,10 +27,14 @@ fn running(layout: &Layout) -> Result<Current> {
 
 /// Starts one more process and waits until it is on the cluster map.
 pub async fn add(layout: &Layout, role: Role) -> Result<String> {
+    start(layout, |crew, shape| crew.join(role, shape)).await
+}
+
+async fn start(layout: &Layout, join: impl FnOnce(&mut Crew, Shape) -> String) -> Result<String> {
     let current = running(layout)?;
     let shape = label::read(&layout.label())?.context("the cluster has no label")?;
     let mut crew = Crew::read(layout)?;
-    let name = crew.join(role, shape);
+    let name = join(&mut crew, shape);
     crew.write(layout)?;
     crew::call_attention(layout)?;
     let node = crew::node(&name).context("a new name is a process's")?;
@@ -82,7 +87,11 @@ pub async fn remove(layout: &Layout, name: &str) -> Result<()> {
 /// Puts a new process in the place of another, whose directory may be lost.
 pub async fn replace(layout: &Layout, name: &str) -> Result<()> {
     let current = running(layout)?;
-    let new = add(layout, crew::role_of(name)?).await?;
+    let new = match crew::role_of(name)? {
+        // Everybody knows the registry by its addresses, so its place is taken over.
+        Role::Shuckle => start(layout, |crew, shape| crew.take_place(name, shape)).await?,
+        role @ (Role::Shard | Role::Cdc) => add(layout, role).await?,
+    };
     let here = std::env::current_exe().context("find the directory of the programs")?;
     let addresses: Vec<String> = current.registry.iter().map(ToString::to_string).collect();
     let status = Command::new(here.with_file_name("eggscli"))

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use eggs_proto::meta::{MemberStep, MetaReply, MetaRequest, ReplicaInfo, ReplicaProgress, Wait};
+use eggs_proto::meta::{
+    GroupMembers, MemberStep, MetaReply, MetaRequest, ReplicaInfo, ReplicaProgress, Standing, Wait,
+};
 use eggs_proto::{CallError, CallResult, GroupId, NodeId};
 
 use crate::members::{ChangeError, MemberChange};
@@ -34,6 +36,25 @@ impl Node {
                     MemberStep::Settle => MemberChange::Settle,
                 };
                 answer(group.change_members(change, deadline).await)
+            }
+            MetaRequest::Standing => {
+                let founders = Vec::new();
+                Ok(MetaReply::Standing(Standing::Settled { founders }))
+            }
+        }
+    }
+
+    /// Who votes in the groups of this node, but for those in the middle of a change.
+    pub fn decided_members(&self) -> Vec<GroupMembers> {
+        self.groups().filter_map(|group| decided(&group)).collect()
+    }
+
+    /// Takes note of newer members, of groups that this node may have had to leave without hearing of it.
+    pub fn hear_of_members(&self, newer: &[GroupMembers]) {
+        let without_us = |known: &&GroupMembers| !known.voters.contains(&self.id());
+        for known in newer.iter().filter(without_us) {
+            if let Some(group) = self.group(known.group) {
+                group.leave(known.version);
             }
         }
     }
@@ -70,6 +91,18 @@ fn answer(changed: Result<(), ChangeError>) -> CallResult<MetaReply> {
         Err(ChangeError::TooMany) => Wait::TooMany,
     };
     Ok(MetaReply::Waits(wait))
+}
+
+fn decided(group: &Group) -> Option<GroupMembers> {
+    let members = group.members();
+    if members.is_joint() || members.voters.is_empty() {
+        return None;
+    }
+    Some(GroupMembers {
+        group: group.id(),
+        version: members.version?,
+        voters: members.voters.into_iter().collect(),
+    })
 }
 
 fn describe(group: &Group) -> ReplicaInfo {

@@ -75,7 +75,8 @@ fn refused(node: NodeId) -> String {
 pub(crate) fn remedy(node: NodeId) -> String {
     let role = node.role().prefix();
     format!(
-        "start a process with an empty directory and a number never used (`eggsrun --dir DIR add {role}`), then type \
-         `eggscli meta replace {node} {role}N --cluster-secret-file FILE`, N being that number"
+        "type `eggsrun --dir DIR replace {node}`; without eggsrun, start a process with --join, an empty directory and a \
+         number never used, then type `eggscli meta replace {node} {role}N --cluster-secret-file FILE`, N being that \
+         number"
     )
 }

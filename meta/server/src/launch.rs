@@ -8,9 +8,12 @@ use std::time::Duration;
 use anyhow::{Context, anyhow};
 use eggs_machine::TableSpec;
 use eggs_obs::{Health, Metrics, http};
+use eggs_proto::meta::GroupMembers;
 use eggs_proto::{NodeId, ProcessRole};
 use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
-use eggs_registry_client::{ClusterView, Condition, Member, RegistryClient, announce};
+use eggs_registry_client::{
+    ClusterView, Condition, Member, RegistryClient, announce, report_members,
+};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +25,7 @@ use crate::identity;
 use crate::label::Identity;
 use crate::look::Look;
 use crate::metrics::NodeMetrics;
-use crate::{Beginning, ServerConfig, label, members};
+use crate::{Beginning, ServerConfig, label};
 
 /// Longest time to hand over leadership and to flush when stopping.
 const SHUTDOWN: Duration = Duration::from_secs(4);
@@ -166,8 +169,15 @@ impl Parts {
         });
         let announcing = self.announce(&node, address);
         background.spawn(announcing);
-        let (told, registry) = (node.clone(), self.registry.clone());
-        background.spawn(|stop| members::run(told, registry, stop));
+        let (node_id, told, registry) = (self.node, node.clone(), self.registry.clone());
+        let heard = node.clone();
+        background.spawn(|stop| {
+            let (known, hear) = (
+                move || told.decided_members(),
+                move |newer: &[GroupMembers]| heard.hear_of_members(newer),
+            );
+            report_members(registry, node_id, known, hear, stop)
+        });
         let (registry, fault) = (self.registry.clone(), self.fault.clone());
         let confirming = identity::confirm_again(registry, self.node, self.identity, fault);
         background.spawn(|stop| async move {

@@ -19,7 +19,6 @@ mod identity;
 mod label;
 mod launch;
 mod look;
-mod members;
 mod metrics;
 mod shard;
 mod shard_round;

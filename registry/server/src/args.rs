@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::Parser;
 use eggs_obs::LogFormat;
-use eggs_registry_server::Config;
+use eggs_registry_server::{Beginning, Config};
 use eggs_rpc::{Credentials, PeerRole};
 
 /// One replica of the EggsFS registry, with its dashboard.
@@ -29,6 +29,9 @@ pub struct Args {
     /// All registry processes, this one included: 0=ADDR,1=ADDR,…
     #[arg(long, value_name = "N=ADDR,…", value_delimiter = ',', value_parser = parse_peer)]
     peers: Vec<(u32, SocketAddr)>,
+    /// Begin with an empty replica, until `eggscli meta replace` takes it in; without it, --peers are the first members.
+    #[arg(long)]
+    join: bool,
     /// File with the cluster secret, readable by its owner only.
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
@@ -54,6 +57,9 @@ impl Args {
             .context("--secret-file cannot be used")?;
         let mut config = Config::new(self.id, self.dir, peers, credentials);
         config.listen = self.listen;
+        if self.join {
+            config.beginning = Beginning::Joiner;
+        }
         config.http = self.http;
         config.cluster_name = self.cluster_name;
         config.stale_ms = self.stale_ms.max(1);

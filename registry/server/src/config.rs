@@ -17,6 +17,15 @@ const TIMING: Timing = Timing {
     election_ms_max: 1000,
 };
 
+/// How a process with a new directory begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Beginning {
+    /// With all its peers as the first members of the registry.
+    Founder,
+    /// With an empty replica, until the registry takes it in.
+    Joiner,
+}
+
 /// Configuration of one replica.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -30,6 +39,8 @@ pub struct Config {
     pub http: SocketAddr,
     /// Where all replicas are reached, this one included.
     pub peers: BTreeMap<u32, SocketAddr>,
+    /// How it begins.
+    pub beginning: Beginning,
     /// A server's.
     pub credentials: Credentials,
     /// Name of the cluster, for people.
@@ -58,6 +69,7 @@ impl Config {
             listen,
             http: SocketAddr::new(listen.ip(), 0),
             peers,
+            beginning: Beginning::Founder,
             credentials,
             cluster_name: "eggsfs".into(),
             stale_ms: STALE_MS,

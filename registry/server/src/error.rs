@@ -3,6 +3,8 @@
 use std::io;
 use std::net::SocketAddr;
 
+use eggs_proto::NodeId;
+
 use crate::label::LabelError;
 
 /// Why a replica does not start, or had to stop.
@@ -37,9 +39,24 @@ pub enum RunError {
     /// A fault that only a restart may heal.
     #[error("stopped because of a fault: {0}")]
     Fault(String),
+    /// Another directory has the name.
+    #[error("{0}")]
+    LostName(String),
     /// HTTP stopped by itself.
     #[error("the HTTP server stopped: {0}")]
     Http(#[source] io::Error),
+}
+
+impl RunError {
+    /// Another directory has acted under this name, or nobody may any more.
+    pub(crate) fn lost_name(node: NodeId) -> Self {
+        Self::LostName(format!(
+            "another directory has acted as {node}, or {node} has been replaced: this one must not. If the disk of \
+             {node} is lost, type `eggsrun --dir DIR replace {node}`; without eggsrun, start a process with --join, an \
+             empty directory and a number never used, and type `eggscli meta replace {node} shuckleN \
+             --cluster-secret-file FILE`, N being that number"
+        ))
+    }
 }
 
 fn advice(cause: &io::Error) -> String {

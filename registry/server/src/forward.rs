@@ -36,6 +36,7 @@ impl Forward {
         peer: &Peer,
         outcome: &RegistryOutcome,
         request: &Request,
+        known: impl FnOnce(NodeId) -> Option<SocketAddr>,
     ) -> Option<Reply> {
         let Err(CallError::NotLeader {
             leader: Some(leader),
@@ -46,7 +47,8 @@ impl Forward {
         if peer.program == PROGRAM {
             return None;
         }
-        let address = *self.members.get(leader)?;
+        let given = self.members.get(leader).copied();
+        let address = given.or_else(|| known(*leader))?;
         let patience = request
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());

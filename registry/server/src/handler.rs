@@ -1,9 +1,10 @@
 //! Requests of the wire protocol.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
 use eggs_proto::registry::{RegistryReply, RegistryRequest};
 use eggs_proto::{
     CallError, CallResult, InvalidArgument, MessageKind, Refusal, RequestId, decode, encode,
@@ -20,8 +21,9 @@ use crate::queries;
 use crate::replica::Replica;
 
 /// Answers requests once the replica has started; until then, "not yet".
-#[derive(Default)]
 pub(crate) struct RegistryHandler {
+    /// What is answered about this process, also before its replica has started.
+    standing: Mutex<Standing>,
     started: OnceLock<Started>,
 }
 
@@ -32,6 +34,37 @@ struct Started {
 }
 
 impl RegistryHandler {
+    pub(crate) fn new(standing: Standing) -> Self {
+        Self {
+            standing: Mutex::new(standing),
+            started: OnceLock::new(),
+        }
+    }
+
+    /// From now on this process has a past.
+    pub(crate) fn settle(&self, standing: Standing) {
+        *self.standing() = standing;
+    }
+
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Answers about the replicas of this process.
+    async fn meta(&self, request: &Request) -> CallResult<MetaReply> {
+        let asked = decode(&request.body).map_err(|_| CallError::Malformed)?;
+        if asked == MetaRequest::Standing {
+            return Ok(MetaReply::Standing(self.standing().clone()));
+        }
+        match self.started.get() {
+            Some(started) => {
+                let deadline = request.deadline.into_std();
+                started.node.handle_meta(asked, deadline).await
+            }
+            None => Err(CallError::Unavailable("starting".into())),
+        }
+    }
+
     /// From now on there is something to answer with.
     pub(crate) fn start(&self, node: Arc<Node>, replica: Arc<Replica>, forward: Forward) {
         // Only the first call counts, and there is only one.
@@ -45,6 +78,12 @@ impl RegistryHandler {
 
 impl Handler for RegistryHandler {
     async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+        if request.kind == MessageKind::Meta && peer.role == PeerRole::Server {
+            return Reply {
+                body: encode(&self.meta(&request).await).into(),
+                payload: Bytes::new(),
+            };
+        }
         let Some(started) = self.started.get() else {
             return refuse(CallError::Unavailable("starting".into()));
         };
@@ -57,7 +96,9 @@ impl Handler for RegistryHandler {
                 {
                     peer.complain(error);
                 }
-                if let Some(reply) = started.forward.ask_leader(peer, &outcome, &request).await {
+                let known = |node| started.replica.address(node);
+                let forwarded = started.forward.ask_leader(peer, &outcome, &request, known);
+                if let Some(reply) = forwarded.await {
                     return reply;
                 }
                 Reply {
@@ -72,19 +113,7 @@ impl Handler for RegistryHandler {
                     .await;
                 Reply { body, payload }
             }
-            MessageKind::Raft => refuse(CallError::Forbidden),
-            MessageKind::Meta if peer.role == PeerRole::Server => {
-                let deadline = request.deadline.into_std();
-                let answer = match decode(&request.body) {
-                    Ok(asked) => started.node.handle_meta(asked, deadline).await,
-                    Err(_) => Err(CallError::Malformed),
-                };
-                Reply {
-                    body: encode(&answer).into(),
-                    payload: Bytes::new(),
-                }
-            }
-            MessageKind::Meta => refuse(CallError::Forbidden),
+            MessageKind::Raft | MessageKind::Meta => refuse(CallError::Forbidden),
             MessageKind::Hello | MessageKind::Shard | MessageKind::Cdc | MessageKind::Block => {
                 refuse(CallError::NotHosted)
             }

@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use eggs_proto::meta::Standing;
 use serde::{Deserialize, Serialize};
 
 use crate::Config;
@@ -24,6 +25,66 @@ struct Label {
     program: String,
     node: String,
     cluster: String,
+    /// A random number, the directory's own; absent in directories from before there were any.
+    #[serde(default)]
+    incarnation: Option<u64>,
+    /// Absent in those as well: they have a past.
+    #[serde(default)]
+    past: Past,
+}
+
+/// Whether a replica may have started in the directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Past {
+    /// No.
+    None,
+    /// Perhaps; together with these new directories the registry was founded, if it was.
+    Some {
+        /// Their numbers.
+        founders: Vec<u64>,
+    },
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        let founders = Vec::new();
+        Self::Some { founders }
+    }
+}
+
+/// What a directory's label says of its process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub incarnation: u64,
+    pub past: Past,
+}
+
+impl Identity {
+    /// As others are told.
+    pub(crate) fn standing(&self) -> Standing {
+        match &self.past {
+            Past::None => Standing::New {
+                incarnation: self.incarnation,
+            },
+            Past::Some { founders } => Standing::Settled {
+                founders: founders.clone(),
+            },
+        }
+    }
+}
+
+impl Label {
+    fn of(config: &Config, identity: &Identity) -> Self {
+        Self {
+            format: FORMAT,
+            program: PROGRAM.into(),
+            node: config.node().to_string(),
+            cluster: config.cluster_name.clone(),
+            incarnation: Some(identity.incarnation),
+            past: identity.past.clone(),
+        }
+    }
 }
 
 /// Why a directory is not used.
@@ -61,6 +122,9 @@ pub enum LabelError {
         /// Whose it should be.
         wanted: String,
     },
+    /// The system gives no random numbers.
+    #[error("the system gives no random numbers")]
+    NoEntropy,
     /// The label cannot be read.
     #[error(
         "{path} is not a label of EggsFS; --dir has to be a directory of this process or an empty one"
@@ -72,34 +136,45 @@ pub enum LabelError {
 }
 
 /// Takes the directory into possession, or checks that it is ours.
-pub(crate) fn claim(config: &Config) -> Result<(), LabelError> {
+pub(crate) fn claim(config: &Config) -> Result<Identity, LabelError> {
     let dir = &config.dir;
     fs::create_dir_all(dir).map_err(|source| failed("create", dir, source))?;
     let path = dir.join(FILE);
-    let wanted = Label {
-        format: FORMAT,
-        program: PROGRAM.into(),
-        node: config.node().to_string(),
-        cluster: config.cluster_name.clone(),
-    };
     match fs::read(&path) {
-        Ok(bytes) => match check(dir, &path, &bytes, &wanted)? {
-            Age::Ours => Ok(()),
-            Age::Older => {
-                write(dir, &path, &wanted).map_err(|source| failed("write to", dir, source))
+        Ok(bytes) => {
+            let found = check(config, &path, &bytes)?;
+            let incarnation = found.incarnation.map_or_else(fresh, Ok)?;
+            let identity = Identity {
+                incarnation,
+                past: found.past,
+            };
+            if found.format < FORMAT || found.incarnation.is_none() {
+                keep(config, &identity)?;
             }
-        },
+            Ok(identity)
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            write(dir, &path, &wanted).map_err(|source| failed("write to", dir, source))
+            let identity = Identity {
+                incarnation: fresh()?,
+                past: Past::None,
+            };
+            keep(config, &identity)?;
+            Ok(identity)
         }
         Err(source) => Err(failed("read", &path, source)),
     }
 }
 
-/// Of a directory.
-enum Age {
-    Ours,
-    Older,
+fn fresh() -> Result<u64, LabelError> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|_| LabelError::NoEntropy)?;
+    Ok(u64::from_le_bytes(random))
+}
+
+/// Writes what is known of the process.
+pub(crate) fn keep(config: &Config, identity: &Identity) -> Result<(), LabelError> {
+    let (dir, label) = (&config.dir, Label::of(config, identity));
+    write(dir, &dir.join(FILE), &label).map_err(|source| failed("write to", dir, source))
 }
 
 fn failed(action: &'static str, path: &Path, source: io::Error) -> LabelError {
@@ -110,36 +185,29 @@ fn failed(action: &'static str, path: &Path, source: io::Error) -> LabelError {
     }
 }
 
-fn check(dir: &Path, path: &Path, bytes: &[u8], wanted: &Label) -> Result<Age, LabelError> {
-    let mut found: Label = serde_json::from_slice(bytes).map_err(|_| LabelError::Malformed {
+fn check(config: &Config, path: &Path, bytes: &[u8]) -> Result<Label, LabelError> {
+    let found: Label = serde_json::from_slice(bytes).map_err(|_| LabelError::Malformed {
         path: path.to_owned(),
     })?;
-    let owner = |label: &Label| {
-        format!(
-            "{} {} of cluster `{}`",
-            label.program, label.node, label.cluster
-        )
-    };
     if !(FORMAT_MIN..=FORMAT).contains(&found.format) {
         return Err(LabelError::Format {
-            path: dir.to_owned(),
+            path: config.dir.clone(),
             found: found.format,
         });
     }
-    let age = if found.format < FORMAT {
-        found.format = FORMAT;
-        Age::Older
-    } else {
-        Age::Ours
+    let name = |program: &str, node: &str, cluster: &str| {
+        format!("{program} {node} of cluster `{cluster}`")
     };
-    if found != *wanted {
+    let owner = name(&found.program, &found.node, &found.cluster);
+    let wanted = name(PROGRAM, &config.node().to_string(), &config.cluster_name);
+    if owner != wanted {
         return Err(LabelError::Owner {
-            path: dir.to_owned(),
-            found: owner(&found),
-            wanted: owner(wanted),
+            path: config.dir.clone(),
+            found: owner,
+            wanted,
         });
     }
-    Ok(age)
+    Ok(found)
 }
 
 fn write(dir: &Path, path: &Path, label: &Label) -> io::Result<()> {
@@ -154,26 +222,53 @@ fn write(dir: &Path, path: &Path, label: &Label) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use eggs_proto::hello::Secret;
+    use eggs_rpc::Credentials;
+
     use super::*;
+
+    fn config(dir: &Path) -> Config {
+        let credentials = Credentials::server(Secret::new([1; 32]));
+        Config::new(0, dir, BTreeMap::new(), credentials)
+    }
 
     #[test]
     fn older_directories_become_ours_and_newer_ones_are_left_alone() {
-        let label = |format| Label {
-            format,
-            program: PROGRAM.into(),
-            node: "registry0".into(),
-            cluster: "c".into(),
+        let dir = tempfile::tempdir().unwrap();
+        let (config, path) = (config(dir.path()), dir.path().join(FILE));
+        let label = |format: u32| {
+            format!(
+                r#"{{"format":{format},"program":"{PROGRAM}","node":"shuckle0","cluster":"eggsfs"}}"#
+            )
         };
-        let (dir, path) = (Path::new("dir"), Path::new("dir/LABEL"));
-        let age = |format| {
-            let bytes = serde_json::to_vec(&label(format)).unwrap();
-            check(dir, path, &bytes, &label(FORMAT))
-        };
-        assert!(matches!(age(1), Ok(Age::Older)));
-        assert!(matches!(age(FORMAT), Ok(Age::Ours)));
+        fs::write(&path, label(1)).unwrap();
+        let old = claim(&config).unwrap();
+        assert_eq!(old.past, Past::default(), "it may have promised something");
+        let kept: Label = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+        assert_eq!(kept.format, FORMAT);
+        assert_eq!(claim(&config).unwrap(), old);
         for unknown in [0, FORMAT + 1] {
-            let refused = age(unknown);
+            fs::write(&path, label(unknown)).unwrap();
+            let refused = claim(&config);
             assert!(matches!(refused, Err(LabelError::Format { found, .. }) if found == unknown));
+            assert_eq!(fs::read_to_string(&path).unwrap(), label(unknown));
         }
+    }
+
+    #[test]
+    fn a_new_directory_has_no_past_until_it_is_kept_with_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let config = config(&dir.path().join("new"));
+        let mut identity = claim(&config).unwrap();
+        assert_eq!(identity.past, Past::None);
+        assert_eq!(claim(&config).unwrap(), identity);
+        identity.past = Past::Some { founders: vec![5] };
+        keep(&config, &identity).unwrap();
+        assert_eq!(claim(&config).unwrap(), identity);
+        fs::remove_dir_all(&config.dir).unwrap();
+        let other = claim(&config).unwrap();
+        assert!(other.past == Past::None && other.incarnation != identity.incarnation);
     }
 }

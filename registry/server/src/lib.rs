@@ -13,6 +13,7 @@ mod clock;
 mod config;
 mod error;
 mod forward;
+mod founding;
 mod freshness;
 mod handler;
 mod http;
@@ -24,6 +25,6 @@ mod replica;
 mod run;
 mod status;
 
-pub use config::Config;
+pub use config::{Beginning, Config};
 pub use error::RunError;
 pub use run::{Registry, run, start};

@@ -1,11 +1,12 @@
 //! What the parts of this process share.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use eggs_machine::{Command, CommandHeader};
 use eggs_proto::{CallError, InvalidArgument, NodeId, Refusal, RequestId, decode, encode};
 use eggs_raft::{Group, ProposeError, ReadError};
-use eggs_registry_state::{RegistryCommand, RegistryOutcome};
+use eggs_registry_state::{RegistryCommand, RegistryOutcome, address_of};
 
 use crate::beats::Beats;
 use crate::clock;
@@ -22,7 +23,18 @@ pub(crate) struct Replica {
     pub observe_every: Duration,
 }
 
+/// Where a process serves, as a replica knows.
+pub(crate) fn address(group: &Group, node: NodeId) -> Option<SocketAddr> {
+    let known = group.read_local(|store| address_of(store, node));
+    known.ok().flatten()?.parse().ok()
+}
+
 impl Replica {
+    /// Where a process serves, as this replica knows.
+    pub(crate) fn address(&self, node: NodeId) -> Option<SocketAddr> {
+        address(&self.group, node)
+    }
+
     /// Proposes a command and gives its answer.
     pub(crate) async fn propose(
         &self,

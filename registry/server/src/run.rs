@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use eggs_obs::{Health, Metrics};
-use eggs_proto::{GroupId, NodeId};
-use eggs_raft::{GroupSpec, Node, NodeConfig, RpcTransport};
-use eggs_registry_client::{Condition, Member, RegistryClient, announce};
+use eggs_proto::GroupId;
+use eggs_proto::meta::GroupMembers;
+use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport};
+use eggs_registry_client::{Condition, Member, RegistryClient, announce, report_members};
 use eggs_registry_state::{RegistryMachine, TABLES};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio_util::sync::CancellationToken;
@@ -18,24 +19,23 @@ use crate::forward::Forward;
 use crate::freshness::Freshness;
 use crate::handler::RegistryHandler;
 use crate::http::{HttpServer, Web};
-use crate::replica::Replica;
-use crate::{Config, RunError, label, pulse};
+use crate::label::Identity;
+use crate::replica::{Replica, address};
+use crate::{Beginning, Config, RunError, founding, label, pulse};
 
 /// Longest time that handing over leadership and flushing may take.
 const SHUTDOWN: Duration = Duration::from_secs(8);
 /// Requests of this server are small; the map of the largest cluster is a few megabytes.
 const BYTES_IN_FLIGHT: usize = 64 << 20;
 
-/// A replica that has started and is not served yet.
+/// A replica whose ports and directory are taken, and which has not started yet.
 pub struct Registry {
     config: Config,
+    identity: Identity,
     rpc: Client,
     server: Server<RegistryHandler>,
+    handler: Arc<RegistryHandler>,
     http: HttpServer,
-    node: Arc<Node>,
-    replica: Arc<Replica>,
-    health: Health,
-    web: Arc<Web>,
 }
 
 /// Runs a replica until `shutdown`, which hands leadership over, or a fault.
@@ -43,11 +43,11 @@ pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunE
     start(config).await?.run(shutdown).await
 }
 
-/// Takes the ports and the directory, and recovers the replica. Must be followed by [`Registry::run`].
+/// Takes the ports and the directory. Must be followed by [`Registry::run`].
 pub async fn start(config: Config) -> Result<Registry, RunError> {
     check_peers(&config)?;
-    label::claim(&config)?;
-    let handler = Arc::new(RegistryHandler::default());
+    let identity = label::claim(&config)?;
+    let handler = Arc::new(RegistryHandler::new(identity.standing()));
     let limits = ServerLimits {
         payload_bytes_in_flight: BYTES_IN_FLIGHT,
         ..ServerLimits::default()
@@ -66,7 +66,72 @@ pub async fn start(config: Config) -> Result<Registry, RunError> {
         "eggsshuckle",
         ClientLimits::default(),
     );
-    let node = start_node(&config, &rpc).await?;
+    Ok(Registry {
+        config,
+        identity,
+        rpc,
+        server,
+        handler,
+        http,
+    })
+}
+
+/// A replica that runs.
+struct Started {
+    node: Arc<Node>,
+    replica: Arc<Replica>,
+    identity: Identity,
+}
+
+impl Registry {
+    /// Where it serves the wire protocol.
+    pub fn rpc_address(&self) -> SocketAddr {
+        self.server.local_addr()
+    }
+
+    /// Where it serves HTTP.
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.local_addr()
+    }
+
+    /// Recovers the replica, and serves until `shutdown` or a fault.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
+        let Self {
+            config,
+            identity,
+            rpc,
+            server,
+            handler,
+            http,
+        } = self;
+        let serving = CancellationToken::new();
+        // Others ask about this process before its replica has started.
+        let server = tokio::spawn(server.run(serving.clone()));
+        let started = tokio::select! {
+            started = begin(&config, identity, &rpc, &handler) => started.map(Some),
+            () = shutdown.cancelled() => Ok(None),
+        };
+        let outcome = match started {
+            Ok(Some(started)) => serve(&config, started, &rpc, http, shutdown).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error),
+        };
+        serving.cancel();
+        ended(server.await);
+        outcome
+    }
+}
+
+/// Starts the replica once it is certain that it may.
+async fn begin(
+    config: &Config,
+    identity: Identity,
+    rpc: &Client,
+    handler: &RegistryHandler,
+) -> Result<Started, RunError> {
+    let identity = founding::confirm(config, rpc, identity).await?;
+    handler.settle(identity.standing());
+    let node = start_node(config, rpc).await?;
     let group = node.group(GroupId::REGISTRY).ok_or_else(|| {
         RunError::Fault("the replica of the registry is not there after its start".into())
     })?;
@@ -84,90 +149,109 @@ pub async fn start(config: Config) -> Result<Registry, RunError> {
         |program: &str| Client::new(config.credentials.clone(), program, ClientLimits::default());
     let forward = Forward::new(connect, config.members());
     handler.start(node.clone(), replica.clone(), forward);
-    let health = Health::default();
-    let metrics = Metrics::new("eggsshuckle");
-    let web = Arc::new(Web::new(replica.clone(), metrics, health.clone()));
-    Ok(Registry {
-        config,
-        rpc,
-        server,
-        http,
+    Ok(Started {
         node,
         replica,
-        health,
-        web,
+        identity,
     })
 }
 
-impl Registry {
-    /// Where it serves the wire protocol.
-    pub fn rpc_address(&self) -> SocketAddr {
-        self.server.local_addr()
+async fn serve(
+    config: &Config,
+    started: Started,
+    rpc: &Client,
+    http: HttpServer,
+    shutdown: CancellationToken,
+) -> Result<(), RunError> {
+    let Started {
+        node,
+        replica,
+        identity,
+    } = started;
+    let health = Health::default();
+    let metrics = Metrics::new("eggsshuckle");
+    let web = Arc::new(Web::new(replica.clone(), metrics, health.clone()));
+    let working = CancellationToken::new();
+    let registry = RegistryClient::new(rpc.clone(), config.peers.values().copied().collect());
+    let tasks = [
+        tokio::spawn(announcing(config, &replica, registry.clone(), &working)),
+        tokio::spawn(reporting(&node, registry.clone(), &working)),
+        tokio::spawn(pulsing(&replica, health, &working)),
+    ];
+    let (listen, http_address) = (config.listen, config.http);
+    tracing::info!(node = %replica.node, %listen, http = %http_address, "serving");
+    let outcome = tokio::select! {
+        () = shutdown.cancelled() => Ok(()),
+        fault = node.fatal() => Err(RunError::Fault(fault)),
+        error = http.run(web) => Err(RunError::Http(error)),
+        error = founding::confirm_again(registry, config, &identity) => Err(error),
+    };
+    // Peers must still be answered while leadership is handed over, but nothing new is proposed.
+    working.cancel();
+    for task in tasks {
+        ended(task.await);
     }
-
-    /// Where it serves HTTP.
-    pub fn http_address(&self) -> SocketAddr {
-        self.http.local_addr()
+    if tokio::time::timeout(SHUTDOWN, node.shutdown())
+        .await
+        .is_err()
+    {
+        tracing::warn!("the replica did not stop in time");
     }
+    outcome
+}
 
-    /// Serves until `shutdown` or a fault.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), RunError> {
-        let (working, serving) = (CancellationToken::new(), CancellationToken::new());
-        let announcement = self.announcement();
-        let registry = RegistryClient::new(
-            self.rpc.clone(),
-            self.config.peers.values().copied().collect(),
-        );
-        let replica = self.replica.clone();
-        let leads = move || Condition {
-            leads: if replica.group.is_leader() {
-                vec![GroupId::REGISTRY]
-            } else {
-                Vec::new()
-            },
-            services: Vec::new(),
-        };
-        let announcing = tokio::spawn(announce(registry, announcement, leads, working.clone()));
-        let (replica, health, stop) = (self.replica.clone(), self.health.clone(), working.clone());
-        let pulse = tokio::spawn(async move {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                () = pulse::run(&replica, &health) => {}
-            }
-        });
-        let server = tokio::spawn(self.server.run(serving.clone()));
-        let http = self.http.run(self.web);
-        tracing::info!(node = %self.replica.node, listen = %self.config.listen, http = %self.config.http, "serving");
+fn announcing(
+    config: &Config,
+    replica: &Arc<Replica>,
+    registry: RegistryClient,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let own = config.peers.get(&config.id);
+    let member = Member {
+        node: config.node(),
+        address: own.unwrap_or(&config.listen).to_string(),
+        // Who the members are is said as they change.
+        groups: Vec::new(),
+        services: Vec::new(),
+    };
+    let replica = replica.clone();
+    let leads = move || Condition {
+        leads: if replica.group.is_leader() {
+            vec![GroupId::REGISTRY]
+        } else {
+            Vec::new()
+        },
+        services: Vec::new(),
+    };
+    announce(registry, member, leads, stop.clone())
+}
 
-        let outcome = tokio::select! {
-            () = shutdown.cancelled() => Ok(()),
-            fault = self.node.fatal() => Err(RunError::Fault(fault)),
-            error = http => Err(RunError::Http(error)),
-        };
-        // Peers must still be answered while leadership is handed over, but nothing new is proposed.
-        working.cancel();
-        for task in [announcing, pulse] {
-            ended(task.await);
-        }
-        if tokio::time::timeout(SHUTDOWN, self.node.shutdown())
-            .await
-            .is_err()
-        {
-            tracing::warn!("the replica did not stop in time");
-        }
-        serving.cancel();
-        ended(server.await);
-        outcome
-    }
+fn reporting(
+    node: &Arc<Node>,
+    registry: RegistryClient,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let (told, heard) = (node.clone(), node.clone());
+    let hear = move |newer: &[GroupMembers]| heard.hear_of_members(newer);
+    report_members(
+        registry,
+        node.id(),
+        move || told.decided_members(),
+        hear,
+        stop.clone(),
+    )
+}
 
-    fn announcement(&self) -> Member {
-        let members: Vec<NodeId> = self.config.members().into_keys().collect();
-        let own = self.config.peers.get(&self.config.id);
-        Member {
-            node: self.config.node(),
-            address: own.unwrap_or(&self.config.listen).to_string(),
-            groups: vec![(GroupId::REGISTRY, members)],
-            services: Vec::new(),
+fn pulsing(
+    replica: &Arc<Replica>,
+    health: Health,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let (replica, stop) = (replica.clone(), stop.clone());
+    async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = pulse::run(&replica, &health) => {}
         }
     }
 }
@@ -198,7 +282,11 @@ fn listen_error(option: &'static str, address: SocketAddr, cause: std::io::Error
 }
 
 async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError> {
-    let members = config.members();
+    let peers = config.members();
+    let members = match config.beginning {
+        Beginning::Founder => peers.keys().copied().collect(),
+        Beginning::Joiner => BTreeSet::new(),
+    };
     let mut node = NodeConfig::new(config.node(), config.dir.join("raft"), TABLES.to_vec());
     node.timing = config.timing;
     node.limits.block_cache_bytes = 4 << 20;
@@ -206,8 +294,16 @@ async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError
     let group = GroupSpec {
         group: GroupId::REGISTRY,
         machine: Arc::new(RegistryMachine),
-        members: members.keys().copied().collect::<BTreeSet<NodeId>>(),
+        members,
     };
-    let transport = RpcTransport::new(rpc.clone(), members);
-    Ok(Node::start(node, vec![group], transport).await?)
+    // Those who joined later are on the map, which this replica has itself.
+    let own: Arc<OnceLock<Group>> = Arc::default();
+    let map = own.clone();
+    let lookup: Lookup = Box::new(move |node| address(map.get()?, node));
+    let transport = RpcTransport::with_lookup(rpc.clone(), peers, lookup);
+    let node = Node::start(node, vec![group], transport).await?;
+    if let Some(group) = node.group(GroupId::REGISTRY) {
+        let _ = own.set(group); // once
+    }
+    Ok(node)
 }

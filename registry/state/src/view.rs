@@ -101,6 +101,12 @@ pub fn service_keys(store: &dyn StoreRead) -> Result<Vec<(BlockServiceId, Servic
         .collect())
 }
 
+/// Where a process serves, if it is registered.
+pub fn address_of(store: &dyn StoreRead, node: NodeId) -> Result<Option<String>, Fault> {
+    let known: Option<NodeRecord> = tables::get(store, NODES, node)?;
+    Ok(known.map(|record| record.address))
+}
+
 /// Who votes in a group and as of which version, if its replicas have said so.
 pub fn members(store: &dyn StoreRead, group: GroupId) -> Result<Option<GroupMembers>, Fault> {
     let known: Option<MembersRecord> = tables::get(store, MEMBERS, group)?;

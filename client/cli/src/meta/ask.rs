@@ -153,7 +153,9 @@ async fn step(
         Ok(Ok(MetaReply::Waits(wait))) => words(wait),
         Ok(Err(CallError::Forbidden)) => return Err(needs_secret()),
         Ok(Err(error)) => error.to_string(),
-        Ok(Ok(MetaReply::Replicas(_))) => format!("{leader} answers something else"),
+        Ok(Ok(MetaReply::Replicas(_) | MetaReply::Standing(_))) => {
+            format!("{leader} answers something else")
+        }
         Err(error) => error.to_string(),
     };
     Ok(Stepped::Waits(why))

@@ -27,6 +27,24 @@ pub enum MetaRequest {
         /// What to do.
         change: MemberStep,
     },
+    /// Whether this process has a past. A registry process answers that also before its replica has started.
+    /// → `Standing`
+    Standing,
+}
+
+/// Whether a process has a past.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Standing {
+    /// No replica has ever started in its directory.
+    New {
+        /// The random number of the directory.
+        incarnation: u64,
+    },
+    /// It may have promised something.
+    Settled {
+        /// Those with whom it founded its group, if it did: the random numbers of their directories, which were new.
+        founders: Vec<u64>,
+    },
 }
 
 /// One step of a change of the members of a group.
@@ -92,6 +110,8 @@ pub enum MetaReply {
     Replicas(Vec<ReplicaInfo>),
     /// Not now; ask again later.
     Waits(Wait),
+    /// Whether it has a past.
+    Standing(Standing),
 }
 
 /// Why a step has to wait.

@@ -4,7 +4,7 @@ use eggs_proto::audit::{CdcAuditPage, RunningTransaction};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
 use eggs_proto::meta::{
-    GroupMembers, MemberStep, MetaReply, MetaRequest, ReplicaInfo, ReplicaProgress, Wait,
+    GroupMembers, MemberStep, MetaReply, MetaRequest, ReplicaInfo, ReplicaProgress, Standing, Wait,
 };
 use eggs_proto::registry::{
     HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
@@ -167,16 +167,18 @@ fn replicas() {
     let node = NodeId::new(ProcessRole::Shard, 3);
     let group = GroupId(1);
     pin!(
-        MetaRequest[Replicas, Transfer, Change],
+        MetaRequest[Replicas, Transfer, Change, Standing],
         [
             MetaRequest::Replicas { group: Some(group) },
             MetaRequest::Transfer { group, to: node },
             MetaRequest::Change { group, change: MemberStep::Settle },
+            MetaRequest::Standing,
         ],
         expect![[r#"
             Replicas 000101
             Transfer 01018380808010
             Change 020103
+            Standing 03
         "#]]
     );
     pin!(
@@ -211,16 +213,29 @@ fn replicas() {
         }],
     };
     pin!(
-        MetaReply[Done, Replicas, Waits],
+        MetaReply[Done, Replicas, Waits, Standing],
         [
             MetaReply::Done,
             MetaReply::Replicas(vec![info]),
             MetaReply::Waits(Wait::Busy),
+            MetaReply::Standing(Standing::Settled { founders: vec![1] }),
         ],
         expect![[r#"
             Done 00
             Replicas 010101020183808080100304050183808080100100018380808010010600
             Waits 0200
+            Standing 03010101
+        "#]]
+    );
+    pin!(
+        Standing[New, Settled],
+        [
+            Standing::New { incarnation: 1 },
+            Standing::Settled { founders: vec![2] },
+        ],
+        expect![[r#"
+            New 0001
+            Settled 010102
         "#]]
     );
     pin!(
