@@ -122,8 +122,9 @@ pub(crate) async fn replace(context: &Context, old: NodeId, new: NodeId) -> Resu
         .collect();
     let moved = move_all(context, &moves).await?;
     retire(client, old).await?;
+    let groups = if moved == 1 { "group" } else { "groups" };
     let sentence =
-        format!("{new} has replaced {old} in {moved} groups; {old} must not be started again");
+        format!("{new} has replaced {old} in {moved} {groups}; {old} must not be started again");
     said(context, &sentence, moved)
 }
 
