@@ -62,7 +62,8 @@ pub(crate) async fn set_state(
         RegistryReply::Unchanged
         | RegistryReply::Map(_)
         | RegistryReply::Keys(_)
-        | RegistryReply::Health { .. } => Err(Failure::new(
+        | RegistryReply::Health { .. }
+        | RegistryReply::Members(_) => Err(Failure::new(
             Exit::Failed,
             "the registry gave an answer that makes no sense",
         )),
