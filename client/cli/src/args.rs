@@ -454,7 +454,9 @@ mod tests {
             "transient-files",
             "du",
             "fsck",
+            "disk",
             "status",
+            "meta",
             "copy_into",
         ];
         for verb in verbs {
