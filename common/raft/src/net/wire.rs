@@ -1,8 +1,8 @@
 //! The body of a [`eggs_proto::MessageKind::Raft`] frame.
 //!
-//! A request is a version (1), the process it is meant for (8), then for each question: group (2), length (4), question. An answer is a version (1), a
-//! status (1), then for each question in order: length (4), answer. Numbers are little-endian, questions and answers
-//! are postcard. The payload is one chunk of a checkpoint, or empty.
+//! A request is a version (1), the process it is meant for (8), then for each question: group (2), length (4),
+//! question. An answer is a version (1), a status (1), then for each question in order: length (4), answer. Numbers are
+//! little-endian, questions and answers are postcard. The payload is one chunk of a checkpoint, or empty.
 //!
 //! **Invariant:** a frame holds at most [`FRAME_QUESTIONS_MAX`] questions; nothing is sized by a peer's word.
 
