@@ -8,8 +8,11 @@
 
 mod directory;
 mod file;
+mod mode;
 mod model;
+mod totals;
 
 pub use directory::{Directory, OldVersion};
 pub use file::{File, Piece};
+pub use mode::Mode;
 pub use model::{Entry, Model};

@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 
 use eggs_proto::shard::Replace;
-use eggs_proto::{ExtentProblem, InodeId, Name, Refusal, XattrMode, XattrName};
+use eggs_proto::{
+    ExtentProblem, InodeId, InvalidArgument, MODE_MASK, Name, Policy, PolicyKind, Refusal,
+    XattrMode, XattrName,
+};
 
-use crate::{Directory, File, OldVersion, Piece};
+use crate::{Directory, File, Mode, OldVersion, Piece};
 
 /// A name in a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +28,10 @@ pub struct Model {
     pub files: BTreeMap<InodeId, File>,
     /// Extended attributes.
     pub xattrs: BTreeMap<InodeId, BTreeMap<XattrName, Vec<u8>>>,
+    /// What `chmod` and `chown` have set; everything else is as it was made.
+    pub modes: BTreeMap<InodeId, Mode>,
+    /// Policies set on directories.
+    pub policies: BTreeMap<InodeId, BTreeMap<PolicyKind, Policy>>,
 }
 
 impl Default for Model {
@@ -33,6 +40,8 @@ impl Default for Model {
             directories: BTreeMap::from([(InodeId::ROOT, Directory::default())]),
             files: BTreeMap::new(),
             xattrs: BTreeMap::new(),
+            modes: BTreeMap::new(),
+            policies: BTreeMap::new(),
         }
     }
 }
@@ -160,15 +169,52 @@ impl Model {
         self.directories.remove(&inode);
         self.files.remove(&inode);
         self.xattrs.remove(&inode);
+        self.modes.remove(&inode);
+        self.policies.remove(&inode);
     }
 
-    /// The extended attributes of an inode, whatever its state.
-    fn xattrs_of(&mut self, inode: InodeId) -> Result<&mut BTreeMap<XattrName, Vec<u8>>, Refusal> {
+    /// An inode in whatever state.
+    fn exists(&self, inode: InodeId) -> Result<(), Refusal> {
         let exists = self.directories.contains_key(&inode) || self.files.contains_key(&inode);
-        if !exists {
+        exists.then_some(()).ok_or(Refusal::NotFound)
+    }
+
+    fn xattrs_of(&mut self, inode: InodeId) -> Result<&mut BTreeMap<XattrName, Vec<u8>>, Refusal> {
+        self.exists(inode)?;
+        Ok(self.xattrs.entry(inode).or_default())
+    }
+
+    /// `chmod` and `chown`.
+    pub fn set_mode(&mut self, inode: InodeId, mode: Mode) -> Result<(), Refusal> {
+        self.exists(inode)?;
+        if mode.mode & !MODE_MASK != 0 {
+            return Err(Refusal::Invalid(InvalidArgument::Mode));
+        }
+        self.modes.insert(inode, mode);
+        Ok(())
+    }
+
+    /// The policies of a directory itself, removed ones included.
+    fn policies_of(&mut self, dir: InodeId) -> Result<&mut BTreeMap<PolicyKind, Policy>, Refusal> {
+        if !self.directories.contains_key(&dir) {
             return Err(Refusal::NotFound);
         }
-        Ok(self.xattrs.entry(inode).or_default())
+        Ok(self.policies.entry(dir).or_default())
+    }
+
+    /// Overrides a policy.
+    pub fn set_policy(&mut self, dir: InodeId, policy: Policy) -> Result<(), Refusal> {
+        policy
+            .validate()
+            .map_err(|bad| Refusal::BadPolicy(bad.into()))?;
+        self.policies_of(dir)?.insert(policy.kind(), policy);
+        Ok(())
+    }
+
+    /// Inherits a policy again.
+    pub fn clear_policy(&mut self, dir: InodeId, kind: PolicyKind) -> Result<(), Refusal> {
+        self.policies_of(dir)?.remove(&kind);
+        Ok(())
     }
 
     /// Sets an extended attribute; their limits are not part of the model.

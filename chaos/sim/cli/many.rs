@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use eggs_sim::{Config, Coverage, EXPECTED, run as simulate};
+use eggs_sim::{
+    Config, Coverage, EXPECTED, RACES, UNREACHABLE_CHANGES, UNREACHABLE_REFUSALS, run as simulate,
+};
 
 use crate::{Args, one};
 
@@ -46,14 +48,7 @@ pub fn run(args: &Args) -> ExitCode {
     });
     let totals = totals.into_inner().unwrap_or_else(PoisonError::into_inner);
     print!("{}", totals.coverage);
-    let missing = totals.coverage.missing(EXPECTED);
-    println!(
-        "never reached: {}",
-        if missing.is_empty() { "nothing" } else { "" }
-    );
-    missing
-        .iter()
-        .for_each(|state| println!("            {state}"));
+    say_reached(&totals.coverage);
     say(&totals);
     match totals.failed {
         None => ExitCode::SUCCESS,
@@ -64,6 +59,25 @@ pub fn run(args: &Args) -> ExitCode {
             }
             ExitCode::FAILURE
         }
+    }
+}
+
+/// The races, and what was never reached.
+fn say_reached(coverage: &Coverage) {
+    println!("races between the collector and others:");
+    for (what, state) in RACES {
+        println!("{:>10}  {what} ({state})", coverage.count(state));
+    }
+    println!("cannot be reached:");
+    for (kind, why) in UNREACHABLE_CHANGES.iter().chain(UNREACHABLE_REFUSALS) {
+        println!("            {kind}: {why}");
+    }
+    println!("never reached:");
+    for state in coverage.missing(EXPECTED) {
+        println!("            {state}");
+    }
+    for step in coverage.never_died_at() {
+        println!("            the coordinator died in {step}");
     }
 }
 

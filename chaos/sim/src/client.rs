@@ -12,8 +12,7 @@ use eggs_proto::hello::PeerRole;
 use eggs_proto::registry::{RegistryReply, RegistryRequest};
 use eggs_proto::shard::{ShardCall, ShardChange, ShardQuery, ShardReply, ShardRequest};
 use eggs_proto::{
-    BlockServiceId, CallError, GroupId, NodeId, ProcessRole, Refusal, RequestId, ServiceState,
-    ShardId,
+    BlockServiceId, CallError, GroupId, NodeId, Refusal, RequestId, ServiceState, ShardId,
 };
 
 use crate::message::{Request, Response};
@@ -68,7 +67,8 @@ impl Client {
         }
     }
 
-    fn next_id(&self) -> RequestId {
+    /// Names the next change.
+    pub fn next_id(&self) -> RequestId {
         let sequence = self.sequence.get() + 1;
         self.sequence.set(sequence);
         RequestId {
@@ -252,7 +252,17 @@ impl Client {
         deadline_us: u64,
     ) -> Outcome<RegistryReply> {
         let id = self.next_id();
-        let request = Request::Registry(RegistryRequest::SetServiceState { id, service, state });
+        let request = RegistryRequest::SetServiceState { id, service, state };
+        self.registry(request, deadline_us).await
+    }
+
+    /// Asks the registry.
+    pub async fn registry(
+        &self,
+        request: RegistryRequest,
+        deadline_us: u64,
+    ) -> Outcome<RegistryReply> {
+        let request = Request::Registry(request);
         match self.ask(GroupId::REGISTRY, &request, deadline_us).await? {
             Response::Registry(answer) => decided(answer),
             Response::Shard(_) | Response::Cdc(_) | Response::Block(_) => Err(Failure::TooLate),
@@ -265,7 +275,10 @@ impl Client {
         service: BlockServiceId,
         request: BlockRequest,
     ) -> Outcome<BlockReply> {
-        let node = NodeId::new(ProcessRole::Blocks, (service.0 as u32).saturating_sub(1));
+        let home = self
+            .sim
+            .with(|world| world.disks.get(&service).map(|disk| disk.node));
+        let node = home.ok_or(Failure::Block(BlockRefusal::WrongService))?;
         let request = Request::Block(request);
         match self.sim.call(self.node, node, request, ATTEMPT_US).await {
             Some(Response::Block(answer)) => answer.map_err(Failure::Block),

@@ -3,11 +3,8 @@
 use std::rc::Rc;
 
 use eggs_cdc::pending;
-use eggs_proto::registry::{ServiceRegistration, ServiceReport};
-use eggs_proto::{GroupId, NodeId, ProcessRole, ServiceKey, StorageClass, encode};
-use eggs_registry_state::{
-    Beat, ClusterView, Observation, Registration, RegistryCommand, STALE_MS, service_keys,
-};
+use eggs_proto::{GroupId, NodeId, ProcessRole, ServiceKey, encode};
+use eggs_registry_state::{ClusterView, Observation, RegistryCommand, STALE_MS, service_keys};
 
 use crate::disk::{CAPACITY_BYTES, Disk};
 use crate::group::{Known, REPLICAS, Waiter};
@@ -16,8 +13,8 @@ use crate::world::{Action, Event, LOG_DELAY_US, Mend, World};
 
 /// Between looks for groups without a leader.
 const ELECTIONS_US: u64 = 200_000;
-/// Between heartbeats.
-const HEARTBEATS_US: u64 = 1_000_000;
+/// Between observations.
+const OBSERVATIONS_US: u64 = 1_000_000;
 /// Between looks for transactions that nobody drives.
 const LOOK_US: u64 = 1_000_000;
 /// How long a deposed leader may go on believing.
@@ -43,9 +40,8 @@ impl World {
         }
         let collector = NodeId::new(ProcessRole::Gc, 0);
         self.add_process(collector);
-        self.actions.push(Action::Collect(collector));
         self.after(1, Event::Elections);
-        self.after(300_000, Event::Heartbeats);
+        self.after(300_000, Event::Observations);
         self.after(LOOK_US, Event::Look);
     }
 
@@ -54,6 +50,7 @@ impl World {
         let apart = self.random.below(2_000) as i64;
         process.clock_offset_ms = apart - 1_000;
         self.processes.insert(node, process);
+        self.actions.push(Action::Serve(node));
     }
 
     /// Kills a process: what it had in memory is gone.
@@ -76,9 +73,7 @@ impl World {
         if let Some(process) = self.processes.get_mut(&node).filter(|p| !p.up) {
             process.up = true;
             process.incarnation += 1;
-            if node.role() == ProcessRole::Gc {
-                self.actions.push(Action::Collect(node));
-            }
+            self.actions.push(Action::Serve(node));
         }
     }
 
@@ -100,6 +95,9 @@ impl World {
     /// Ends all faults.
     pub fn mend_all(&mut self) {
         self.network.heal();
+        for process in self.processes.values_mut() {
+            process.stalled_until_us = 0;
+        }
         let nodes: Vec<NodeId> = self.processes.keys().copied().collect();
         nodes.into_iter().for_each(|node| self.start(node));
         let services: Vec<_> = self.disks.keys().copied().collect();
@@ -192,45 +190,25 @@ impl World {
         }
     }
 
-    /// The registry hears of processes; servers hear from the registry.
-    pub(crate) fn heartbeats(&mut self) {
-        self.after(HEARTBEATS_US, Event::Heartbeats);
-        let leads = |node: &NodeId| {
-            let known = self.processes.get(node);
-            known.is_some_and(|p| p.leads(GroupId::REGISTRY, self.now_us))
-        };
-        let registries = crate::group::members(GroupId::REGISTRY);
-        let leaders: Vec<NodeId> = registries.into_iter().filter(leads).collect();
-        for registry in leaders {
-            self.hear(registry);
-            self.observe(registry);
-        }
-        self.fetch_maps();
-    }
-
-    /// One leader of the registry, perhaps a deposed one, hears of whom it reaches.
-    fn hear(&mut self, registry: NodeId) {
-        let disks: Vec<(NodeId, Beat, Registration)> = self
-            .disks
-            .values()
-            .map(|disk| (disk.node, beat(disk), registration(disk)))
-            .collect();
-        for (node, beat, registration) in disks {
-            let reached = self.processes.get(&node).is_some_and(|p| p.up)
-                && self.network.is_open_both_ways(node, registry);
-            if !reached {
+    /// Leaders of the registry, perhaps deposed ones, propose what they have heard; servers hear from the registry.
+    pub(crate) fn observations(&mut self) {
+        self.after(OBSERVATIONS_US, Event::Observations);
+        for registry in crate::group::members(GroupId::REGISTRY) {
+            let now_us = self.now_us;
+            let Some(process) = self.processes.get_mut(&registry) else {
+                continue;
+            };
+            if process.stalled_until_us > now_us {
                 continue;
             }
-            let state = &self.group(GroupId::REGISTRY).state;
-            if eggs_registry_state::knows(state, node, &beat.services).unwrap_or(false) {
-                if let Some(process) = self.processes.get_mut(&registry) {
-                    process.memory.heard.insert(node, beat);
-                }
+            if process.leads(GroupId::REGISTRY, now_us) {
+                self.observe(registry);
             } else {
-                let command = RegistryCommand::RegisterNode(registration);
-                self.propose_registry(registry, command);
+                process.memory.heard.clear();
+                process.memory.observed = None;
             }
         }
+        self.fetch_maps();
     }
 
     fn observe(&mut self, registry: NodeId) {
@@ -309,37 +287,5 @@ impl World {
             }
             Err(fault) => self.violate(|| format!("pending transactions: {fault}")),
         }
-    }
-}
-
-fn beat(disk: &Disk) -> Beat {
-    let used_bytes = disk.blocks.values().map(|facts| facts.size).sum();
-    let report = ServiceReport {
-        service: disk.service,
-        capacity_bytes: CAPACITY_BYTES,
-        available_bytes: disk.available_bytes,
-        used_bytes,
-        blocks: disk.blocks.len() as u64,
-        io_errors: 0,
-        fenced: false,
-    };
-    Beat {
-        node: disk.node,
-        leads: Vec::new(),
-        services: vec![report],
-    }
-}
-
-fn registration(disk: &Disk) -> Registration {
-    Registration {
-        node: disk.node,
-        address: format!("127.0.0.1:{}", 20_000 + disk.node.index()),
-        groups: Vec::new(),
-        services: vec![ServiceRegistration {
-            service: disk.service,
-            key: disk.key.clone(),
-            domain: disk.domain,
-            class: StorageClass::Flash,
-        }],
     }
 }

@@ -227,13 +227,20 @@ impl World {
     pub(crate) fn disk_done(
         &mut self,
         service: BlockServiceId,
-        incarnation: u64,
+        (node, incarnation): (NodeId, u64),
         caller: Caller,
         request: &eggs_proto::block::BlockRequest,
     ) {
-        let Some(node) = self.disks.get(&service).map(|disk| disk.node) else {
-            return;
-        };
+        if self
+            .disks
+            .get(&service)
+            .is_none_or(|disk| disk.node != node)
+        {
+            self.coverage
+                .hit("a disk was asked where it had been before");
+            let refused = Response::Block(Err(eggs_proto::block::BlockRefusal::WrongService));
+            return self.respond(node, caller, refused);
+        }
         let same = self
             .processes
             .get(&node)

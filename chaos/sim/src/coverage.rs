@@ -3,6 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+/// Before the name of a transaction and its step: it was reached.
+pub(crate) const STEP: &str = "cdc step of ";
+/// Before the name of a transaction and its step: the coordinator died there.
+pub(crate) const DIED: &str = "cdc died in ";
+
 /// How often each interesting state was met.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
@@ -31,6 +36,17 @@ impl Coverage {
     pub fn missing<'a>(&self, expected: &[&'a str]) -> Vec<&'a str> {
         let never = |state: &&&str| self.count(state) == 0;
         expected.iter().filter(never).copied().collect()
+    }
+
+    /// Steps of transactions that were reached, and at which no coordinator has died.
+    pub fn never_died_at(&self) -> Vec<&str> {
+        let steps = self
+            .hits
+            .keys()
+            .filter_map(|state| state.strip_prefix(STEP));
+        steps
+            .filter(|step| self.count(&format!("{DIED}{step}")) == 0)
+            .collect()
     }
 }
 

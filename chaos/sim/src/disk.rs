@@ -1,7 +1,7 @@
 //! A block service as `blob/store` promises to behave: what is certified is stored, what is proved is durable, what was
 //! erased does not come back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
@@ -28,6 +28,12 @@ pub struct Disk {
     pub available_bytes: u64,
     /// Blocks, as they were certified.
     pub blocks: BTreeMap<BlockId, BlockFacts>,
+    /// Blocks that it held and has lost.
+    pub lost: BTreeSet<BlockId>,
+    /// Whether it has ever lost anything.
+    pub was_hit: bool,
+    /// Whether it is gone for good.
+    pub dead: bool,
     /// Erased blocks and until when they may not be written.
     pub tombstones: BTreeMap<BlockId, Time>,
 }
@@ -42,12 +48,28 @@ impl Disk {
             key,
             available_bytes: CAPACITY_BYTES / 2,
             blocks: BTreeMap::new(),
+            lost: BTreeSet::new(),
+            was_hit: false,
+            dead: false,
             tombstones: BTreeMap::new(),
+        }
+    }
+
+    /// Loses some blocks, or all of them.
+    pub fn lose(&mut self, mut loses: impl FnMut(BlockId) -> bool) {
+        self.was_hit = true;
+        let gone: Vec<BlockId> = self.blocks.keys().copied().filter(|b| loses(*b)).collect();
+        for block in gone {
+            self.blocks.remove(&block);
+            self.lost.insert(block);
         }
     }
 
     /// Does what is asked, durably.
     pub fn serve(&mut self, request: &BlockRequest, now: Time) -> BlockResult {
+        if self.dead {
+            return Err(BlockRefusal::WrongService);
+        }
         match request {
             BlockRequest::Write {
                 facts,
@@ -101,6 +123,7 @@ impl Disk {
             return Err(BlockRefusal::NoSpace);
         }
         self.blocks.insert(facts.block, *facts);
+        self.lost.remove(&facts.block);
         let proof = self.key.sign(Statement::Written, facts);
         Ok(BlockReply::Written { proof })
     }

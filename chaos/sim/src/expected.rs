@@ -3,15 +3,24 @@
 /// What [`crate::Coverage`] should count: each step at which a coordinator dies, each refusal, each race.
 pub const EXPECTED: &[&str] = &[
     "a change came again",
+    "a disk died",
+    "a disk lost all blocks",
+    "a disk lost some blocks",
+    "a file lost blocks and can be read",
     "a pass with blocks",
     "a pass with directories",
     "a pass with failures",
     "a pass with files",
     "a pass with snapshots",
     "a pass with waiting",
+    "a process registered again",
+    "a report of totals was lost",
+    "a report of totals was not taken",
     "accepted AbandonDirectory",
     "accepted AddExtent",
+    "accepted AddHole",
     "accepted AddInline",
+    "accepted AdvanceTime",
     "accepted BeginCollect",
     "accepted CertifyAndLink",
     "accepted CertifyExtent",
@@ -19,6 +28,7 @@ pub const EXPECTED: &[&str] = &[
     "accepted CollectSnapshot",
     "accepted CreateDirectory",
     "accepted CreateFile",
+    "accepted CreateReserved",
     "accepted CreateTransient",
     "accepted CreateWithExtent",
     "accepted DestroyTransient",
@@ -31,22 +41,30 @@ pub const EXPECTED: &[&str] = &[
     "accepted LockVersion",
     "accepted ReleaseDentry",
     "accepted RemoveDirectory",
+    "accepted RemoveXattr",
     "accepted Rename",
     "accepted ReplaceBlocks",
+    "accepted ReportTrees",
+    "accepted Reserve",
     "accepted RestoreDentry",
     "accepted ReviveDirectory",
     "accepted Scrap",
     "accepted ScrapForeign",
     "accepted SetAttributes",
     "accepted SetPolicy",
+    "accepted SetXattr",
     "accepted SettleDirectory",
+    "accepted SettleTrees",
     "accepted Symlink",
     "accepted Undelete",
     "accepted Unlink",
+    "block service refused Check: NotFound",
+    "block service refused Erase: WrongService",
     "block service refused Write: BadCertificate",
     "block service refused Write: Expired",
     "block service refused Write: NoSpace",
     "block service refused Write: WasErased",
+    "block service refused Write: WrongService",
     "blocks died",
     "cdc died",
     "cdc died in MakeDirectory at AbandonDirectory",
@@ -100,6 +118,7 @@ pub const EXPECTED: &[&str] = &[
     "cdc: MakeDirectory Refused NotFound",
     "cdc: ReleaseKeep then ReleaseKeep",
     "cdc: ReleaseSet then ReleaseRemoveMoved",
+    "cdc: ReleaseSet then ReleaseSet",
     "cdc: ReleaseSet then SettleRemoved",
     "cdc: RemoveDirectory Done",
     "cdc: RemoveDirectory Refused Locked",
@@ -118,8 +137,8 @@ pub const EXPECTED: &[&str] = &[
     "cdc: ReviveDirectory then ReviveDirectory",
     "cdc: SettleAttached then ReleaseKeep",
     "cdc: SettleMoved then ReleaseSet",
-    "cdc: SettleMoved then SettleMoved",
     "cdc: SettleMoved then RestoreDentry",
+    "cdc: SettleMoved then SettleMoved",
     "cdc: SettleRemoved then ReleaseRemoveDeleted",
     "cdc: SettleRemoved then ReleaseRemoveMoved",
     "cdc: UndeleteDirectory Done",
@@ -135,9 +154,13 @@ pub const EXPECTED: &[&str] = &[
     "fault: CutOneWay",
     "fault: Delay",
     "fault: FullDisk",
+    "fault: LoseDisk",
+    "fault: MoveDisk",
     "fault: NewLeader",
     "fault: SlowLogs",
+    "fault: Stall",
     "fault: Storm",
+    "garbage on a dead disk",
     "gc died",
     "log: committed after its leader was gone",
     "log: lost with its leader",
@@ -147,6 +170,9 @@ pub const EXPECTED: &[&str] = &[
     "refused AddExtent: Locked",
     "refused AddExtent: NoSpace",
     "refused AddExtent: NotCertified",
+    "refused AddExtent: NotFound",
+    "refused AddInline: BadCookie",
+    "refused AddInline: BadExtent",
     "refused AddInline: Expired",
     "refused BeginCollect: NoSnapshot",
     "refused CertifyAndLink: BadCookie",
@@ -170,7 +196,14 @@ pub const EXPECTED: &[&str] = &[
     "refused CreateFile: Locked",
     "refused CreateFile: NotFound",
     "refused CreateFile: Unsupported",
+    "refused CreateReserved: Exists",
+    "refused CreateReserved: IsDirectory",
+    "refused CreateReserved: Locked",
+    "refused CreateReserved: NotTransient",
+    "refused CreateReserved: Unsupported",
+    "refused CreateTransient: Locked",
     "refused CreateTransient: NotFound",
+    "refused CreateTransient: WrongShard",
     "refused CreateWithExtent: Locked",
     "refused CreateWithExtent: NoSpace",
     "refused CreateWithExtent: NotFound",
@@ -182,7 +215,10 @@ pub const EXPECTED: &[&str] = &[
     "refused Extents: Invalid",
     "refused Extents: IsDirectory",
     "refused GarbageErased: BadProof",
+    "refused GetXattr: NoAttribute",
+    "refused GetXattr: NotFound",
     "refused KeepAlive: Expired",
+    "refused KeepAlive: NotFound",
     "refused Link: BadCookie",
     "refused Link: Exists",
     "refused Link: Expired",
@@ -195,18 +231,23 @@ pub const EXPECTED: &[&str] = &[
     "refused LinkDirectory: NotFound",
     "refused List: Locked",
     "refused List: NotFound",
+    "refused ListXattrs: NotFound",
     "refused LockDentry: IsDirectory",
     "refused LockDentry: Locked",
     "refused LockDentry: NotDirectory",
     "refused LockDentry: NotFound",
     "refused LockVersion: Exists",
     "refused LockVersion: Locked",
+    "refused LockVersion: NoSnapshot",
     "refused LockVersion: NotFound",
     "refused Lookup: Locked",
     "refused Lookup: NotFound",
     "refused RemoveDirectory: Changed",
+    "refused RemoveDirectory: Forbidden",
     "refused RemoveDirectory: Locked",
     "refused RemoveDirectory: NotEmpty",
+    "refused RemoveXattr: NoAttribute",
+    "refused RemoveXattr: NotFound",
     "refused Rename: Exists",
     "refused Rename: IsDirectory",
     "refused Rename: Locked",
@@ -215,13 +256,22 @@ pub const EXPECTED: &[&str] = &[
     "refused Rename: NotFound",
     "refused ReplaceBlocks: Locked",
     "refused ReplaceBlocks: NoSpace",
+    "refused Reserve: NotFound",
     "refused ReviveDirectory: Locked",
     "refused ReviveDirectory: NoSnapshot",
     "refused ReviveDirectory: NotFound",
     "refused ScrapForeign: NoSnapshot",
+    "refused SetAttributes: Invalid",
     "refused SetAttributes: NotFound",
+    "refused SetPolicy: BadPolicy",
     "refused SetPolicy: NotFound",
+    "refused SetXattr: AttributesFull",
+    "refused SetXattr: Exists",
+    "refused SetXattr: Invalid",
+    "refused SetXattr: NoAttribute",
+    "refused SetXattr: NotFound",
     "refused Snapshots: NotFound",
+    "refused Stat: WrongShard",
     "refused Symlink: Exists",
     "refused Symlink: Locked",
     "refused Symlink: NotFound",
@@ -236,6 +286,144 @@ pub const EXPECTED: &[&str] = &[
     "refused Unlink: NotFound",
     "refused Walk: Locked",
     "refused Walk: NotFound",
+    "registry: Active disks",
+    "registry: NoRead disks",
+    "registry: NoWrite disks",
+    "registry: Observe",
+    "registry: RegisterNode",
+    "registry: SetServiceState",
+    "registry: Stale disks",
+    "registry: a heartbeat from where a disk was before",
+    "registry: blocks is down",
+    "registry: cdc is down",
+    "registry: shard is down",
+    "registry: shuckle is down",
     "shard died",
     "shuckle died",
 ];
+
+/// Races between the collector and those who write or bring back, by what one of them is told.
+pub const RACES: &[(&str, &str)] = &[
+    (
+        "a file lives on after it was listed as expired",
+        "refused DestroyTransient: Changed",
+    ),
+    (
+        "a file was linked after it was listed as expired",
+        "refused DestroyTransient: NotTransient",
+    ),
+    (
+        "a writer goes on with a file that has expired",
+        "refused AddExtent: Expired",
+    ),
+    (
+        "a writer goes on with a file that was collected",
+        "refused AddExtent: NotFound",
+    ),
+    (
+        "proofs are shown for a file that has expired",
+        "refused CertifyExtent: Expired",
+    ),
+    (
+        "a file is linked after it has expired",
+        "refused CertifyAndLink: Expired",
+    ),
+    (
+        "a file is linked after it was collected",
+        "refused Link: NotFound",
+    ),
+    (
+        "a sign of life comes too late",
+        "refused KeepAlive: NotFound",
+    ),
+    (
+        "a block is written after it was erased",
+        "block service refused Write: WasErased",
+    ),
+    (
+        "a block is written after its time",
+        "block service refused Write: Expired",
+    ),
+    (
+        "a version came back after it was listed as due",
+        "refused CollectSnapshot: NoSnapshot",
+    ),
+    (
+        "a version of another shard's file came back after it was listed as due",
+        "refused BeginCollect: NoSnapshot",
+    ),
+    (
+        "a version is wanted back while it is collected",
+        "refused Undelete: NoSnapshot",
+    ),
+    (
+        "a directory is wanted back after it was collected",
+        "refused ReviveDirectory: NotFound",
+    ),
+    (
+        "a directory came back after it was listed as due",
+        "refused RemoveDirectory: Changed",
+    ),
+    (
+        "a directory is coming back while it is collected",
+        "refused RemoveDirectory: Locked",
+    ),
+    (
+        "something is written into a directory that was collected",
+        "refused CreateTransient: NotFound",
+    ),
+];
+
+/// Refusals that no simulation can be told, and why.
+pub const UNREACHABLE_REFUSALS: &[(&str, &str)] = &[];
+
+/// Changes that no simulation makes, and why.
+pub const UNREACHABLE_CHANGES: &[(&str, &str)] = &[
+    (
+        "Repair",
+        "nothing is ever damaged: fsck has tests of its own",
+    ),
+    ("BeginHeal", "nobody heals here yet"),
+    ("FinishHeal", "nobody heals here yet"),
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use eggs_proto::Refusal;
+    use eggs_proto::shard::ShardChange;
+
+    use super::*;
+
+    /// Each kind is among the states, or it is said why not.
+    fn covers(kinds: &[&str], reached: &dyn Fn(&str) -> bool, excused: &[(&str, &str)]) {
+        for kind in kinds {
+            let is_excused = excused.iter().any(|(of, _)| of == kind);
+            assert!(reached(kind) != is_excused, "{kind}: expected or excused?");
+        }
+    }
+
+    #[test]
+    fn every_change_is_accepted_somewhere() {
+        let accepted = |kind: &str| EXPECTED.contains(&format!("accepted {kind}").as_str());
+        covers(ShardChange::KINDS, &accepted, UNREACHABLE_CHANGES);
+    }
+
+    #[test]
+    fn every_refusal_is_met_somewhere() {
+        let met = |kind: &str| {
+            let (of_shard, of_cdc) = (format!(": {kind}"), format!(" Refused {kind}"));
+            let is = |state: &&str| state.ends_with(&of_shard) || state.ends_with(&of_cdc);
+            EXPECTED.iter().any(is)
+        };
+        covers(Refusal::KINDS, &met, UNREACHABLE_REFUSALS);
+    }
+
+    #[test]
+    fn races_are_expected_and_nothing_twice() {
+        let all: BTreeSet<&str> = EXPECTED.iter().copied().collect();
+        assert_eq!(all.len(), EXPECTED.len());
+        assert!(RACES.iter().all(|(_, state)| all.contains(state)));
+    }
+}

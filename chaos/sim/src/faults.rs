@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ProcessRole};
 
+use crate::cluster::DISKS;
+use crate::disk::Disk;
 use crate::network::{FAIR, Weather};
 use crate::plan::Fault;
 use crate::random::Random;
@@ -11,6 +13,8 @@ use crate::world::{Event, Mend, World};
 
 /// How far the clocks of block services are off at most: together less than what they may differ.
 const DISK_CLOCK_MS_MAX: u64 = 25_000;
+/// How many disks may lose blocks: the parity of every scheme that writers use.
+const LOST_DISKS_MAX: usize = 2;
 
 impl World {
     /// Breaks something for a while.
@@ -67,11 +71,76 @@ impl World {
                     self.after(long_us, Event::Mend(Mend::Disk(service)));
                 }
             }
+            Fault::Stall => self.stall(long_us, &mut random),
+            Fault::LoseDisk => self.lose_disk(&mut random),
+            Fault::MoveDisk => self.move_disk(long_us, &mut random),
             Fault::SlowLogs => {
                 self.log_delay_us = random.between(50_000, 1_500_000);
                 self.after(long_us, Event::Mend(Mend::Logs));
             }
         }
+    }
+
+    /// A disk dies for good or loses some of its blocks. At most as many disks as there is parity.
+    fn lose_disk(&mut self, random: &mut Random) {
+        let hit = self.disks.values().filter(|disk| disk.was_hit).count();
+        let alive = self.disks.values_mut().filter(|disk| !disk.dead);
+        let mut fit: Vec<&mut Disk> = alive
+            .filter(|disk| hit < LOST_DISKS_MAX || disk.was_hit)
+            .collect();
+        let which = random.below(fit.len() as u64) as usize;
+        let Some(disk) = fit.get_mut(which) else {
+            return;
+        };
+        let what = match random.below(3) {
+            0 => {
+                disk.lose(|_| true);
+                disk.dead = true;
+                "a disk died"
+            }
+            1 => {
+                disk.lose(|_| true);
+                "a disk lost all blocks"
+            }
+            _ => {
+                disk.lose(|_| random.permille(500));
+                "a disk lost some blocks"
+            }
+        };
+        self.coverage.hit(what);
+    }
+
+    /// What comes in meanwhile waits, as in the buffers of a process that is not scheduled.
+    fn stall(&mut self, long_us: u64, random: &mut Random) {
+        let nodes: Vec<NodeId> = self.processes.keys().copied().collect();
+        let registry = self.group(GroupId::REGISTRY).leader;
+        let until_us = self.now_us + long_us;
+        let node = registry.filter(|_| random.permille(300));
+        let node = node.or_else(|| random.pick(&nodes));
+        if let Some(process) = node.and_then(|node| self.processes.get_mut(&node)) {
+            process.stalled_until_us = until_us;
+        }
+    }
+
+    /// A disk is taken out of its host and put into another: both are down for a while.
+    fn move_disk(&mut self, long_us: u64, random: &mut Random) {
+        let hosts = (0..DISKS).map(|index| NodeId::new(ProcessRole::Blocks, index));
+        let hosts: Vec<NodeId> = hosts.collect();
+        let services: Vec<BlockServiceId> = self.disks.keys().copied().collect();
+        let (Some(host), Some(service)) = (random.pick(&hosts), random.pick(&services)) else {
+            return;
+        };
+        let Some(disk) = self
+            .disks
+            .get_mut(&service)
+            .filter(|disk| disk.node != host)
+        else {
+            return;
+        };
+        let before = std::mem::replace(&mut disk.node, host);
+        // The new host may be up long before the old one.
+        self.crash(before, random.between(100_000, long_us.max(100_001)));
+        self.crash(host, random.between(1_000, 1_000_000));
     }
 
     fn crash(&mut self, node: NodeId, down_us: u64) {

@@ -10,6 +10,7 @@
 //!
 //! **Invariant:** two runs of one [`Config`] are the same, event by event.
 
+mod announce;
 mod client;
 mod cluster;
 mod collector;
@@ -34,11 +35,12 @@ mod serve;
 mod shrink;
 mod sim;
 pub mod tasks;
+mod totals;
 mod trace;
 pub mod world;
 
 pub use coverage::Coverage;
-pub use expected::EXPECTED;
+pub use expected::{EXPECTED, RACES, UNREACHABLE_CHANGES, UNREACHABLE_REFUSALS};
 pub use plan::{Config, Fault, Item, Operation, Plan, What};
 pub use run::{Log, Report, record, run};
 pub use shrink::shrink;

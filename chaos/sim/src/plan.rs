@@ -71,6 +71,10 @@ pub enum Operation {
     JuggleOver,
     /// … while that is moved below the first.
     JuggleUnder,
+    /// Sets, removes or reads extended attributes.
+    Xattrs,
+    /// Asks for what nobody may have.
+    Cheat,
 }
 
 /// Kinds of fault.
@@ -87,6 +91,12 @@ pub enum Fault {
     NewLeader,
     FullDisk,
     SlowLogs,
+    /// A process takes nothing in for a while.
+    Stall,
+    /// A disk loses blocks, or dies for good.
+    LoseDisk,
+    /// A disk is put into another host.
+    MoveDisk,
 }
 
 /// What an item is.
@@ -118,9 +128,11 @@ pub struct Plan {
     pub clock_ms_max: u64,
     /// How long snapshots are kept, in milliseconds.
     pub keep_ms: u64,
+    /// Whether policies may say how many versions are kept: then nobody knows for how long.
+    pub versions_count: bool,
 }
 
-const OPERATIONS: [(Operation, u64); 17] = [
+const OPERATIONS: [(Operation, u64); 19] = [
     (Operation::CreateFile, 14),
     (Operation::WriteFile, 12),
     (Operation::Symlink, 3),
@@ -133,14 +145,16 @@ const OPERATIONS: [(Operation, u64); 17] = [
     (Operation::List, 8),
     (Operation::Read, 8),
     (Operation::SetAttributes, 3),
-    (Operation::SetPolicy, 2),
+    (Operation::SetPolicy, 4),
     (Operation::SetService, 1),
     (Operation::Meddle, 4),
     (Operation::Undelete, 8),
     (Operation::JuggleOver, 4),
+    (Operation::Xattrs, 10),
+    (Operation::Cheat, 2),
 ];
 
-const FAULTS: [(Fault, u64); 10] = [
+const FAULTS: [(Fault, u64); 13] = [
     (Fault::Crash, 20),
     (Fault::CrashCoordinator, 10),
     (Fault::Cut, 10),
@@ -151,6 +165,9 @@ const FAULTS: [(Fault, u64); 10] = [
     (Fault::NewLeader, 30),
     (Fault::FullDisk, 4),
     (Fault::SlowLogs, 5),
+    (Fault::Stall, 8),
+    (Fault::LoseDisk, 2),
+    (Fault::MoveDisk, 4),
 ];
 
 impl Plan {
@@ -163,6 +180,7 @@ impl Plan {
         let fault_ms = random.pick(&[700, 2_000, 6_000, 20_000]).unwrap_or(2_000);
         let clock_ms_max = random.pick(&[1_000, 20_000, 240_000]).unwrap_or(1_000);
         let keep_ms = random.pick(&[10_000, 30_000, 120_000]).unwrap_or(30_000);
+        let versions_count = random.permille(350);
         let mut items = Vec::new();
         let end_ms = seconds * 1000;
         let mut at_ms = 2_000;
@@ -193,6 +211,7 @@ impl Plan {
             items,
             clock_ms_max,
             keep_ms,
+            versions_count,
         }
     }
 }

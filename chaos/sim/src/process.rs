@@ -28,6 +28,8 @@ pub struct Process {
     pub incarnation: u64,
     /// What its clock is ahead of the true time, in milliseconds. Survives its death.
     pub clock_offset_ms: i64,
+    /// Until when (true time) it takes nothing in.
+    pub stalled_until_us: u64,
     /// All that a death erases.
     pub memory: Memory,
 }
@@ -59,6 +61,7 @@ impl Process {
             up: true,
             incarnation: 1,
             clock_offset_ms: 0,
+            stalled_until_us: 0,
             memory: Memory::default(),
         }
     }

@@ -6,6 +6,7 @@ use eggs_machine::{Entry, MemoryStore};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::{GroupId, NodeId, ProcessRole};
 
+use crate::announce::announce;
 use crate::client::Client;
 use crate::collector::collect_for_ever;
 use crate::coverage::Coverage;
@@ -16,6 +17,7 @@ use crate::plan::{Config, Operation, Plan, What};
 use crate::random::Random;
 use crate::sim::Sim;
 use crate::tasks::Tasks;
+use crate::totals::keep_totals;
 use crate::world::{Action, Event, World};
 
 /// Clients of a run.
@@ -97,6 +99,7 @@ fn begin(config: &Config, keep_logs: bool) -> Run {
     let plan = Plan::new(config.seed, config.seconds);
     let mut world = World::new(config.seed, config.verbose);
     world.oracle.keep_ms_min = plan.keep_ms;
+    world.oracle.versions_may_count = plan.versions_count;
     world.keep_logs = keep_logs;
     world.populate();
     world.preamble();
@@ -145,7 +148,10 @@ impl Run {
         self.sim.with(World::mend_all);
         // Writers may dawdle for as long as a file lives.
         self.wait_for(|world| world.open_operations == 0, DAWDLE_S);
-        self.wait_for(|world| world.oracle.is_quiet(), REST_S);
+        let rests = |world: &mut World| {
+            world.oracle.is_quiet() && world.is_reported() && world.is_all_heard()
+        };
+        self.wait_for(rests, REST_S);
         if self.is_wrong() {
             return;
         }
@@ -154,6 +160,8 @@ impl Run {
         let expired = self.sim.with(|world| world.elapsed_ms()) / 1000 + LIFE_S;
         self.until(expired);
         self.wait_for(World::is_collected, COLLECT_S);
+        let ends = |world: &mut World| rests(world) && world.is_collected();
+        self.wait_for(ends, REST_S);
         if !self.is_wrong() {
             self.sim.with(World::check_collected);
         }
@@ -206,13 +214,28 @@ impl Run {
                             .spawn(node, drive(self.sim.clone(), node, transaction));
                     }
                     Action::Operate(index) => self.operate(index),
-                    Action::Collect(node) => {
-                        let random = &mut self.random;
-                        let client = Client::new(self.sim.clone(), node, PeerRole::Server, random);
-                        self.tasks.spawn(node, collect_for_ever(client));
-                    }
+                    Action::Serve(node) => self.serve(node),
                 }
             }
+        }
+    }
+
+    /// What a process does by itself.
+    fn serve(&mut self, node: NodeId) {
+        let mut client = || {
+            let (sim, role) = (self.sim.clone(), PeerRole::Server);
+            Client::new(sim, node, role, &mut self.random)
+        };
+        match node.role() {
+            ProcessRole::Gc => self.tasks.spawn(node, collect_for_ever(client())),
+            ProcessRole::Registry | ProcessRole::Cdc | ProcessRole::Blocks => {
+                self.tasks.spawn(node, announce(client()));
+            }
+            ProcessRole::Shard => {
+                self.tasks.spawn(node, announce(client()));
+                self.tasks.spawn(node, keep_totals(client()));
+            }
+            ProcessRole::Client => {}
         }
     }
 
@@ -230,7 +253,25 @@ impl Run {
                 let who = (item.dice % u64::from(CLIENTS)) as usize;
                 let client = match operation {
                     Operation::Meddle => self.server.clone(),
-                    _ => self.clients[who].clone(),
+                    Operation::CreateFile
+                    | Operation::WriteFile
+                    | Operation::Symlink
+                    | Operation::Unlink
+                    | Operation::RenameHere
+                    | Operation::MakeDirectory
+                    | Operation::RemoveDirectory
+                    | Operation::Move
+                    | Operation::Lookup
+                    | Operation::List
+                    | Operation::Read
+                    | Operation::SetAttributes
+                    | Operation::SetPolicy
+                    | Operation::SetService
+                    | Operation::Undelete
+                    | Operation::JuggleOver
+                    | Operation::JuggleUnder
+                    | Operation::Xattrs
+                    | Operation::Cheat => self.clients[who].clone(),
                 };
                 self.sim.with(|world| world.open_operations += 1);
                 let work = operate(client.clone(), operation, item.dice);

@@ -8,7 +8,7 @@ use eggs_proto::cdc::CdcRequest;
 use eggs_proto::hello::PeerRole;
 use eggs_proto::registry::{RegistryReply, RegistryRequest};
 use eggs_proto::shard::{ShardCall, ShardChange, ShardQuery, ShardRequest};
-use eggs_proto::{CallError, GroupId, NodeId, RequestId, ShardId, Time, encode};
+use eggs_proto::{CallError, GroupId, NodeId, Refusal, RequestId, ShardId, Time, encode};
 use eggs_registry_state::{Beat, ClusterView, Registration, RegistryCommand};
 use eggs_shard::{PrepareContext, QueryContext};
 
@@ -130,6 +130,7 @@ impl World {
         change: ShardChange,
         origin: PeerRole,
     ) -> Result<Vec<u8>, CallError> {
+        let kind = change.kind();
         let entropy = self.random.bytes();
         let lag = if self.random.permille(900) {
             usize::MAX
@@ -159,7 +160,11 @@ impl World {
         };
         match eggs_shard::prepare(shard, group.behind(), &context, change) {
             Ok(Ok(command)) => Ok(encode(&command)),
-            Ok(Err(refusal)) => Err(CallError::Refused(refusal)),
+            Ok(Err(refusal)) => {
+                let state = format!("refused {kind}: {}", label(&refusal));
+                self.coverage.hit(state);
+                Err(CallError::Refused(refusal))
+            }
             Err(fault) => {
                 self.violate(|| format!("{id}: preparing is a fault: {fault}"));
                 Err(CallError::NotHosted)
@@ -297,6 +302,13 @@ impl World {
                     leads,
                     services,
                 };
+                let state = &self.group(GroupId::REGISTRY).state;
+                if !eggs_registry_state::knows(state, node, &beat.services).unwrap_or(false) {
+                    self.coverage
+                        .hit("registry: a heartbeat of somebody unknown");
+                    let refused = Err(CallError::Refused(Refusal::NotFound));
+                    return self.respond(to, caller, Response::Registry(refused));
+                }
                 if let Some(process) = self.processes.get_mut(&to) {
                     process.memory.heard.insert(node, beat);
                 }
@@ -350,6 +362,7 @@ impl World {
         let delay = self.random.between(200, 6_000);
         let event = Event::Disk {
             service,
+            node: to,
             incarnation,
             caller,
             request,

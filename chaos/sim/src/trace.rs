@@ -45,7 +45,7 @@ impl Trace {
                 service, caller, ..
             } => (6, service.0, caller.call),
             Event::Elections => (7, 0, 0),
-            Event::Heartbeats => (8, 0, 0),
+            Event::Observations => (8, 0, 0),
             Event::Look => (9, 0, 0),
             Event::Planned(item) => (10, *item as u64, 0),
             Event::Mend(_) => (11, 0, 0),

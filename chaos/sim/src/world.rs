@@ -61,6 +61,8 @@ pub enum Event {
     Disk {
         /// Which.
         service: BlockServiceId,
+        /// The process that was asked.
+        node: NodeId,
         /// Incarnation of the process that was asked.
         incarnation: u64,
         /// Who waits.
@@ -70,8 +72,8 @@ pub enum Event {
     },
     /// Groups without a leader may elect one.
     Elections,
-    /// Processes send heartbeats, leaders of the registry observe, servers fetch the map.
-    Heartbeats,
+    /// Leaders of the registry propose what they have heard, servers fetch the map.
+    Observations,
     /// Leaders of the coordinator look for transactions that nobody drives.
     Look,
     /// An item of the plan.
@@ -106,8 +108,8 @@ pub enum Action {
     Operate(usize),
     /// End all tasks of a process.
     Kill(NodeId),
-    /// Begin to collect.
-    Collect(NodeId),
+    /// Begin what a process does by itself.
+    Serve(NodeId),
 }
 
 struct Queued {
@@ -301,7 +303,16 @@ impl World {
                 request,
                 deadline_us,
             } => {
-                if self.now_us < deadline_us {
+                let stalled = self.processes.get(&to).map_or(0, |p| p.stalled_until_us);
+                if self.now_us < stalled {
+                    let event = Event::Request {
+                        caller,
+                        to,
+                        request,
+                        deadline_us,
+                    };
+                    self.after(stalled - self.now_us, event);
+                } else if self.now_us < deadline_us {
                     self.serve(caller, to, request);
                 }
             }
@@ -323,12 +334,13 @@ impl World {
             } => self.replicated(group, process, batch),
             Event::Disk {
                 service,
+                node,
                 incarnation,
                 caller,
                 request,
-            } => self.disk_done(service, incarnation, caller, &request),
+            } => self.disk_done(service, (node, incarnation), caller, &request),
             Event::Elections => self.elections(),
-            Event::Heartbeats => self.heartbeats(),
+            Event::Observations => self.observations(),
             Event::Look => self.look_for_transactions(),
             Event::Planned(item) => self.actions.push(Action::Operate(item)),
             Event::Mend(mend) => self.mend(&mend),

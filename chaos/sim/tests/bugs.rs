@@ -89,6 +89,15 @@ bugs! {
     parent_not_noted: ParentNotNoted, 120;
     refusal_leaves_traces: RefusalLeavesTraces, 120;
     tombstone_forgotten: TombstoneForgotten, 120;
+    xattr_mode_ignored: XattrModeIgnored, 120;
+    xattrs_outlive_inode: XattrsOutliveInode, 120;
+    totals_reported_twice: TotalsReportedTwice, 120;
+    old_totals_taken: OldTotalsTaken, 120;
+    moved_totals_forgotten: MovedTotalsForgotten, 120;
+    changed_totals_settled: ChangedTotalsSettled, 120;
+    beat_counts_for_dead_disks: BeatCountsForDeadDisks, 120;
+    outage_counts_as_silence: OutageCountsAsSilence, 120;
+    service_taken_twice: ServiceTakenTwice, 120;
     hidden_counter_is_seen: HiddenCounter, 60;
     clock_read_is_seen: ClockRead, 60;
     hash_order_is_seen: HashOrder, 60;

@@ -60,6 +60,24 @@ pub enum Bug {
     RefusalLeavesTraces,
     /// Block services forget what they have erased.
     TombstoneForgotten,
+    /// Extended attributes are set whether or not they have to exist.
+    XattrModeIgnored,
+    /// Extended attributes stay when their inode goes.
+    XattrsOutliveInode,
+    /// A report of totals is added to the last one of the same child.
+    TotalsReportedTwice,
+    /// A report of totals counts even if a later one was taken.
+    OldTotalsTaken,
+    /// A directory that was moved does not report its totals to its new parent.
+    MovedTotalsForgotten,
+    /// That totals were reported also settles what changed since.
+    ChangedTotalsSettled,
+    /// The heartbeat of a process counts for all its disks, also for those that it does not report.
+    BeatCountsForDeadDisks,
+    /// Time in which no leader listened counts as silence of everybody.
+    OutageCountsAsSilence,
+    /// Two blocks of an extent may be on one disk.
+    ServiceTakenTwice,
     /// A counter that is no part of the state decides something.
     HiddenCounter,
     /// A clock decides something while a command is applied.
@@ -70,7 +88,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 37] = [
         Self::ReplyBeforeCommit,
         Self::DedupRecordLost,
         Self::TimeRunsBackwards,
@@ -96,6 +114,15 @@ impl Bug {
         Self::ParentNotNoted,
         Self::RefusalLeavesTraces,
         Self::TombstoneForgotten,
+        Self::XattrModeIgnored,
+        Self::XattrsOutliveInode,
+        Self::TotalsReportedTwice,
+        Self::OldTotalsTaken,
+        Self::MovedTotalsForgotten,
+        Self::ChangedTotalsSettled,
+        Self::BeatCountsForDeadDisks,
+        Self::OutageCountsAsSilence,
+        Self::ServiceTakenTwice,
         Self::HiddenCounter,
         Self::ClockRead,
         Self::HashOrder,

@@ -11,6 +11,7 @@ mod frame;
 pub mod hello;
 mod ids;
 mod inode;
+mod kinds;
 mod limits;
 mod map;
 mod messages;

@@ -11,6 +11,7 @@
 
 use std::collections::BTreeSet;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::{
     BlockServiceId, BlockServiceInfo, ClusterMap, FailureDomainId, Refusal, Scheme, StorageClass,
 };
@@ -145,8 +146,14 @@ fn draw(
     while chosen.len() < count
         && let Some(at) = random.pick(&weights)
     {
-        weights.swap_remove(at);
-        let domain = candidates.swap_remove(at);
+        let domain = if planted(Bug::ServiceTakenTwice) {
+            Domain {
+                services: candidates[at].services.clone(),
+            }
+        } else {
+            weights.swap_remove(at);
+            candidates.swap_remove(at)
+        };
         let within: Vec<u128> = domain
             .services
             .iter()

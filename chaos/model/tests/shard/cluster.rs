@@ -1,5 +1,7 @@
 //! One shard, driven as its server drives it, and the block services it knows.
 
+use std::collections::BTreeMap;
+
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{GarbageBlock, PlacedBlock, ShardChange, ShardQuery, ShardReply, Usage};
@@ -19,6 +21,8 @@ pub struct Cluster {
     map: ClusterMap,
     /// Everything that was ever proposed.
     pub log: Vec<Command>,
+    /// Kinds of change that were accepted, and how often.
+    pub accepted: BTreeMap<&'static str, usize>,
 }
 
 pub fn key_of(service: BlockServiceId) -> Option<ServiceKey> {
@@ -61,11 +65,13 @@ impl Cluster {
             now: Time(1_000_000),
             map: map(),
             log: Vec::new(),
+            accepted: BTreeMap::new(),
         }
     }
 
     pub fn change(&mut self, change: ShardChange) -> Result<ShardReply, Refusal> {
         self.now = self.now.plus_ms(1);
+        let kind = change.kind();
         let sequence = self.log.len() as u64;
         let mut entropy = [0; 32];
         entropy[..8].copy_from_slice(&sequence.to_le_bytes());
@@ -95,6 +101,7 @@ impl Cluster {
         assert_eq!(invariants::check(SHARD, &self.store).unwrap(), []);
         let answer: Result<ShardReply, Refusal> = decode(&applied.replies[0]).unwrap();
         let mut reply = answer?;
+        *self.accepted.entry(kind).or_default() += 1;
         finish(&mut reply, &key_of);
         Ok(reply)
     }

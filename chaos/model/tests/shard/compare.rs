@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use eggs_model::{File, Model, OldVersion, Piece};
+use eggs_model::{File, Mode, Model, OldVersion, Piece};
 use eggs_proto::shard::{DirectoryCursor, ShardQuery, ShardReply, Snapshot};
-use eggs_proto::{Extent, ExtentBody, InodeId, Name, Refusal};
+use eggs_proto::{Attributes, Extent, ExtentBody, InodeId, Name, Refusal};
 
 use crate::cluster::Cluster;
+use crate::run::NEW;
 
 pub fn compare(cluster: &Cluster, model: &Model) {
     for (id, directory) in &model.directories {
@@ -19,6 +20,12 @@ pub fn compare(cluster: &Cluster, model: &Model) {
                 assert_eq!(info.removed, directory.removed);
                 assert_eq!(info.attributes.size, directory.entries.len() as u64);
                 assert_eq!(info.snapshots, directory.old.len() as u64);
+                let policies = info.policies.into_iter();
+                let found: BTreeMap<_, _> =
+                    policies.map(|policy| (policy.kind(), policy)).collect();
+                let expected = model.policies.get(id).cloned().unwrap_or_default();
+                assert_eq!(found, expected, "policies of {id}");
+                compare_mode(&info.attributes, model, *id);
             }
             other => panic!("{other:?}"),
         }
@@ -32,6 +39,7 @@ pub fn compare(cluster: &Cluster, model: &Model) {
     }
     for (id, file) in &model.files {
         compare_file(cluster, *id, file);
+        compare_mode(&stat(cluster, *id), model, *id);
     }
     for inode in model.directories.keys().chain(model.files.keys()) {
         let answer = cluster.query(&ShardQuery::ListXattrs { inode: *inode });
@@ -50,11 +58,39 @@ pub fn compare(cluster: &Cluster, model: &Model) {
     assert_eq!(usage.files, model.files.len() as u64 - transients);
 }
 
-fn compare_file(cluster: &Cluster, inode: InodeId, file: &File) {
+/// The totals of all directories, when nothing is left to be reported.
+pub fn compare_totals(cluster: &Cluster, model: &Model) {
+    let on_disks = |inode: InodeId| match inode.is_directory() {
+        true => 0,
+        false => u128::from(stat(cluster, inode).physical_bytes),
+    };
+    for dir in model.directories.keys() {
+        let found = cluster.query(&ShardQuery::Tree { dir: *dir });
+        let expected = model.totals(*dir, &on_disks);
+        assert_eq!(found, Ok(ShardReply::Tree(expected)), "below {dir}");
+    }
+}
+
+fn stat(cluster: &Cluster, inode: InodeId) -> Attributes {
     match cluster.query(&ShardQuery::Stat { inode }) {
-        Ok(ShardReply::Attributes(attributes)) => assert_eq!(attributes.size, file.size()),
+        Ok(ShardReply::Attributes(attributes)) => attributes,
         other => panic!("{other:?}"),
     }
+}
+
+fn compare_mode(found: &Attributes, model: &Model, inode: InodeId) {
+    let made = Mode {
+        mode: NEW.mode,
+        uid: NEW.uid,
+        gid: NEW.gid,
+    };
+    let expected = model.modes.get(&inode).copied().unwrap_or(made);
+    let Attributes { mode, uid, gid, .. } = *found;
+    assert_eq!(Mode { mode, uid, gid }, expected, "mode of {inode}");
+}
+
+fn compare_file(cluster: &Cluster, inode: InodeId, file: &File) {
+    assert_eq!(stat(cluster, inode).size, file.size());
     match file {
         File::Transient { content, .. } | File::Linked(content) => {
             assert_eq!(pieces(cluster, inode), *content);

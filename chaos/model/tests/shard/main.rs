@@ -6,6 +6,7 @@
 mod cluster;
 mod compare;
 mod determinism;
+mod drawn;
 mod operation;
 mod run;
 
@@ -47,6 +48,7 @@ proptest! {
 #[test]
 fn most_operations_succeed_sometimes() {
     let mut accepted: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut changes: BTreeMap<&str, usize> = BTreeMap::new();
     let mut state = 1u32;
     for _ in 0..60 {
         let mut run = Run::new();
@@ -60,7 +62,11 @@ fn most_operations_succeed_sometimes() {
             *accepted.entry(label).or_default() += times;
         }
         run.delete_everything();
+        for (kind, times) in &run.cluster().accepted {
+            *changes.entry(*kind).or_default() += times;
+        }
     }
+    drawn::check(&changes);
     let rare: Vec<_> = accepted.iter().filter(|(_, times)| **times < 10).collect();
     assert!(
         rare.is_empty() && accepted.len() == operation::KINDS,

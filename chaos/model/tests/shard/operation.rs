@@ -1,7 +1,10 @@
 //! What the random numbers stand for: operations in a small world, so that they often meet.
 
+use eggs_model::Mode;
 use eggs_proto::shard::Replace;
-use eggs_proto::{Name, XattrMode, XattrName};
+use eggs_proto::{
+    InlinePolicy, Name, Policy, PolicyKind, SnapshotPolicy, StripePolicy, XattrMode, XattrName,
+};
 
 /// Directories and transient files are chosen by index among those there are.
 #[derive(Clone, Debug)]
@@ -88,9 +91,30 @@ pub enum Operation {
         inode: usize,
         name: XattrName,
     },
+    SetMode {
+        inode: usize,
+        mode: Mode,
+    },
+    SetPolicy {
+        dir: usize,
+        policy: Policy,
+    },
+    ClearPolicy {
+        dir: usize,
+        kind: PolicyKind,
+    },
+    /// Totals of trees go up one level, and what they came to may be forgotten.
+    Report {
+        forgotten: bool,
+    },
+    /// Some blocks of a file are made again.
+    Heal {
+        file: usize,
+        which: u8,
+    },
 }
 
-pub const KINDS: usize = 18;
+pub const KINDS: usize = 23;
 /// Removing a directory rarely succeeds, so it is drawn more often.
 const DRAWS: usize = KINDS + 2;
 
@@ -100,6 +124,22 @@ fn name(number: u8) -> Name {
 
 fn xattr(number: u8) -> XattrName {
     XattrName::new(vec![b'a' + number % 2]).unwrap()
+}
+
+/// One in four is not valid.
+fn policy(number: u8) -> Policy {
+    match number % 3 {
+        0 => Policy::Snapshot(SnapshotPolicy {
+            keep_ms: Some(u64::from(number)),
+            keep_versions: None,
+        }),
+        1 => Policy::Stripe(StripePolicy {
+            stripe_bytes: 4096 * u32::from(number % 4),
+        }),
+        _ => Policy::Inline(InlinePolicy {
+            inline_bytes_max: 6000 * u32::from(number % 4),
+        }),
+    }
 }
 
 fn replace(number: u8) -> Replace {
@@ -145,7 +185,7 @@ impl Operation {
                 target,
             },
             10 => Self::MakeDirectory { dir, name: source },
-            11 | 18 | 19 => Self::RemoveDirectory { dir, name: source },
+            11 | 23 | 24 => Self::RemoveDirectory { dir, name: source },
             15 => Self::SetXattr {
                 inode: dir,
                 name: xattr(b),
@@ -159,6 +199,29 @@ impl Operation {
             16 => Self::RemoveXattr {
                 inode: dir,
                 name: xattr(b),
+            },
+            17 => Self::SetMode {
+                inode: dir,
+                mode: Mode {
+                    mode: u32::from(b) * 17,
+                    uid: u32::from(b),
+                    gid: u32::from(c),
+                },
+            },
+            18 => Self::SetPolicy {
+                dir,
+                policy: policy(b),
+            },
+            19 => Self::ClearPolicy {
+                dir,
+                kind: policy(b).kind(),
+            },
+            20 => Self::Report {
+                forgotten: b % 3 == 0,
+            },
+            21 => Self::Heal {
+                file: dir,
+                which: b,
             },
             14 => Self::Undelete {
                 dir,
@@ -201,6 +264,11 @@ impl Operation {
             Self::Undelete { .. } => "undelete",
             Self::SetXattr { .. } => "set xattr",
             Self::RemoveXattr { .. } => "remove xattr",
+            Self::SetMode { .. } => "chmod",
+            Self::SetPolicy { .. } => "set policy",
+            Self::ClearPolicy { .. } => "clear policy",
+            Self::Report { .. } => "report",
+            Self::Heal { .. } => "heal",
         }
     }
 }

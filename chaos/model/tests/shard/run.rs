@@ -1,5 +1,7 @@
 //! Runs operations on the shard and on the model.
 
+mod attributes;
+mod healing;
 mod transactions;
 mod writing;
 
@@ -12,11 +14,10 @@ use eggs_proto::shard::{
 };
 use eggs_proto::{
     BlockId, Cookie, InodeId, InodeKind, Name, NewAttributes, Refusal, Scheme, Statement,
-    XattrMode, XattrName,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-const NEW: NewAttributes = NewAttributes {
+pub const NEW: NewAttributes = NewAttributes {
     mode: 0o755,
     uid: 0,
     gid: 0,
@@ -154,6 +155,11 @@ impl Run {
                 mode,
             } => self.set_xattr(self.inode(*inode), name, vec![3; *bytes], *mode),
             Operation::RemoveXattr { inode, name } => self.remove_xattr(self.inode(*inode), name),
+            Operation::SetMode { inode, mode } => self.set_mode(self.inode(*inode), *mode),
+            Operation::SetPolicy { dir, policy } => self.set_policy(self.dir(*dir), policy),
+            Operation::ClearPolicy { dir, kind } => self.clear_policy(self.dir(*dir), *kind),
+            Operation::Heal { file, which } => (self.heal(*file, *which), Ok(())),
+            Operation::Report { forgotten } => (self.report(*forgotten), Ok(())),
         }
     }
 
@@ -163,30 +169,6 @@ impl Run {
         let known = self.model.directories.keys().chain(self.model.files.keys());
         let all: Vec<InodeId> = known.copied().chain([missing]).collect();
         all[index % all.len()]
-    }
-
-    fn set_xattr(
-        &mut self,
-        inode: InodeId,
-        name: &XattrName,
-        value: Vec<u8>,
-        mode: XattrMode,
-    ) -> (Outcome, Outcome) {
-        let expected = self.model.set_xattr(inode, name, &value, mode);
-        let real = self.change(C::SetXattr {
-            inode,
-            name: name.clone(),
-            value,
-            mode,
-        });
-        (real, expected)
-    }
-
-    fn remove_xattr(&mut self, inode: InodeId, name: &XattrName) -> (Outcome, Outcome) {
-        let expected = self.model.remove_xattr(inode, name);
-        let name = name.clone();
-        let real = self.change(C::RemoveXattr { inode, name });
-        (real, expected)
     }
 
     fn change(&mut self, change: C) -> Outcome {
@@ -376,6 +358,11 @@ impl Run {
                 return (Err(refusal), expected);
             }
         }
+        if snapshot.owned && index.is_multiple_of(2) {
+            let (key, inode) = (snapshot.key.clone(), snapshot.inode);
+            let marked = self.change(C::BeginCollect { dir, key, inode });
+            assert_eq!(marked, Ok(())); // as if the file were on another shard
+        }
         let real = self.change(C::CollectSnapshot {
             dir,
             key: snapshot.key,
@@ -389,6 +376,7 @@ impl Run {
 
     /// Removes, collects and erases everything; nothing may be left.
     pub fn delete_everything(&mut self) {
+        self.settle_totals();
         while let Some((file, cookie)) = self.any_transient() {
             let (real, expected) = self.scrap((file, cookie));
             assert_eq!((real, expected), (Ok(()), Ok(())));

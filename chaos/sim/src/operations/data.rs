@@ -6,19 +6,19 @@ use eggs_proto::shard::{
     AddExtent, ExtentProofs, NewExtent, PlacedBlock, Replace, ShardChange as C, ShardReply,
 };
 use eggs_proto::{
-    AttributeChange, Checksum, Cookie, ExtentLayout, InodeId, MacTag, Scheme, StorageClass,
+    AttributeChange, Checksum, Cookie, ExtentLayout, InodeId, MacTag, PolicySet, Scheme,
 };
 
 use super::{ATTRIBUTES, Act};
 use crate::client::{Failure, Outcome};
 use crate::random::Random;
 
-const SCHEME: Scheme = Scheme { data: 2, parity: 2 };
-
 /// A file being written.
 struct Writing {
     file: InodeId,
     cookie: Cookie,
+    /// How it is to be written.
+    policies: PolicySet,
 }
 
 /// What it holds so far.
@@ -118,18 +118,20 @@ impl Act {
     async fn start(&self, entry: &EntryName, random: &mut Random) -> Outcome<(Writing, Filled)> {
         let (dir, note) = (entry.dir, entry.name.to_string());
         let attributes = ATTRIBUTES;
+        let policies = self.effective(dir);
         let first = random.permille(400);
+        let size = if first { random.between(1, 20_000) } else { 0 };
+        let plan = policies.plan(size);
         let start = if first {
-            let size = random.between(1, 20_000);
             C::CreateWithExtent {
                 dir,
                 attributes,
                 note,
                 extent: NewExtent {
                     size,
-                    class: StorageClass::Flash,
-                    layout: ExtentLayout::for_size(size, SCHEME, 1 << 20),
-                    checksums: checksums(random),
+                    class: plan.class,
+                    layout: ExtentLayout::for_size(size, plan.scheme, plan.stripe_bytes),
+                    checksums: checksums(plan.scheme, random),
                     exclude: Vec::new(),
                 },
             }
@@ -140,22 +142,29 @@ impl Act {
                 note,
             }
         };
-        let size = match &start {
-            C::CreateWithExtent { extent, .. } => extent.size,
-            _ => 0,
-        };
         let shard = dir.shard();
         match self.client.change(shard, start, self.deadline_us).await? {
             ShardReply::Transient { file, cookie } => {
-                Ok((Writing { file, cookie }, Filled::default()))
+                let writing = Writing {
+                    file,
+                    cookie,
+                    policies,
+                };
+                Ok((writing, Filled::default()))
             }
             ShardReply::Started {
                 file,
                 cookie,
                 blocks,
             } => {
-                let writing = Writing { file, cookie };
-                let proofs = self.write_blocks(&writing, 0, blocks, random).await;
+                let writing = Writing {
+                    file,
+                    cookie,
+                    policies,
+                };
+                let proofs = self
+                    .write_blocks(&writing, (0, plan.scheme), blocks, random)
+                    .await;
                 let filled = Filled {
                     end: size,
                     last: Some((0, proofs)),
@@ -191,9 +200,22 @@ impl Act {
             if random.permille(15) {
                 self.dawdle(writing, random).await?;
             }
-            if random.permille(200) {
-                let content = vec![b'y'; 1 + random.below(50) as usize];
-                let size = content.len() as u64;
+            let size = random.between(1, 20_000);
+            if random.permille(50) {
+                let add = C::AddHole {
+                    file,
+                    cookie,
+                    offset,
+                    size,
+                };
+                self.change_file(writing, add).await?;
+                filled.end += size;
+                continue;
+            }
+            let inline = u64::from(writing.policies.inline.inline_bytes_max);
+            if size <= inline || random.permille(150) {
+                let size = size.min(inline.max(50));
+                let content = vec![b'y'; size as usize];
                 let add = C::AddInline {
                     file,
                     cookie,
@@ -204,7 +226,7 @@ impl Act {
                 filled.end += size;
                 continue;
             }
-            let size = random.between(1, 20_000);
+            let plan = writing.policies.plan(size);
             let certify = filled.last.take_if(|_| random.permille(600));
             if let Some((at, proofs)) = filled.last.take() {
                 self.certify(writing, at, proofs).await?;
@@ -212,7 +234,9 @@ impl Act {
             let placed = self
                 .add_extent(writing, (offset, size), certify, random)
                 .await?;
-            let proofs = self.write_blocks(writing, offset, placed, random).await;
+            let proofs = self
+                .write_blocks(writing, (offset, plan.scheme), placed, random)
+                .await;
             filled.last = Some((offset, proofs));
             filled.end += size;
         }
@@ -237,14 +261,15 @@ impl Act {
         certify: Option<(u64, Proofs)>,
         random: &mut Random,
     ) -> Outcome<Vec<PlacedBlock>> {
+        let plan = writing.policies.plan(size);
         let request = AddExtent {
             file: writing.file,
             cookie: writing.cookie,
             offset,
             size,
-            class: StorageClass::Flash,
-            layout: ExtentLayout::for_size(size, SCHEME, 1 << 20),
-            checksums: checksums(random),
+            class: plan.class,
+            layout: ExtentLayout::for_size(size, plan.scheme, plan.stripe_bytes),
+            checksums: checksums(plan.scheme, random),
             exclude: Vec::new(),
             certify,
         };
@@ -258,11 +283,11 @@ impl Act {
     async fn write_blocks(
         &self,
         writing: &Writing,
-        offset: u64,
+        (offset, scheme): (u64, Scheme),
         placed: Vec<PlacedBlock>,
         random: &mut Random,
     ) -> Proofs {
-        let mut proofs: Proofs = vec![None; SCHEME.blocks()];
+        let mut proofs: Proofs = vec![None; scheme.blocks()];
         let mut failed = Vec::new();
         self.placed.borrow_mut().extend(placed.iter().copied());
         for block in placed {
@@ -311,7 +336,7 @@ impl Act {
     }
 }
 
-fn checksums(random: &mut Random) -> Vec<Checksum> {
+fn checksums(scheme: Scheme, random: &mut Random) -> Vec<Checksum> {
     let one = |_| Checksum(random.word());
-    (0..SCHEME.blocks()).map(one).collect()
+    (0..scheme.blocks()).map(one).collect()
 }

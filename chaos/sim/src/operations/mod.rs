@@ -1,11 +1,14 @@
 //! What clients do. Where and with what follows from the dice of the plan and from what there is at that moment.
 
+mod cheat;
 mod data;
 mod juggle;
 mod meddle;
 mod names;
+mod policies;
 mod reads;
 mod undelete;
+mod xattrs;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -85,6 +88,8 @@ impl Act {
             Operation::Undelete => self.undelete(random).await,
             Operation::JuggleOver => self.juggle_over(random).await,
             Operation::JuggleUnder => self.juggle_under(random).await,
+            Operation::Cheat => self.cheat(random).await,
+            Operation::Xattrs => self.xattrs(random).await,
         }
     }
 

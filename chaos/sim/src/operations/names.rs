@@ -2,9 +2,7 @@
 
 use eggs_proto::cdc::{CdcOperation, EntryName};
 use eggs_proto::shard::{Replace, ShardChange, ShardReply};
-use eggs_proto::{
-    AttributeChange, BlockServiceId, InodeId, Policy, PolicyKind, ServiceState, SnapshotPolicy,
-};
+use eggs_proto::{AttributeChange, BlockServiceId, InodeId, ServiceState};
 
 use super::{ATTRIBUTES, Act, any_name};
 use crate::client::Outcome;
@@ -160,24 +158,6 @@ impl Act {
         };
         let change = ShardChange::SetAttributes { inode, change };
         self.change(inode, change).await
-    }
-
-    /// Snapshots are kept longer somewhere, or as usual.
-    pub(super) async fn set_policy(&self, random: &mut Random) -> Outcome<()> {
-        let dir = self.directory(random);
-        let change = if dir != InodeId::ROOT && random.permille(300) {
-            let kind = PolicyKind::Snapshot;
-            ShardChange::ClearPolicy { dir, kind }
-        } else {
-            let keep_ms = self.client.sim.with(|world| world.oracle.keep_ms_min);
-            let policy = SnapshotPolicy {
-                keep_ms: Some(keep_ms * random.between(1, 5)),
-                keep_versions: None,
-            };
-            let policy = Policy::Snapshot(policy);
-            ShardChange::SetPolicy { dir, policy }
-        };
-        self.change(dir, change).await
     }
 
     pub(super) async fn set_service(&self, random: &mut Random) -> Outcome<()> {

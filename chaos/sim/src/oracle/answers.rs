@@ -16,6 +16,8 @@ impl World {
     ) {
         let answer = match answer {
             Ok(reply) => Ok(unsigned(reply.clone())),
+            // The one refusal that is given without the log, because of who asks.
+            Err(CallError::Refused(Refusal::Forbidden)) => return,
             Err(CallError::Refused(refusal)) => Err(refusal.clone()),
             Err(_) => return,
         };

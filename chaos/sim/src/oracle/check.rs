@@ -5,11 +5,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use eggs_proto::cdc::EntryName;
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{DirectoryCursor, ShardQuery, ShardReply};
-use eggs_proto::{
-    BlockFacts, BlockId, BlockState, ExtentBody, GroupId, InodeId, Refusal, ShardId, Time,
-};
+use eggs_proto::{GroupId, InodeId, Refusal, ShardId, Time};
 use eggs_shard::{QueryContext, invariants};
 
+use super::totals::Certain;
 use crate::world::{Event, World};
 
 /// Between checks.
@@ -18,16 +17,6 @@ const CHECK_US: u64 = 1_000_000;
 const ACROSS_EVERY: u64 = 5;
 /// Entries of a page of a listing: few, so that cursors are used.
 const PAGE: u32 = 3;
-
-/// Where blocks are, in the eyes of the shards.
-#[derive(Default)]
-struct Blocks {
-    /// Proved to be stored.
-    stored: BTreeMap<BlockId, BlockFacts>,
-    /// Named: stored, to be written, or garbage.
-    known: BTreeSet<BlockId>,
-    garbage: u64,
-}
 
 impl World {
     /// Checks what has changed, and now and then everything.
@@ -89,6 +78,19 @@ impl World {
             .collect();
         for dir in dirs {
             self.check_directory(dir);
+            let _ = self.look(shard, &ShardQuery::Directory { dir }); // its policies
+        }
+        let some = self.oracle.xattrs.keys();
+        let some: Vec<InodeId> = some
+            .filter(|inode| inode.shard() == shard)
+            .copied()
+            .collect();
+        for inode in some {
+            let listed = self.look(shard, &ShardQuery::ListXattrs { inode });
+            let named = self.oracle.names.places.contains_key(&inode);
+            if named && let Err(refusal) = listed {
+                self.violate(|| format!("extended attributes of {inode}: {refusal}"));
+            }
         }
     }
 
@@ -157,101 +159,6 @@ impl World {
         }
     }
 
-    /// Every block is where some shard says that it may be, and where it says that it is.
-    fn check_blocks(&mut self) {
-        let blocks = self.gather_blocks();
-        for disk in self.disks.values() {
-            for (block, facts) in &disk.blocks {
-                if !blocks.known.contains(block) {
-                    let service = disk.service;
-                    self.wrong.get_or_insert_with(|| {
-                        format!("block {block} on {service} is leaked: {facts:?}")
-                    });
-                }
-            }
-        }
-        for (block, facts) in &blocks.stored {
-            let disk = self.disks.get(&facts.service);
-            let found = disk.and_then(|disk| disk.blocks.get(block));
-            if found != Some(facts) {
-                self.wrong.get_or_insert_with(|| {
-                    format!("block {block} is lost: {facts:?}, found {found:?}")
-                });
-            }
-        }
-    }
-
-    fn gather_blocks(&mut self) -> Blocks {
-        let mut blocks = Blocks::default();
-        let shards: Vec<ShardId> = self.shards().map(|(shard, _)| shard).collect();
-        for shard in shards {
-            self.gather_garbage(shard, &mut blocks);
-            let mut after = None;
-            loop {
-                let limit = 1000;
-                let query = ShardQuery::VisitFiles { after, limit };
-                let Ok(ShardReply::Inodes { inodes, more }) = self.look(shard, &query) else {
-                    break;
-                };
-                after = inodes.last().copied();
-                for file in inodes {
-                    self.gather_file(shard, file, &mut blocks);
-                }
-                if !more {
-                    break;
-                }
-            }
-        }
-        blocks
-    }
-
-    fn gather_garbage(&mut self, shard: ShardId, blocks: &mut Blocks) {
-        let query = ShardQuery::VisitGarbage {
-            after: None,
-            limit: eggs_proto::LIST_ENTRIES_MAX,
-        };
-        if let Ok(ShardReply::Garbage { blocks: found, .. }) = self.look(shard, &query) {
-            blocks.garbage += found.len() as u64;
-            blocks
-                .known
-                .extend(found.iter().map(|block| block.facts.block));
-        }
-    }
-
-    fn gather_file(&mut self, shard: ShardId, file: InodeId, blocks: &mut Blocks) {
-        let query = ShardQuery::Extents {
-            file,
-            offset: 0,
-            limit: 1000,
-            cookie: None,
-        };
-        let Ok(ShardReply::Extents { extents, .. }) = self.look(shard, &query) else {
-            return;
-        };
-        for extent in extents {
-            let ExtentBody::Blocks {
-                layout,
-                blocks: placed,
-                ..
-            } = extent.body
-            else {
-                continue;
-            };
-            for block in placed {
-                blocks.known.insert(block.block);
-                if block.state == BlockState::Stored {
-                    let facts = BlockFacts {
-                        service: block.service,
-                        block: block.block,
-                        size: layout.block_bytes(),
-                        checksum: block.checksum,
-                    };
-                    blocks.stored.insert(block.block, facts);
-                }
-            }
-        }
-    }
-
     fn check_registry(&mut self) {
         let state = &self.group(GroupId::REGISTRY).state;
         match eggs_registry_state::map_version(state) {
@@ -276,6 +183,10 @@ impl World {
         self.check_parents_at_rest();
         self.check_owners_at_rest();
         self.check_blocks();
+        self.check_totals(Certain::Current);
+        if !self.is_all_heard() {
+            self.violate(|| "the registry does not know how processes and disks are".into());
+        }
     }
 
     fn check_names_at_rest(&mut self) {
@@ -422,6 +333,7 @@ impl World {
     /// What must hold once everything that expired has been collected: nothing waits for it any more.
     pub fn check_collected(&mut self) {
         self.check_at_rest();
+        self.check_totals(Certain::All);
         let blocks = self.gather_blocks();
         if blocks.garbage > 0 {
             self.violate(|| format!("{} blocks are garbage for ever", blocks.garbage));
@@ -435,8 +347,12 @@ impl World {
             self.violate(|| format!("transient for ever: {transients:?}"));
         }
         let on_disks: usize = self.disks.values().map(|disk| disk.blocks.len()).sum();
-        if on_disks != blocks.stored.len() {
-            let stored = blocks.stored.len();
+        let lost = self.disks.values().flat_map(|disk| &disk.lost);
+        let lost = lost
+            .filter(|block| blocks.stored.contains_key(block))
+            .count();
+        let stored = blocks.stored.len() - lost;
+        if on_disks != stored {
             self.violate(|| format!("{on_disks} blocks are on disks and {stored} are needed"));
         }
     }

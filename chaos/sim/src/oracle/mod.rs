@@ -6,10 +6,15 @@
 //! to be what the oracle knows at that very moment, which is linearizability with the order given.
 
 mod answers;
+mod blocks;
 mod check;
+mod effect;
+mod files;
 mod names;
 mod reads;
+mod registry;
 mod shards;
+mod totals;
 mod transactions;
 mod watch;
 
@@ -17,7 +22,9 @@ use std::collections::BTreeMap;
 
 use eggs_cdc::TransactionOutcome;
 use eggs_proto::cdc::{CdcOperation, EntryName};
-use eggs_proto::{Checksum, GroupId, InodeId, RequestId, Time, TransactionId};
+use eggs_proto::{
+    Checksum, GroupId, InodeId, Policy, PolicyKind, RequestId, Time, TransactionId, XattrName,
+};
 
 pub use names::{Directory, Names};
 pub(crate) use watch::Before;
@@ -35,6 +42,7 @@ pub(crate) struct Known {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
     Inline(Vec<u8>),
+    Hole(u64),
     Blocks {
         offset: u64,
         size: u64,
@@ -61,8 +69,18 @@ pub struct Oracle {
     pub(crate) deadlines: BTreeMap<InodeId, Time>,
     /// What files hold.
     pub(crate) contents: BTreeMap<InodeId, Vec<Part>>,
+    /// Extended attributes.
+    pub(crate) xattrs: BTreeMap<InodeId, BTreeMap<XattrName, Vec<u8>>>,
+    /// Policies set on directories.
+    pub(crate) policies: BTreeMap<(InodeId, PolicyKind), Policy>,
+    /// Somewhere only so many versions were kept at some time.
+    pub(crate) versions_count: bool,
     /// Every snapshot may be collected after this time, or a shorter one if a policy says so.
     pub keep_ms_min: u64,
+    /// Whether the plan lets versions count.
+    pub(crate) versions_may_count: bool,
+    /// What the registry was told.
+    pub(crate) heard: registry::Heard,
     /// Number of checks so far.
     pub(crate) checks: u64,
     /// The registry's epoch at the last check.

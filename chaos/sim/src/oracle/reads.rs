@@ -2,7 +2,9 @@
 
 use eggs_proto::cdc::EntryName;
 use eggs_proto::shard::{DirectoryCursor, ListEntry, ShardQuery, ShardReply};
-use eggs_proto::{Extent, ExtentBody, InodeId, Name, NameHash, Refusal, ShardId};
+use eggs_proto::{
+    Extent, ExtentBody, InodeId, Name, NameHash, PolicyKind, Refusal, ShardId, XattrName,
+};
 
 use super::Part;
 use crate::world::World;
@@ -25,7 +27,24 @@ impl World {
             ShardQuery::Extents {
                 file, cookie: None, ..
             } => self.see_extents(*file, answer),
-            _ => Ok(()),
+            ShardQuery::GetXattr { inode, name } => self.see_value(*inode, name, answer),
+            ShardQuery::ListXattrs { inode } => self.see_values(*inode, answer),
+            ShardQuery::Directory { dir } => self.see_policies(*dir, answer),
+            // What they show is compared at the end, or by the invariants of the shard, or says nothing that lasts.
+            ShardQuery::Extents {
+                cookie: Some(_), ..
+            }
+            | ShardQuery::Stat { .. }
+            | ShardQuery::ReadLink { .. }
+            | ShardQuery::Snapshots { .. }
+            | ShardQuery::VisitTransients { .. }
+            | ShardQuery::VisitDirectories { .. }
+            | ShardQuery::VisitFiles { .. }
+            | ShardQuery::VisitGarbage { .. }
+            | ShardQuery::FilesOnService { .. }
+            | ShardQuery::Usage
+            | ShardQuery::Audit { .. }
+            | ShardQuery::Tree { .. } => Ok(()),
         };
         if let Err(what) = seen {
             self.violate(|| {
@@ -149,10 +168,66 @@ impl World {
     }
 }
 
+impl World {
+    fn see_value(
+        &self,
+        inode: InodeId,
+        name: &XattrName,
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let seen = match answer {
+            Ok(ShardReply::Xattr(value)) => Some(value),
+            Err(Refusal::NoAttribute) => None,
+            Ok(_) | Err(_) => return Ok(()),
+        };
+        let all = self.oracle.xattrs.get(&inode);
+        let expected = all.and_then(|all| all.get(name));
+        if seen == expected {
+            return Ok(());
+        }
+        Err(format!(
+            "{name} of {inode} is {seen:?} and not {expected:?}"
+        ))
+    }
+
+    fn see_values(
+        &self,
+        inode: InodeId,
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let Ok(ShardReply::Xattrs(all)) = answer else {
+            return Ok(());
+        };
+        let seen = all.iter().map(|one| (&one.name, &one.value));
+        let expected = self.oracle.xattrs.get(&inode).into_iter().flatten();
+        if seen.eq(expected) {
+            return Ok(());
+        }
+        Err(format!("the extended attributes of {inode} are others"))
+    }
+
+    fn see_policies(
+        &self,
+        dir: InodeId,
+        answer: &Result<ShardReply, Refusal>,
+    ) -> Result<(), String> {
+        let Ok(ShardReply::Directory(info)) = answer else {
+            return Ok(());
+        };
+        let first = (dir, PolicyKind::Snapshot);
+        let last = (dir, PolicyKind::Inline);
+        let expected = self.oracle.policies.range(first..=last);
+        if expected.map(|(_, policy)| policy).eq(&info.policies) {
+            return Ok(());
+        }
+        Err(format!("the policies of {dir} are {:?}", info.policies))
+    }
+}
+
 fn part(extent: &Extent) -> Part {
     match &extent.body {
         ExtentBody::Inline(bytes) => Part::Inline(bytes.clone()),
-        ExtentBody::Hole => Part::Inline(Vec::new()),
+        ExtentBody::Hole => Part::Hole(extent.size),
         ExtentBody::Blocks { blocks, .. } => Part::Blocks {
             offset: extent.offset,
             size: extent.size,

@@ -7,7 +7,7 @@ use eggs_proto::{GroupId, RequestId, TransactionId};
 
 use super::watch::step_label;
 use super::{Before, Known};
-use crate::coverage::label;
+use crate::coverage::{STEP, label};
 use crate::world::World;
 
 impl World {
@@ -84,6 +84,10 @@ impl World {
             self.coverage.hit(format!("cdc: {from} then {to}"));
         }
         let operation = self.oracle.transactions.get(&transaction);
+        if let (Some(step), Some(known)) = (before, operation) {
+            let (step, what) = (step_label(&step.change), label(&known.operation));
+            self.coverage.hit(format!("{STEP}{what} at {step}"));
+        }
         let undelete = operation
             .is_some_and(|known| matches!(known.operation, CdcOperation::UndeleteDirectory { .. }));
         let is_forward = |step: &NextStep| carries_out(&step.change, undelete);
@@ -149,25 +153,20 @@ impl World {
         };
         self.coverage
             .hit(format!("cdc: {what} {how} {why}").trim_end());
-        let contradiction = match (&known.operation, outcome) {
-            (_, TransactionOutcome::Stuck) => {
+        let contradiction = match outcome {
+            TransactionOutcome::Stuck => {
                 let stuck = eggs_cdc::stuck(&self.group(GroupId::CDC).state);
                 return Err(format!("{transaction} is stuck: {stuck:?}"));
             }
-            (CdcOperation::MakeDirectory { entry, .. }, TransactionOutcome::Made { dir }) => {
+            TransactionOutcome::Refused(_) => known.decided,
+            TransactionOutcome::Done => known.decided != needs_decision(&known.operation),
+            TransactionOutcome::Made { dir } => {
                 // Others may have renamed it since.
                 if !self.oracle.names.directories.contains_key(dir) {
-                    return Err(format!("{dir} was made and never had the name {entry:?}"));
+                    return Err(format!("{dir} was made and never had a name"));
                 }
-                false
+                known.decided || !matches!(known.operation, CdcOperation::MakeDirectory { .. })
             }
-            (CdcOperation::Rename { source, target, .. }, TransactionOutcome::Done)
-                if source == target =>
-            {
-                known.decided
-            }
-            (_, TransactionOutcome::Done | TransactionOutcome::Made { .. }) => !known.decided,
-            (_, TransactionOutcome::Refused(_)) => known.decided,
         };
         if contradiction {
             return Err(format!(
@@ -192,6 +191,17 @@ impl World {
     }
 }
 
+/// Whether an operation that is done has passed a commit point. A directory is made by one step alone and answered
+/// otherwise; nothing happens where source and target are the same.
+fn needs_decision(operation: &CdcOperation) -> bool {
+    match operation {
+        CdcOperation::MakeDirectory { .. }
+        | CdcOperation::RemoveDirectory { .. }
+        | CdcOperation::UndeleteDirectory { .. } => true,
+        CdcOperation::Rename { source, target, .. } => source != target,
+    }
+}
+
 /// Whether a step carries out what is decided, as opposed to preparing or undoing it.
 fn carries_out(change: &ShardChange, undelete: bool) -> bool {
     match change {
@@ -207,6 +217,49 @@ fn carries_out(change: &ShardChange, undelete: bool) -> bool {
             DirectoryOutcome::Attached => false,
         },
         ShardChange::RestoreDentry { .. } => true,
-        _ => false,
+        // Steps that prepare or undo.
+        ShardChange::CreateDirectory { .. }
+        | ShardChange::AbandonDirectory { .. }
+        | ShardChange::LinkDirectory { .. }
+        | ShardChange::LockDentry { .. }
+        | ShardChange::DetachDirectory { .. }
+        | ShardChange::ReviveDirectory { .. }
+        | ShardChange::LockVersion { .. } => false,
+        // No steps.
+        ShardChange::CreateTransient { .. }
+        | ShardChange::AddInline { .. }
+        | ShardChange::AddHole { .. }
+        | ShardChange::AddExtent(_)
+        | ShardChange::ReplaceBlocks { .. }
+        | ShardChange::CertifyExtent { .. }
+        | ShardChange::Link { .. }
+        | ShardChange::CreateFile { .. }
+        | ShardChange::Symlink { .. }
+        | ShardChange::KeepAlive { .. }
+        | ShardChange::Scrap { .. }
+        | ShardChange::Unlink { .. }
+        | ShardChange::Rename { .. }
+        | ShardChange::SetAttributes { .. }
+        | ShardChange::SetPolicy { .. }
+        | ShardChange::ClearPolicy { .. }
+        | ShardChange::DestroyTransient { .. }
+        | ShardChange::CollectSnapshot { .. }
+        | ShardChange::BeginCollect { .. }
+        | ShardChange::ScrapForeign { .. }
+        | ShardChange::RemoveDirectory { .. }
+        | ShardChange::GarbageErased { .. }
+        | ShardChange::CreateWithExtent { .. }
+        | ShardChange::CertifyAndLink { .. }
+        | ShardChange::Undelete { .. }
+        | ShardChange::Reserve { .. }
+        | ShardChange::CreateReserved { .. }
+        | ShardChange::SetXattr { .. }
+        | ShardChange::RemoveXattr { .. }
+        | ShardChange::Repair(_)
+        | ShardChange::ReportTrees { .. }
+        | ShardChange::SettleTrees { .. }
+        | ShardChange::AdvanceTime
+        | ShardChange::BeginHeal { .. }
+        | ShardChange::FinishHeal { .. } => false,
     }
 }

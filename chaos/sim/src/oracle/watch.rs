@@ -5,7 +5,7 @@ use eggs_proto::shard::{ShardChange, ShardQuery, ShardReply, Snapshot};
 use eggs_proto::{GroupId, RequestId, Time};
 use eggs_shard::QueryContext;
 
-use crate::coverage::label;
+use crate::coverage::{DIED, label};
 use crate::group::{Known, Proposal};
 use crate::world::World;
 
@@ -67,7 +67,10 @@ impl World {
                 self.watch_shard(shard, change, before, now, reply);
             }
             (Known::Cdc(command), _) => self.watch_transaction(command, before, reply),
-            (Known::Registry(_) | Known::Shard { .. }, _) => {}
+            (Known::Registry(command), _) => self.watch_registry(command, reply),
+            (Known::Shard { .. }, None) => {
+                self.violate(|| format!("{id} was asked to change a shard"));
+            }
         }
     }
 
@@ -102,7 +105,7 @@ impl World {
                 .get(&step.transaction)
                 .map_or_else(String::new, |known| label(&known.operation));
             let step = step_label(&step.change);
-            self.coverage.hit(format!("cdc died in {what} at {step}"));
+            self.coverage.hit(format!("{DIED}{what} at {step}"));
         }
     }
 }

@@ -17,5 +17,6 @@ mod locked;
 mod names;
 mod once;
 mod requests;
+mod senders;
 mod undelete;
 mod writers;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::{AddExtent, NewExtent, PlacedBlock, ShardReply};
 use eggs_proto::{
     BlockServiceId, BlockState, CERTIFICATE_MS, Checksum, EXCLUDE_MAX, Extent, ExtentBlock,
@@ -89,7 +90,7 @@ pub(crate) fn check(extent: &NewExtent, placement: &Placement) -> Step<()> {
     let chosen: Vec<_> = placement.services.iter().flatten().collect();
     let distinct: BTreeSet<_> = chosen.iter().collect();
     if placement.services.len() != scheme.blocks()
-        || distinct.len() != chosen.len()
+        || (distinct.len() != chosen.len() && !planted(Bug::ServiceTakenTwice))
         || chosen.len() < scheme.blocks_min()
     {
         return Err(InvalidArgument::Encoding.into());

@@ -3,6 +3,7 @@
 //! **Invariant:** an inode has at most `XATTRS_MAX` of them, and of their names and values at most `XATTRS_BYTES_MAX`
 //! bytes; what it has goes with it.
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{
     InodeId, InvalidArgument, Refusal, XATTR_VALUE_BYTES_MAX, XattrMode, XattrName, xattrs_fit,
@@ -26,6 +27,7 @@ pub(crate) fn apply(
     state.read().inode(inode)?.ok_or(Refusal::NotFound)?;
     let known = state.read().xattr(inode, name)?;
     match (mode, &known) {
+        _ if planted(Bug::XattrModeIgnored) => {}
         (XattrMode::Create, Some(_)) => return Err(Refusal::Exists.into()),
         (XattrMode::Replace, None) => return Err(Refusal::NoAttribute.into()),
         (XattrMode::Set, _) | (XattrMode::Create, None) | (XattrMode::Replace, Some(_)) => {}

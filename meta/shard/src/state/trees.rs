@@ -17,6 +17,7 @@
 
 use std::collections::BTreeMap;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{Fault, Stored};
 use eggs_proto::tree::{TreeReport, TreeSums, TreeTotals};
 use eggs_proto::{InodeId, Malformed, Time, decode};
@@ -268,7 +269,7 @@ impl State<'_> {
     pub(crate) fn settle_tree(&mut self, dir: InodeId, version: Time) -> Result<(), Fault> {
         let key = keys::inode(dir);
         let known: Option<TreeDirty> = self.read().get(keys::TREE_DIRTY, &key)?;
-        if known == Some(TreeDirty(version)) {
+        if known == Some(TreeDirty(version)) || planted(Bug::ChangedTotalsSettled) {
             self.store.delete(keys::TREE_DIRTY, &key);
         }
         Ok(())
@@ -283,12 +284,15 @@ impl State<'_> {
         };
         let key = keys::tree_child(parent, child);
         self.store.delete(keys::TREE_WANTED, &key);
-        if record.version >= report.version {
+        if record.version >= report.version && !planted(Bug::OldTotalsTaken) {
             return Ok(true);
         }
         let before = self.read().tree(parent)?;
         let mut tree = before;
-        let adds_before = record.adds(child);
+        let adds_before = match planted(Bug::TotalsReportedTwice) {
+            true => TreeTotals::default(),
+            false => record.adds(child),
+        };
         record.version = report.version;
         record.totals = report.totals;
         let adds = record.adds(child);

@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{Fault, ScanDirection, from_bytes};
 use eggs_proto::{FileTime, InodeId, Refusal, Xattr, XattrName};
 
@@ -57,6 +58,9 @@ impl State<'_> {
 
     /// Removes all of an inode that goes.
     pub(crate) fn remove_xattrs(&mut self, id: InodeId) -> Result<(), Fault> {
+        if planted(Bug::XattrsOutliveInode) {
+            return Ok(());
+        }
         for Xattr { name, .. } in self.read().xattrs(id)? {
             self.store.delete(keys::XATTRS, &keys::xattr(id, &name));
         }

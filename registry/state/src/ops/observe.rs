@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_machine::Fault;
+use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::registry::ServiceReport;
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
 
@@ -32,7 +33,7 @@ fn advance(tx: &mut Transaction<'_>, heard: &Observation) {
     if cluster.office != heard.office {
         cluster.office = heard.office;
         cluster.office_since_ms = cluster.observed_ms;
-    } else if heard.elapsed_ms <= ELAPSED_MS_MAX {
+    } else if heard.elapsed_ms <= ELAPSED_MS_MAX || planted(Bug::OutageCountsAsSilence) {
         cluster.observed_ms = cluster.observed_ms.saturating_add(heard.elapsed_ms);
     }
 }
@@ -95,6 +96,9 @@ fn note_services(tx: &mut Transaction<'_>, beats: &Beats<'_>) -> Result<(), Faul
         }
     }
     for (id, record) in &mut records {
+        if planted(Bug::BeatCountsForDeadDisks) && beats.contains_key(&record.node) {
+            record.seen_ms = tx.cluster.observed_ms;
+        }
         let stale = tx.cluster.is_stale(record.seen_ms);
         if record.condition.stale != stale {
             record.condition.stale = stale;
