@@ -75,6 +75,8 @@ pub enum Operation {
     Xattrs,
     /// Asks for what nobody may have.
     Cheat,
+    /// Makes lost blocks of a file again.
+    Heal,
 }
 
 /// Kinds of fault.
@@ -132,7 +134,7 @@ pub struct Plan {
     pub versions_count: bool,
 }
 
-const OPERATIONS: [(Operation, u64); 19] = [
+const OPERATIONS: [(Operation, u64); 20] = [
     (Operation::CreateFile, 14),
     (Operation::WriteFile, 12),
     (Operation::Symlink, 3),
@@ -152,6 +154,7 @@ const OPERATIONS: [(Operation, u64); 19] = [
     (Operation::JuggleOver, 4),
     (Operation::Xattrs, 10),
     (Operation::Cheat, 2),
+    (Operation::Heal, 6),
 ];
 
 const FAULTS: [(Fault, u64); 13] = [

@@ -252,7 +252,9 @@ impl Run {
             What::Operate(operation) => {
                 let who = (item.dice % u64::from(CLIENTS)) as usize;
                 let client = match operation {
-                    Operation::Meddle => self.server.clone(),
+                    Operation::Meddle | Operation::SetService | Operation::Heal => {
+                        self.server.clone()
+                    }
                     Operation::CreateFile
                     | Operation::WriteFile
                     | Operation::Symlink
@@ -266,7 +268,6 @@ impl Run {
                     | Operation::Read
                     | Operation::SetAttributes
                     | Operation::SetPolicy
-                    | Operation::SetService
                     | Operation::Undelete
                     | Operation::JuggleOver
                     | Operation::JuggleUnder

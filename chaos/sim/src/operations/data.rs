@@ -323,7 +323,7 @@ impl Act {
         proofs
     }
 
-    async fn write_block(&self, block: &PlacedBlock) -> Outcome<MacTag> {
+    pub(super) async fn write_block(&self, block: &PlacedBlock) -> Outcome<MacTag> {
         let request = BlockRequest::Write {
             facts: block.facts,
             expiry: block.expiry,

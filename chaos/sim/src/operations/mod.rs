@@ -2,6 +2,7 @@
 
 mod cheat;
 mod data;
+mod heal;
 mod juggle;
 mod meddle;
 mod names;
@@ -88,6 +89,7 @@ impl Act {
             Operation::Undelete => self.undelete(random).await,
             Operation::JuggleOver => self.juggle_over(random).await,
             Operation::JuggleUnder => self.juggle_under(random).await,
+            Operation::Heal => self.heal(random).await,
             Operation::Cheat => self.cheat(random).await,
             Operation::Xattrs => self.xattrs(random).await,
         }
