@@ -34,6 +34,7 @@ kinds! {
     ShardQuery:
     Lookup Stat List ReadLink Extents Directory Snapshots VisitTransients VisitDirectories VisitFiles
     VisitGarbage FilesOnService Usage Walk GetXattr ListXattrs Audit Tree
+    AuditTrees
 }
 
 kinds! {

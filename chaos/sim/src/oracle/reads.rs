@@ -44,7 +44,8 @@ impl World {
             | ShardQuery::FilesOnService { .. }
             | ShardQuery::Usage
             | ShardQuery::Audit { .. }
-            | ShardQuery::Tree { .. } => Ok(()),
+            | ShardQuery::Tree { .. }
+            | ShardQuery::AuditTrees { .. } => Ok(()),
         };
         if let Err(what) = seen {
             self.violate(|| {

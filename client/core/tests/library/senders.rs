@@ -87,16 +87,14 @@ const QUERIES: &[(&str, Sender)] = &[
         Other("nobody but tests, which look for leaks"),
     ),
     ("VisitGarbage", COLLECTOR),
-    (
-        "FilesOnService",
-        Other("made for drains and repairs: eggs-gc"),
-    ),
+    ("FilesOnService", COLLECTOR),
     ("Usage", Library("namespace/statistics.rs")),
     ("Walk", Library("namespace/lookup.rs")),
     ("GetXattr", Library("namespace/xattr.rs")),
     ("ListXattrs", Library("namespace/xattr.rs")),
     ("Audit", Library("fsck/look.rs")),
     ("Tree", Library("namespace/tree.rs")),
+    ("AuditTrees", Library("fsck/look.rs")),
 ];
 
 fn check(prefix: &str, kinds: &[&str], senders: &[(&str, Sender)]) {
