@@ -104,6 +104,11 @@ impl World {
                     disk.by_hand = *state;
                 }
             }
+            RegistryCommand::Claim { .. }
+            | RegistryCommand::NoteMembers(_)
+            | RegistryCommand::Retire { .. } => {
+                self.violate(|| "nobody changes members here".into());
+            }
             RegistryCommand::Observe(observation) => {
                 if heard.observe(observation) > 0 {
                     let late = "registry: a heartbeat from where a disk was before";
