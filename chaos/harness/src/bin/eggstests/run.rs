@@ -157,8 +157,8 @@ fn print(args: &RunArgs, plan: &ChaosPlan, report: &ChaosReport, kept: Option<&P
     }
     if report.outcome == Outcome::Violated {
         println!(
-            "    repeat: eggstests run --workload {} --nemesis {} --time {} --seed {}",
-            plan.workload, plan.nemesis, plan.seconds, plan.seed
+            "    repeat: eggstests run --workload {} --nemesis {} --time {} --seed {} --workers {}",
+            plan.workload, plan.nemesis, plan.seconds, plan.seed, plan.workers
         );
     }
 }
