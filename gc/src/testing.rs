@@ -36,6 +36,8 @@ const NEW: NewAttributes = NewAttributes {
 pub struct TestCluster {
     stores: RefCell<Vec<MemoryStore>>,
     now: Cell<Time>,
+    /// How far the clock of whoever answers reads is ahead, in milliseconds.
+    pub ahead_ms: Cell<u64>,
     sequence: Cell<u64>,
     /// Services that do not answer.
     pub down: RefCell<BTreeSet<BlockServiceId>>,
@@ -86,6 +88,7 @@ impl TestCluster {
         Self {
             stores: RefCell::new((0..256).map(|_| MemoryStore::default()).collect()),
             now: Cell::new(Time(1_000_000)),
+            ahead_ms: Cell::default(),
             sequence: Cell::default(),
             down: RefCell::default(),
             lost: RefCell::default(),
@@ -146,7 +149,7 @@ impl TestCluster {
         let context = QueryContext {
             keys: &key_of,
             origin: PeerRole::Server,
-            now: self.now.get(),
+            now: self.now.get().plus_ms(self.ahead_ms.get()),
         };
         query(
             shard,

@@ -54,6 +54,19 @@ fn an_expired_transient_file_goes_with_its_blocks() {
     assert_eq!(cluster.usage(), empty());
 }
 
+/// Ages count in log time: a leader whose clock is ahead makes nothing old.
+#[test]
+fn a_clock_that_is_ahead_takes_nothing_early() {
+    let (cluster, mut memory) = (TestCluster::new(), Memory::default());
+    cluster.keep(ROOT, Some(60_000), None);
+    cluster.create(ROOT, "a");
+    cluster.unlink(ROOT, "a");
+    cluster.ahead_ms.set(3_600_000);
+    assert_eq!(collect(&cluster, &mut memory).snapshots, 0);
+    cluster.wait_ms(60_000);
+    assert_eq!(collect(&cluster, &mut memory).snapshots, 1);
+}
+
 #[test]
 fn a_removed_tree_goes_when_its_time_has_come() {
     let (cluster, mut memory) = (TestCluster::new(), Memory::default());
