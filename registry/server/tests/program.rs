@@ -146,10 +146,10 @@ fn a_directory_belongs_to_one_process() {
 
     let label = dir.path().join("data/LABEL");
     let text = std::fs::read_to_string(&label).unwrap();
-    std::fs::write(&label, text.replace("\"format\": 1", "\"format\": 2")).unwrap();
+    std::fs::write(&label, text.replace("\"format\": 2", "\"format\": 3")).unwrap();
     let line = first.complaint(dir.path());
     assert!(
-        line.contains("was written by format 2, this build writes format 1"),
+        line.contains("was written by format 3, this build writes format 2"),
         "{line}"
     );
     std::fs::write(&label, "?").unwrap();
