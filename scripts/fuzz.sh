@@ -27,6 +27,5 @@ for target in frame shard cdc registry block; do
     tail -n 1 "$found/log"
 done
 
-# The messages between replicas: their crate holds RocksDB, which takes too long to instrument, so a test draws variations.
-echo "fuzz raft for $seconds s"
-EGGS_FUZZ_SECONDS=$seconds cargo test --release --locked -p eggs-raft --lib any_bytes_are_read_or_refused
+# The messages between replicas are varied by a test of common/raft (any_bytes_are_read_or_refused, EGGS_FUZZ_SECONDS for longer):
+# that crate holds RocksDB, which takes too long to instrument.
