@@ -13,7 +13,7 @@ use eggs_proto::{BlockServiceId, Extent, InodeId, Refusal, ShardId};
 use futures::{StreamExt, stream};
 
 use crate::healer::{Healer, extents, files};
-use crate::planning::{abandoned, lost_blocks, next_batch};
+use crate::planning::{abandoned, found_under, lost_blocks, next_batch};
 
 /// Files per query.
 const PAGE: u32 = 256;
@@ -91,7 +91,9 @@ async fn heal_shard(
                 }
             };
             for file in &page {
-                if let Err(error) = heal_file(healer, *file, abandoned, &mut tally).await {
+                if let Err(error) =
+                    heal_file(healer, (*service, *file), abandoned, &mut tally).await
+                {
                     tally.fail(error);
                 }
             }
@@ -104,9 +106,10 @@ async fn heal_shard(
     tally
 }
 
+/// Heals what is to be healed of a file that was found under a service.
 async fn heal_file(
     healer: &impl Healer,
-    file: InodeId,
+    (service, file): (BlockServiceId, InodeId),
     abandoned: &BTreeSet<BlockServiceId>,
     tally: &mut HealTally,
 ) -> Result<(), ClientError> {
@@ -115,7 +118,9 @@ async fn heal_file(
         let (page, more) = extents(healer, file, offset).await?;
         for extent in &page {
             let lost = lost_blocks(extent, abandoned);
-            heal_blocks(healer, file, extent, &lost, tally).await;
+            if found_under(extent, &lost) == Some(service) {
+                heal_blocks(healer, file, extent, &lost, tally).await;
+            }
         }
         offset = page.last().map_or(offset, Extent::end);
         if !more || page.is_empty() {

@@ -91,11 +91,13 @@ fn without_room_blocks_wait_and_the_shard_is_not_asked() {
             cluster.set_state(service, ServiceState::NoWrite);
         }
     }
-    let first = *held.first().unwrap();
+    let mut leaving = held.iter().copied();
+    let (first, second) = (leaving.next().unwrap(), leaving.next().unwrap());
     cluster.set_state(first, ServiceState::Decommissioned);
+    cluster.set_state(second, ServiceState::Decommissioned);
     let before = cluster.changes.get();
     let tally = heal(&cluster);
-    assert_eq!((tally.blocks, tally.waiting), (0, 1));
+    assert_eq!((tally.blocks, tally.waiting), (0, 2), "each counts once");
     assert_eq!(cluster.changes.get(), before);
     let spare = (1..=8).map(BlockServiceId).find(|s| !held.contains(s));
     cluster.set_state(spare.unwrap(), ServiceState::Active);

@@ -7,16 +7,15 @@
 //! is collected when the transient file that it belongs to expires.
 
 use bytes::Bytes;
-use eggs_proto::block::{BlockReply, BlockRequest};
 use eggs_proto::shard::{HealTarget, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{Cookie, Extent, ExtentBody, InodeId, MacTag};
 use futures::future::join_all;
 
 use crate::client::Client;
 use crate::error::ClientError;
-use crate::raw::block::nonsense;
 use crate::raw::shard::unexpected;
 use crate::suspects::Fault;
+use crate::write::write_block;
 
 /// What was healed of an extent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +92,7 @@ impl Client {
         let writes = placed.iter().map(|place| {
             let of_place = rebuilt.iter().find(|block| block.index == place.index);
             let bytes = of_place.map(|block| block.bytes.clone());
-            self.write_block(place, bytes.unwrap_or_default())
+            self.write_healed(place, bytes.unwrap_or_default())
         });
         let results = join_all(writes).await;
         if results.iter().any(Result::is_ok) {
@@ -103,22 +102,14 @@ impl Client {
         Err(first.unwrap_or_else(|| unexpected(file.shard())))
     }
 
-    async fn write_block(&self, place: &PlacedBlock, bytes: Bytes) -> Result<MacTag, ClientError> {
-        let service = place.facts.service;
-        let request = BlockRequest::Write {
-            facts: place.facts,
-            expiry: place.expiry,
-            certificate: place.certificate,
-        };
-        let written = self.block_request(service, request, bytes).await;
-        let error = match written {
-            Ok((BlockReply::Written { proof }, _)) => return Ok(proof),
-            Ok(_) => nonsense(service),
-            Err(error) => error,
-        };
-        self.inner.suspects.add(service, Fault::Failed);
-        tracing::info!(%service, %error, "a healed block could not be written");
-        Err(error)
+    async fn write_healed(&self, place: &PlacedBlock, bytes: Bytes) -> Result<MacTag, ClientError> {
+        let written = write_block(&self.inner, place, bytes, self.deadline()).await;
+        if let Err(error) = &written {
+            let service = place.facts.service;
+            self.inner.suspects.add(service, Fault::Failed);
+            tracing::info!(%service, %error, "a healed block could not be written");
+        }
+        written
     }
 
     async fn finish(

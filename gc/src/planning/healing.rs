@@ -47,6 +47,14 @@ pub fn lost_blocks(extent: &Extent, abandoned: &BTreeSet<BlockServiceId>) -> Vec
         .collect()
 }
 
+/// The first of the services on which an extent has lost blocks: a file that is found under several is healed, and counted,
+/// under this one only.
+pub fn found_under(extent: &Extent, lost: &[u8]) -> Option<BlockServiceId> {
+    let numbered = (0u8..).zip(blocks_of(extent));
+    let of_lost = numbered.filter(|(index, _)| lost.contains(index));
+    of_lost.map(|(_, block)| block.whereabouts()).min()
+}
+
 /// The blocks of an extent, if it is kept in blocks.
 pub fn blocks_of(extent: &Extent) -> &[ExtentBlock] {
     match &extent.body {
@@ -177,6 +185,10 @@ mod tests {
             blocks[0].state = BlockState::Missing;
         }
         assert_eq!(lost_blocks(&extent, &abandoned), [0, 2]);
+        let nowhere = Some(BlockServiceId::NOWHERE);
+        assert_eq!(found_under(&extent, &[0, 2]), nowhere);
+        assert_eq!(found_under(&extent, &[3, 2]), Some(BlockServiceId(3)));
+        assert_eq!(found_under(&extent, &[]), None);
         extent.body = ExtentBody::Hole;
         assert!(lost_blocks(&extent, &abandoned).is_empty());
     }

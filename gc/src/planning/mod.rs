@@ -5,7 +5,7 @@ mod pace;
 mod snapshots;
 mod visit;
 
-pub use healing::{abandoned, blocks_of, lost_blocks, next_batch};
+pub use healing::{abandoned, blocks_of, found_under, lost_blocks, next_batch};
 pub use pace::{Pace, PassFacts};
 pub use snapshots::{DueSnapshot, How, SnapshotPlan, own_snapshot_policy};
 pub use visit::{ShardMemory, Wanted};

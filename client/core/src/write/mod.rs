@@ -17,10 +17,12 @@ mod reserves;
 mod store_blocks;
 mod transient;
 mod worker;
+mod write_block;
 mod writer;
 
 pub use link::Linked;
 pub(crate) use reserves::Reserves;
+pub(crate) use write_block::write_block;
 pub use writer::FileWriter;
 
 /// Unit in which the memory of writers is counted, in bytes.

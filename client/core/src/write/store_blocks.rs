@@ -3,10 +3,7 @@
 //! **Invariant:** proofs of an extent are handed on only when at least `Scheme::blocks_min` of its blocks are
 //! stored.
 
-use std::time::Duration;
-
 use bytes::Bytes;
-use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::shard::{ExtentProofs, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX, MacTag, Refusal};
 use futures::stream::{FuturesUnordered, StreamExt as _};
@@ -14,16 +11,14 @@ use tokio::sync::Mutex;
 
 use super::encode::Encoded;
 use super::transient::Transient;
-use crate::deadline::{Backoff, Deadline};
+use super::write_block::write_block;
+use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::raw::block::nonsense;
 use crate::raw::shard::unexpected;
 use crate::suspects::Fault;
 
 /// Services tried for one block.
 const TRIES_MAX: usize = 6;
-/// How long one service may take, besides a second for each MiB.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Stores all blocks. The proofs are for the shard, together with what it is asked next.
 pub(super) async fn store_blocks(
@@ -96,52 +91,21 @@ impl Store<'_> {
     ) -> Result<(u8, MacTag), ClientError> {
         let mut tried = Vec::new();
         loop {
-            let error = match self.write(&place, block.clone()).await {
+            let inner = &self.transient.client.inner;
+            let written = write_block(inner, &place, block.clone(), self.deadline);
+            let error = match written.await {
                 Ok(proof) => return Ok((place.index, proof)),
                 Err(error) => error,
             };
             let service = place.facts.service;
             let file = self.transient.file;
-            self.transient
-                .client
-                .inner
-                .suspects
-                .add(service, Fault::Failed);
+            inner.suspects.add(service, Fault::Failed);
             tracing::info!(%service, %file, offset = self.offset, %error, "a block goes elsewhere");
             tried.push(service);
             if tried.len() >= TRIES_MAX || self.deadline.remaining().is_none() {
                 return Err(error);
             }
             place = self.replace(place.index, &tried).await?;
-        }
-    }
-
-    /// Writes to one service; waits a little where too much is waiting already.
-    async fn write(&self, place: &PlacedBlock, block: Bytes) -> Result<MacTag, ClientError> {
-        let service = place.facts.service;
-        let patience = PATIENCE + Duration::from_secs((block.len() >> 20) as u64);
-        let too_late = || ClientError::Deadline {
-            what: format!("block service {service}"),
-        };
-        let until = Deadline::after(self.deadline.clip(patience).ok_or_else(too_late)?);
-        let request = BlockRequest::Write {
-            facts: place.facts,
-            expiry: place.expiry,
-            certificate: place.certificate,
-        };
-        let inner = &self.transient.client.inner;
-        let mut backoff = Backoff::new();
-        loop {
-            let timeout = until.remaining().ok_or_else(too_late)?;
-            match inner.block(service, &request, block.clone(), timeout).await {
-                Ok((BlockReply::Written { proof }, _)) => return Ok(proof),
-                Ok(_other) => return Err(nonsense(service)),
-                Err(ClientError::Block {
-                    refusal: BlockRefusal::Overloaded,
-                    ..
-                }) if backoff.pause(until).await => {}
-                Err(error) => return Err(error),
-            }
         }
     }
 

@@ -202,3 +202,20 @@ async fn what_cannot_be_made_again_is_left_as_it_is() {
     let client_may = client.heal_extent(file, &extent, &[0]).await;
     assert_eq!(client_may, Err(ClientError::Refused(Refusal::Forbidden)));
 }
+
+#[tokio::test]
+async fn what_does_not_have_the_checksum_of_the_metadata_is_no_block() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let file = put(&client, InodeId::ROOT, "f", &noise(50_000, 3))
+        .await
+        .inode;
+    let mut extent = client.extents(file).await.unwrap().remove(0);
+    let right = within(20, client.rebuild_blocks(file, &extent, &[0, 1])).await;
+    assert_eq!(right.unwrap().len(), 2);
+    if let ExtentBody::Blocks { blocks, .. } = &mut extent.body {
+        blocks[1].checksum.0 ^= 1; // all of its pages are fine
+    }
+    let wrong = within(20, client.rebuild_blocks(file, &extent, &[0, 1])).await;
+    assert!(matches!(wrong, Err(ClientError::Damaged { .. })));
+}

@@ -68,8 +68,8 @@ const CHANGES: &[(&str, Sender)] = &[
     ("ReportTrees", SHARD),
     ("SettleTrees", SHARD),
     ("AdvanceTime", COLLECTOR),
-    ("BeginHeal", COLLECTOR),
-    ("FinishHeal", COLLECTOR),
+    ("BeginHeal", Library("heal.rs")),
+    ("FinishHeal", Library("heal.rs")),
 ];
 
 const QUERIES: &[(&str, Sender)] = &[
@@ -82,10 +82,7 @@ const QUERIES: &[(&str, Sender)] = &[
     ("Snapshots", Library("namespace/snapshots.rs")),
     ("VisitTransients", COLLECTOR),
     ("VisitDirectories", COLLECTOR),
-    (
-        "VisitFiles",
-        Other("nobody but tests, which look for leaks"),
-    ),
+    ("VisitFiles", COLLECTOR),
     ("VisitGarbage", COLLECTOR),
     ("FilesOnService", COLLECTOR),
     ("Usage", Library("namespace/statistics.rs")),
