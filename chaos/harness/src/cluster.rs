@@ -16,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::programs::{Finished, program_dir, run};
+use crate::small_disk::SmallDisk;
 use crate::{get_json, until};
 
 /// Bound on any single command; far above what it takes on a loaded machine.
@@ -26,6 +27,8 @@ const COMMAND: Duration = Duration::from_secs(240);
 pub struct Options<'a> {
     /// Further options for `eggsrun`.
     pub args: &'a [&'a str],
+    /// Processes whose directories are small disks of their own, of so many MiB. Needs root.
+    pub small_disks: &'a [(&'a str, u32)],
 }
 
 /// A running cluster. Everything of it goes with this value.
@@ -35,6 +38,7 @@ pub struct Cluster {
     registry_port: u16,
     http_port: u16,
     args: Vec<String>,
+    small_disks: Vec<SmallDisk>,
 }
 
 impl Cluster {
@@ -51,8 +55,14 @@ impl Cluster {
             .context("make a directory")?;
         let (registry_port, http_port) = (free_port()?, free_port()?);
         let args = options.args.iter().map(|arg| (*arg).to_string()).collect();
+        let small_disks = options
+            .small_disks
+            .iter()
+            .map(|(name, mib)| SmallDisk::mount(home.path().join("cluster/data").join(name), *mib))
+            .collect::<Result<_>>()?;
         let cluster = Self {
             home,
+            small_disks,
             programs,
             registry_port,
             http_port,
@@ -248,6 +258,11 @@ impl Cluster {
         Ok(found)
     }
 
+    /// The directory of a process.
+    pub fn data(&self, name: &str) -> PathBuf {
+        self.dir().join("data").join(name)
+    }
+
     fn clean_up(&self) {
         let stopped = self
             .eggsrun(&["stop"])
@@ -299,6 +314,7 @@ impl Drop for Cluster {
             self.show_logs();
         }
         self.clean_up();
+        self.small_disks.clear();
     }
 }
 

@@ -20,6 +20,7 @@ pub mod network;
 mod programs;
 mod random;
 pub mod report;
+mod small_disk;
 mod wait;
 pub mod workload;
 
@@ -32,4 +33,5 @@ pub use file_set::{check_files, write_files};
 pub use http::{get, get_json};
 pub use programs::{Finished, program_dir};
 pub use random::Random;
+pub use small_disk::Ballast;
 pub use wait::{eventually, until};

@@ -30,6 +30,7 @@ fn survives(nemesis: &str, seconds: u64) -> Result<()> {
     };
     let options = Options {
         args: &["--no-mount"],
+        ..Options::default()
     };
     let dress = Dress::start(runtime.handle())?;
     let cluster = Arc::new(Cluster::start_in(dress.programs(), options)?);

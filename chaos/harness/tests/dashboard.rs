@@ -11,6 +11,7 @@ const BOUND: Duration = Duration::from_secs(120);
 fn a_browser_shows_the_cluster_and_what_becomes_of_it() -> Result<()> {
     let cluster = Cluster::start(Options {
         args: &["--no-mount"],
+        ..Options::default()
     })?;
     cluster.wait_healthy()?;
     let mut browser = Browser::open(&format!("http://{}/", cluster.http()))?;

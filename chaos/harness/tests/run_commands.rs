@@ -19,6 +19,7 @@ const SMALL: Options<'static> = Options {
         "--failure-domains=5",
         "--hdd-per-domain=0",
     ],
+    small_disks: &[],
 };
 
 #[test]

@@ -277,6 +277,9 @@ impl World {
                 (id, RegistryCommand::NoteMembers(groups))
             }
             RegistryRequest::Retire { id, node } => (id, RegistryCommand::Retire { node }),
+            RegistryRequest::Space { id, node, report } => {
+                (id, RegistryCommand::NoteSpace { node, report })
+            }
             RegistryRequest::RegisterNode {
                 id,
                 node,
@@ -344,7 +347,8 @@ impl World {
             | RegistryRequest::SetServiceState { .. }
             | RegistryRequest::Claim { .. }
             | RegistryRequest::Members { .. }
-            | RegistryRequest::Retire { .. } => {
+            | RegistryRequest::Retire { .. }
+            | RegistryRequest::Space { .. } => {
                 ClusterView::read(state).map(|view| RegistryReply::Map(view.map))
             }
         };

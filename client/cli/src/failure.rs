@@ -88,6 +88,9 @@ fn advice(error: &ClientError) -> &'static str {
             Refusal::IsDirectory => "; give the path of a file (`rm -r` removes directories)",
             Refusal::NotDirectory => "; give the path of a directory",
             Refusal::NoSpace { .. } => "; `eggscli status` shows the disks",
+            Refusal::MetadataFull => {
+                "; `eggscli status` says whose disk it is; deleting still works"
+            }
             Refusal::Locked => "; try again in a moment",
             Refusal::BadPolicy(_) => "; see `eggscli policy set --help`",
             Refusal::NoSnapshot => "; see `eggscli history`",

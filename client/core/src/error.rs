@@ -138,7 +138,9 @@ impl ClientError {
             | Self::Deadline { .. }
             | Self::TooFewBlocks { .. }
             | Self::UnknownService(_)
-            | Self::Refused(Refusal::Locked | Refusal::NoSpace { .. }) => true,
+            | Self::Refused(Refusal::Locked | Refusal::NoSpace { .. } | Refusal::MetadataFull) => {
+                true
+            }
             Self::Block { refusal, .. } => match refusal {
                 BlockRefusal::Overloaded | BlockRefusal::NoSpace => true,
                 BlockRefusal::NotFound

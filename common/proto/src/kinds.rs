@@ -41,5 +41,5 @@ kinds! {
     Refusal:
     NotFound Exists NotDirectory IsDirectory NotEmpty WrongShard BadCookie NotTransient Expired BadExtent
     BadProof NotCertified NoSpace Locked NeedsCoordinator Loop Forbidden Invalid Unsupported BadPolicy
-    Changed NoSnapshot NoAttribute AttributesFull
+    Changed NoSnapshot NoAttribute AttributesFull MetadataFull
 }

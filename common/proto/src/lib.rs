@@ -8,6 +8,7 @@ mod certificate;
 mod checksum;
 mod extent;
 mod frame;
+mod growth;
 pub mod hello;
 mod ids;
 mod inode;
@@ -32,6 +33,7 @@ pub use frame::{
     BadHeader, Direction, HEADER_BYTES, Header, MAGIC, MessageKind, PROTOCOL_VERSION,
     PROTOCOL_VERSION_MIN,
 };
+pub use growth::Growth;
 pub use ids::*;
 pub use inode::{InodeId, InodeKind, NotAnInodeId};
 pub use limits::*;

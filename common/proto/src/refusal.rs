@@ -118,6 +118,9 @@ pub enum Refusal {
     /// The inode cannot have more extended attributes, or not as large ones.
     #[error("no room for the extended attribute")]
     AttributesFull,
+    /// The disks of the metadata are nearly full: what makes it grow is refused until there is space again.
+    #[error("the disks of the metadata are full")]
+    MetadataFull,
 }
 
 /// A [`BadPolicy`] as it travels.
@@ -214,7 +217,8 @@ impl Refusal {
             | Self::Changed
             | Self::NoSnapshot
             | Self::NoAttribute
-            | Self::AttributesFull => false,
+            | Self::AttributesFull
+            | Self::MetadataFull => false,
         }
     }
 
@@ -236,7 +240,7 @@ impl Refusal {
             Self::Loop | Self::Invalid(_) | Self::BadPolicy(_) => errno::EINVAL,
             Self::Unsupported => errno::EOPNOTSUPP,
             Self::NoAttribute => errno::ENODATA,
-            Self::AttributesFull => errno::ENOSPC,
+            Self::AttributesFull | Self::MetadataFull => errno::ENOSPC,
         }
     }
 }

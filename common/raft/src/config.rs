@@ -88,6 +88,8 @@ pub struct Limits {
     pub block_cache_bytes: usize,
     /// Memory for what is not flushed yet, in bytes, per store.
     pub write_buffer_bytes: usize,
+    /// Bytes of the disk that are set aside for what must go on when it is full; less on a small disk.
+    pub reserve_bytes: u64,
 }
 
 impl Default for Limits {
@@ -99,6 +101,7 @@ impl Default for Limits {
             kept_entries: 1_000,
             block_cache_bytes: 32 << 20,
             write_buffer_bytes: 16 << 20,
+            reserve_bytes: 32 << 20,
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eggs_machine::{Command, StoreRead};
+use eggs_proto::registry::SpaceLevel;
 use eggs_proto::{GroupId, NodeId};
 use openraft::LinearizerOption;
 use openraft::async_runtime::WatchReceiver;
@@ -16,6 +17,7 @@ use tokio::time::Instant;
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
+use crate::space::Board;
 use crate::state::{GroupView, StateDb};
 use crate::types::{Raft, TypeConfig};
 use crate::{ProposeError, ReadError, Timing};
@@ -37,6 +39,7 @@ pub(crate) struct Replica {
     pub(crate) state: Arc<StateDb>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) timing: Timing,
+    pub(crate) space: Arc<Board>,
     /// Held by the one step of a change of members that is under way.
     pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
     /// One more than the version of the members as of which this replica has left; 0 if it has not.
@@ -224,6 +227,13 @@ impl Group {
             // An error means that the group has stopped: then nobody is led from here anyway.
             let _ = self.replica.raft.trigger().transfer_leader(to.get()).await;
         }
+    }
+
+    /// How much space the disks of this group have: as much as the best majority of its voters. A leader proposes
+    /// nothing that grows unless it is ample.
+    pub fn space(&self) -> SpaceLevel {
+        let voters = self.members().target;
+        self.replica.space.of_group(voters.iter(), Instant::now())
     }
 
     /// Who takes part, as far as this replica knows that it is decided.

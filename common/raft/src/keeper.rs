@@ -5,6 +5,7 @@ use std::sync::Weak;
 use std::time::Duration;
 
 use eggs_proto::NodeId;
+use eggs_proto::registry::SpaceLevel;
 use openraft::async_runtime::WatchReceiver;
 use tokio::time::Instant;
 
@@ -19,6 +20,8 @@ const SETTLED: Duration = Duration::from_secs(10);
 const TRANSFERS_PER_ROUND: usize = 4;
 /// Entries that stay when a log is purged because of its size.
 const KEPT_WHEN_LARGE: u64 = 64;
+/// By how much smaller logs are purged while there is little space.
+const EAGER: u64 = 16;
 
 /// Runs until the node is gone.
 pub(crate) async fn run(node: Weak<Shared>) {
@@ -37,7 +40,10 @@ pub(crate) async fn run(node: Weak<Shared>) {
             group.return_if_readmitted();
             if group.is_leader() {
                 settle(group);
-                let preferred = group.preferred().filter(|p| *p != group.replica.node);
+                // Who is short of space has given its groups away.
+                let preferred = group.preferred().filter(|p| {
+                    *p != group.replica.node && node.space.is_ample(*p, Instant::now())
+                });
                 away.extend(preferred.map(|preferred| (group, preferred)));
             }
         }
@@ -70,12 +76,17 @@ async fn keep_short(node: &Shared, group: &Group) {
         )
     };
     let trigger = group.replica.raft.trigger();
-    let large = group.replica.log.bytes() >= node.limits.checkpoint_bytes;
-    let long = applied.saturating_sub(checkpoint) >= node.limits.checkpoint_entries;
+    let eagerness = match node.space.own().level {
+        SpaceLevel::Ample => 1,
+        SpaceLevel::Low | SpaceLevel::Critical => EAGER,
+    };
+    let large = group.replica.log.bytes() >= node.limits.checkpoint_bytes / eagerness;
+    let long = applied.saturating_sub(checkpoint) >= node.limits.checkpoint_entries / eagerness;
     // Errors mean that the group has stopped, which `watch_over` sees.
     if long || (large && checkpoint < applied) {
         let _ = trigger.snapshot().await;
     }
+    let large = large || (eagerness > 1 && long);
     if large && checkpoint > purged.saturating_add(KEPT_WHEN_LARGE) {
         let upto = checkpoint.saturating_sub(KEPT_WHEN_LARGE + 1);
         let _ = trigger.purge_log(upto).await;

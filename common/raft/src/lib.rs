@@ -29,6 +29,7 @@ mod proposer;
 mod pulse;
 mod rocks;
 mod rpc_transport;
+mod space;
 mod start;
 mod state;
 #[cfg(test)]

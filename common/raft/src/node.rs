@@ -1,10 +1,12 @@
 //! All replicas of one process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use eggs_proto::registry::SpaceReport;
 use eggs_proto::{GroupId, NodeId};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
@@ -12,6 +14,7 @@ use tokio::time::Instant;
 use crate::fatal::Fatal;
 use crate::log::LogDb;
 use crate::net::Answerer;
+use crate::space::Board;
 use crate::start::Builder;
 use crate::state::StateDb;
 use crate::{Group, GroupSpec, Limits, NodeConfig, StartError, Transport, keeper};
@@ -27,6 +30,8 @@ pub struct Node {
 
 pub(crate) struct Shared {
     pub(crate) node: NodeId,
+    pub(crate) dir: PathBuf,
+    pub(crate) space: Arc<Board>,
     pub(crate) groups: Vec<Group>,
     pub(crate) limits: Limits,
     pub(crate) fatal: Fatal,
@@ -68,6 +73,11 @@ impl Node {
     /// All replicas, in order.
     pub fn groups(&self) -> impl Iterator<Item = Group> + '_ {
         self.shared.groups.iter().cloned()
+    }
+
+    /// How the disk of this process is.
+    pub fn space(&self) -> SpaceReport {
+        self.shared.space.own()
     }
 
     /// Answers a [`eggs_proto::MessageKind::Raft`] request of a peer. Whatever the bytes are, there is an answer.

@@ -16,10 +16,11 @@ use crate::net::{Answerer, Network, Networks, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
 use crate::rocks::SharedMemory;
+use crate::space::Board;
 use crate::state::{GroupMachine, StateDb};
 use crate::types::Raft;
 use crate::{
-    Group, GroupSpec, Limits, Node, NodeConfig, StartError, Timing, Transport, keeper, pulse,
+    Group, GroupSpec, Limits, Node, NodeConfig, StartError, Timing, Transport, keeper, pulse, space,
 };
 
 /// What is there before the groups are.
@@ -30,6 +31,8 @@ pub(crate) struct Builder {
     state: Arc<StateDb>,
     fatal: Fatal,
     networks: Arc<Networks>,
+    transport: Arc<dyn Transport>,
+    space: Arc<Board>,
 }
 
 /// A group that was just built, and how it begins.
@@ -52,8 +55,11 @@ impl Builder {
         let (log, state) = opened
             .await
             .map_err(|cause| StartError::Config(cause.to_string()))??;
-        let networks = Networks::new(transport, config.timing);
+        let networks = Networks::new(Arc::clone(&transport), config.timing);
+        let space = Arc::new(Board::new(config.node));
         Ok(Self {
+            transport,
+            space,
             config,
             raft: Arc::new(raft),
             log,
@@ -66,7 +72,7 @@ impl Builder {
     pub(crate) async fn start(self, mut specs: Vec<GroupSpec>) -> Result<Arc<Node>, StartError> {
         specs.sort_by_key(|spec| spec.group);
         let silence_end = Instant::now() + self.config.timing.silence();
-        let mut answerer = Answerer::new(self.config.node);
+        let mut answerer = Answerer::new(self.config.node, Arc::clone(&self.space));
         let mut begun = Vec::with_capacity(specs.len());
         for spec in specs {
             let one = self.begin(spec).await?;
@@ -82,6 +88,8 @@ impl Builder {
         }
         let shared = Arc::new(Shared {
             node: self.config.node,
+            dir: self.config.dir.clone(),
+            space: self.space,
             groups: begun.iter().map(|one| one.group.clone()).collect(),
             limits: self.config.limits,
             fatal: self.fatal,
@@ -92,11 +100,14 @@ impl Builder {
         });
         let elections = tokio::spawn(elections(begun, silence_end, self.config.timing));
         let keeper = tokio::spawn(keeper::run(Arc::downgrade(&shared)));
+        let watch = tokio::spawn(space::run(Arc::downgrade(&shared), self.transport));
         let period = Duration::from_millis(self.config.timing.heartbeat_ms);
         let pulse = tokio::spawn(pulse::run(Arc::downgrade(&shared), period));
         Ok(Arc::new(Node {
             shared,
-            tasks: [elections, keeper, pulse].map(|t| t.abort_handle()).into(),
+            tasks: [elections, keeper, pulse, watch]
+                .map(|t| t.abort_handle())
+                .into(),
         }))
     }
 
@@ -150,6 +161,7 @@ impl Builder {
             state: Arc::clone(&self.state),
             proposer,
             timing: self.config.timing,
+            space: Arc::clone(&self.space),
             changing: Arc::default(),
             left: AtomicU64::new(0),
         });
@@ -169,6 +181,9 @@ fn open_stores(
         action: format!("create {}", config.dir.display()),
         source,
     })?;
+    if let Err(error) = space::make_room(&config.dir, config.limits.reserve_bytes) {
+        tracing::debug!(%error, "the space that is left is not known");
+    }
     let memory = SharedMemory::new(&config.limits);
     let log = LogDb::open(&config.dir, &config.limits, &memory, fatal)?;
     let state = StateDb::open(&config.dir, &config.tables, &config.limits, &memory)?;

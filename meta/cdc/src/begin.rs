@@ -1,6 +1,6 @@
 //! Starting a transaction.
 
-use eggs_machine::{ApplyContext, Fault, Store};
+use eggs_machine::{ApplyContext, Fault, Store, StoreRead};
 use eggs_proto::cdc::CdcOperation;
 use eggs_proto::{InodeId, InvalidArgument, Refusal, RequestId, TransactionId};
 
@@ -14,15 +14,11 @@ pub(crate) fn apply(
     request: RequestId,
     operation: CdcOperation,
 ) -> Result<CdcAnswer, Fault> {
-    match outcomes::recall(store, request)? {
-        Some(Record::Running(transaction)) => return Ok(CdcAnswer::Running(transaction)),
-        Some(Record::Finished(outcome)) => return Ok(CdcAnswer::Finished { request, outcome }),
-        None => {}
+    if let Some(known) = known(store, request)? {
+        return Ok(known);
     }
     if let Some(refusal) = refusal(&operation) {
-        let outcome = TransactionOutcome::Refused(refusal);
-        outcomes::remember_finished(store, request, &outcome, context.now)?;
-        return Ok(CdcAnswer::Finished { request, outcome });
+        return refuse(store, context, request, refusal);
     }
     let running =
         state::counter(store, keys::BEGUN)?.saturating_sub(state::counter(store, keys::ENDED)?);
@@ -45,6 +41,30 @@ pub(crate) fn apply(
     state::save(store, id, &transaction);
     outcomes::remember_running(store, request, id);
     Ok(CdcAnswer::Running(id))
+}
+
+/// Refuses a request, unless it was taken before.
+pub(crate) fn refuse(
+    store: &mut dyn Store,
+    context: ApplyContext,
+    request: RequestId,
+    refusal: Refusal,
+) -> Result<CdcAnswer, Fault> {
+    if let Some(known) = known(store, request)? {
+        return Ok(known);
+    }
+    let outcome = TransactionOutcome::Refused(refusal);
+    outcomes::remember_finished(store, request, &outcome, context.now)?;
+    Ok(CdcAnswer::Finished { request, outcome })
+}
+
+/// What has become of a request that was taken before.
+fn known(store: &dyn StoreRead, request: RequestId) -> Result<Option<CdcAnswer>, Fault> {
+    let record = outcomes::recall(store, request)?;
+    Ok(record.map(|record| match record {
+        Record::Running(transaction) => CdcAnswer::Running(transaction),
+        Record::Finished(outcome) => CdcAnswer::Finished { request, outcome },
+    }))
 }
 
 /// What can be refused without asking anybody.

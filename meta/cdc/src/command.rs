@@ -35,6 +35,14 @@ pub enum CdcCommand {
         /// Its parent.
         parent: Option<InodeId>,
     },
+    /// Refuses what `Begin` would have started, unless a transaction with this request id is known: the leader knows a
+    /// reason.
+    Refuse {
+        /// Names the change.
+        id: RequestId,
+        /// Why.
+        refusal: Refusal,
+    },
 }
 
 impl CdcCommand {

@@ -26,6 +26,7 @@ impl StateMachine for CdcMachine {
             .map_err(|_| Fault::Entry("a command of the coordinator does not decode".into()))?;
         let answer = match command {
             CdcCommand::Begin { id, operation } => begin::apply(store, context, id, operation)?,
+            CdcCommand::Refuse { id, refusal } => begin::refuse(store, context, id, refusal)?,
             CdcCommand::StepDone {
                 transaction,
                 serial,

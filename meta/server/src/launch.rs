@@ -12,7 +12,7 @@ use eggs_proto::meta::GroupMembers;
 use eggs_proto::{NodeId, ProcessRole};
 use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
 use eggs_registry_client::{
-    ClusterView, Condition, Member, RegistryClient, announce, report_members,
+    ClusterView, Condition, Member, RegistryClient, announce, report_members, report_space,
 };
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio::task::JoinHandle;
@@ -178,6 +178,8 @@ impl Parts {
             );
             report_members(registry, node_id, known, hear, stop)
         });
+        let (registry, looked) = (self.registry.clone(), node.clone());
+        background.spawn(|stop| report_space(registry, node_id, move || looked.space(), stop));
         let (registry, fault) = (self.registry.clone(), self.fault.clone());
         let confirming = identity::confirm_again(registry, self.node, self.identity, fault);
         background.spawn(|stop| async move {

@@ -6,7 +6,8 @@
 //! **Invariant:** whatever bytes arrive, there is an answer, and nothing else happens because of bytes that
 //! do not decode.
 //!
-//! **Invariant:** a refusal is given only for a change that is in the log, so that a retry is refused likewise.
+//! **Invariant:** a refusal is given only for a change that is in the log, so that a retry is refused likewise; but for
+//! clients of a group whose disks are full to the last byte ([`space`]).
 
 pub mod args;
 mod call;
@@ -22,6 +23,7 @@ mod look;
 mod metrics;
 mod shard;
 mod shard_round;
+mod space;
 
 pub use config::{Beginning, ServerConfig};
 pub use launch::Running;

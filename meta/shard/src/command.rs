@@ -17,6 +17,16 @@ pub struct ShardCommand {
 }
 
 impl ShardCommand {
+    /// A change that is refused because the metadata has no space. It is not kept: what it would have been is not worth
+    /// the space.
+    pub const fn metadata_full() -> Self {
+        Self {
+            change: ShardChange::AdvanceTime,
+            origin: PeerRole::Server,
+            prepared: Prepared::Refused(Refusal::MetadataFull),
+        }
+    }
+
     /// Whether the leader's map had too few disks for it. A newer map may have enough.
     pub const fn is_short_of_space(&self) -> bool {
         matches!(self.prepared, Prepared::Refused(Refusal::NoSpace { .. }))

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::{
     HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
+    SpaceReport,
 };
 use eggs_proto::{
     BlockServiceId, CallError, CallResult, ClusterMap, Epoch, GroupId, MessageKind, NodeId,
@@ -189,6 +190,18 @@ impl RegistryClient {
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. } => Err(RegistryError::Unexpected),
         }
+    }
+
+    /// Says how much space a process has for metadata.
+    pub async fn space(
+        &self,
+        node: NodeId,
+        report: SpaceReport,
+        timeout: Duration,
+    ) -> Result<(), RegistryError> {
+        let id = self.next_id();
+        let request = RegistryRequest::Space { id, node, report };
+        self.done(&request, timeout).await
     }
 
     /// Health in words, with its severity.

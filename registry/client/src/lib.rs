@@ -1,6 +1,7 @@
 //! Asking the registry: one call at a time with [`RegistryClient`], and the two things that every server
 //! does all the time, keeping its view of the cluster fresh ([`ClusterView`]) and telling that it is
-//! alive ([`announce`]). Servers with replicas also say who votes in their groups ([`report_members`]).
+//! alive ([`announce`]). Servers with replicas also say who votes in their groups ([`report_members`]) and how much
+//! space they have ([`report_space`]).
 //!
 //! **Invariant:** every call ends by its deadline, however many replicas are dead.
 //!
@@ -10,10 +11,12 @@ mod announce;
 mod client;
 mod error;
 mod report;
+mod space;
 mod view;
 
 pub use announce::{Condition, Member, announce};
 pub use client::RegistryClient;
 pub use error::RegistryError;
 pub use report::report_members;
+pub use space::report_space;
 pub use view::{ClusterView, Snapshot};

@@ -5,20 +5,21 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
-use eggs_proto::registry::{RegistryReply, RegistryRequest};
+use eggs_proto::registry::{RegistryReply, RegistryRequest, SpaceLevel, SpaceReport};
 use eggs_proto::{
-    CallError, CallResult, InvalidArgument, MessageKind, Refusal, RequestId, decode, encode,
+    CallError, CallResult, InvalidArgument, MessageKind, NodeId, Refusal, RequestId, decode, encode,
 };
 use eggs_raft::Node;
 use eggs_registry_state::{
     Beat, GROUPS_MAX, Registration, RegistryCommand, RegistryOutcome, SERVICES_PER_NODE_MAX, knows,
+    space_of,
 };
 use eggs_rpc::{Handler, Peer, PeerRole, Reply, Request};
 
 use crate::forward::Forward;
 use crate::members;
 use crate::queries;
-use crate::replica::Replica;
+use crate::replica::{Replica, not_read};
 
 /// Answers requests once the replica has started; until then, "not yet".
 pub(crate) struct RegistryHandler {
@@ -198,6 +199,10 @@ async fn answer(
             let command = RegistryCommand::Retire { node };
             replica.propose(&command, Some(id), deadline).await
         }
+        RegistryRequest::Space { id, node, report } => {
+            servers_only(role)?;
+            note_space(replica, (id, node), report, deadline).await
+        }
     }
 }
 
@@ -225,6 +230,29 @@ async fn register(
         Err(_) => {} // it will ask again
     }
     outcome
+}
+
+/// Keeps what is news: a process that has enough says so at each start.
+async fn note_space(
+    replica: &Replica,
+    (id, node): (RequestId, NodeId),
+    report: SpaceReport,
+    deadline: Instant,
+) -> RegistryOutcome {
+    let known = replica.group.read(|store| space_of(store, node), deadline);
+    let known = known
+        .await
+        .map_err(not_read)?
+        .map_err(|fault| queries::unreadable(&fault))?;
+    if known.is_none() && report.level == SpaceLevel::Ample {
+        return Ok(RegistryReply::Done);
+    }
+    if known.is_none_or(|known| known.level != report.level) {
+        let (level, available_bytes) = (report.level, report.available_bytes);
+        tracing::info!(%node, ?level, available_bytes, "space for metadata has changed");
+    }
+    let command = RegistryCommand::NoteSpace { node, report };
+    replica.propose(&command, Some(id), deadline).await
 }
 
 /// Keeps a heartbeat for the next observation. `NotFound` asks the process to register (again).

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use eggs_machine::{Command, CommandHeader};
+use eggs_proto::registry::SpaceLevel;
 use eggs_proto::{CallError, InvalidArgument, NodeId, Refusal, RequestId, decode, encode};
 use eggs_raft::{Group, ProposeError, ReadError};
 use eggs_registry_state::{RegistryCommand, RegistryOutcome, address_of};
@@ -42,6 +43,9 @@ impl Replica {
         request: Option<RequestId>,
         deadline: Instant,
     ) -> RegistryOutcome {
+        if self.group.space() != SpaceLevel::Ample && self.is_new(command)? {
+            return Err(CallError::Refused(Refusal::MetadataFull));
+        }
         let command = Command {
             header: CommandHeader {
                 now: clock::now(),
@@ -54,6 +58,20 @@ impl Replica {
             Ok(reply) => decode(&reply).unwrap_or(Err(CallError::Malformed)),
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Replica {
+    /// Whether a command would bring in a process that is not known: all else that the registry keeps is bounded by
+    /// what it knows already. A repeat of it is harmless, so that nobody minds if the first one was taken after all.
+    fn is_new(&self, command: &RegistryCommand) -> Result<bool, CallError> {
+        let Some(node) = command.newcomer() else {
+            return Ok(false);
+        };
+        let known = self.group.read_local(|store| address_of(store, node));
+        known
+            .map(|known| known.is_none())
+            .map_err(|fault| crate::queries::unreadable(&fault))
     }
 }
 

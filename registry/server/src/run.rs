@@ -9,7 +9,9 @@ use eggs_obs::{Health, Metrics};
 use eggs_proto::GroupId;
 use eggs_proto::meta::GroupMembers;
 use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport};
-use eggs_registry_client::{Condition, Member, RegistryClient, announce, report_members};
+use eggs_registry_client::{
+    Condition, Member, RegistryClient, announce, report_members, report_space,
+};
 use eggs_registry_state::{RegistryMachine, TABLES};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use tokio_util::sync::CancellationToken;
@@ -176,6 +178,7 @@ async fn serve(
     let tasks = [
         tokio::spawn(announcing(config, &replica, registry.clone(), &working)),
         tokio::spawn(reporting(&node, registry.clone(), &working)),
+        tokio::spawn(telling_space(&node, registry.clone(), &working)),
         tokio::spawn(pulsing(&replica, health, &working)),
     ];
     let (listen, http_address) = (config.listen, config.http);
@@ -242,6 +245,15 @@ fn reporting(
     )
 }
 
+fn telling_space(
+    node: &Arc<Node>,
+    registry: RegistryClient,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let looked = node.clone();
+    report_space(registry, node.id(), move || looked.space(), stop.clone())
+}
+
 fn pulsing(
     replica: &Arc<Replica>,
     health: Health,
@@ -291,6 +303,7 @@ async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError
     node.timing = config.timing;
     node.limits.block_cache_bytes = 4 << 20;
     node.limits.write_buffer_bytes = 4 << 20;
+    node.limits.reserve_bytes = 8 << 20;
     let group = GroupSpec {
         group: GroupId::REGISTRY,
         machine: Arc::new(RegistryMachine),

@@ -1,7 +1,7 @@
 //! What goes through the registry's log.
 
 use eggs_proto::meta::GroupMembers;
-use eggs_proto::registry::{ServiceRegistration, ServiceReport};
+use eggs_proto::registry::{ServiceRegistration, ServiceReport, SpaceReport};
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
 use serde::{Deserialize, Serialize};
 
@@ -33,6 +33,28 @@ pub enum RegistryCommand {
         /// The process.
         node: NodeId,
     },
+    /// A process says how much space it has for metadata.
+    NoteSpace {
+        /// The process.
+        node: NodeId,
+        /// How its disk is.
+        report: SpaceReport,
+    },
+}
+
+impl RegistryCommand {
+    /// Whether the command makes the state grow, unless the process is known already.
+    pub const fn newcomer(&self) -> Option<NodeId> {
+        match self {
+            Self::RegisterNode(registration) => Some(registration.node),
+            Self::Claim { node, .. } => Some(*node),
+            Self::SetServiceState { .. }
+            | Self::Observe(_)
+            | Self::NoteMembers(_)
+            | Self::Retire { .. }
+            | Self::NoteSpace { .. } => None,
+        }
+    }
 }
 
 /// A process as it describes itself.

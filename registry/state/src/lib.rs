@@ -42,4 +42,6 @@ pub use limits::{
 pub use machine::{RegistryMachine, RegistryOutcome};
 pub use tables::TABLES;
 pub use totals::{ClassTotals, Totals};
-pub use view::{ClusterView, NodeCondition, address_of, knows, map_version, members, service_keys};
+pub use view::{
+    ClusterView, NodeCondition, address_of, knows, map_version, members, service_keys, space_of,
+};

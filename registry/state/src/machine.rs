@@ -49,6 +49,7 @@ fn apply(store: &mut dyn Store, context: ApplyContext, command: &[u8]) -> Result
         RegistryCommand::Claim { node, incarnation } => ops::claim(&mut tx, node, incarnation)?,
         RegistryCommand::NoteMembers(groups) => ops::note_members(&mut tx, groups)?,
         RegistryCommand::Retire { node } => ops::retire(&mut tx, node)?,
+        RegistryCommand::NoteSpace { node, report } => ops::note_space(&mut tx, node, report)?,
     }
     tx.finish();
     Ok(())

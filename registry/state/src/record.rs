@@ -1,6 +1,7 @@
 //! Stored values. Their encoding is part of the on-disk format.
 
 use eggs_machine::Stored;
+use eggs_proto::registry::SpaceReport;
 use eggs_proto::{
     BlockServiceId, BlockServiceInfo, Epoch, FailureDomainId, NodeId, NodeInfo, ServiceKey,
     StorageClass, Time,
@@ -134,6 +135,17 @@ impl Stored for IdentityRecord {
     const WHAT: &'static str = "registry_identities";
 }
 
+impl Stored for SpaceRecord {
+    const WHAT: &'static str = "registry_space";
+}
+
+/// How little space a process has for metadata, and since when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SpaceRecord {
+    pub report: SpaceReport,
+    pub since: Time,
+}
+
 /// Who votes in a group, as its replicas said.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct MembersRecord {
@@ -162,6 +174,7 @@ pub(crate) struct IdentityRecord {
 #[cfg(test)]
 mod tests {
     use eggs_machine::{from_bytes, to_bytes};
+    use eggs_proto::registry::SpaceLevel;
     use eggs_proto::{ProcessRole, ServiceState};
     use expect_test::{Expect, expect};
 
@@ -239,5 +252,14 @@ mod tests {
             state: IdentityState::Retired,
         };
         check(&identity, expect!["010101"]);
+        let space = SpaceRecord {
+            report: SpaceReport {
+                level: SpaceLevel::Critical,
+                available_bytes: 3,
+                capacity_bytes: 4,
+            },
+            since: Time(5),
+        };
+        check(&space, expect!["0102030405"]);
     }
 }

@@ -24,9 +24,11 @@ pub(crate) const KEYS: Table = Table(20);
 pub(crate) const MEMBERS: Table = Table(21);
 /// Process → [`crate::record::IdentityRecord`].
 pub(crate) const IDENTITIES: Table = Table(22);
+/// Process with little space for metadata → [`crate::record::SpaceRecord`].
+pub(crate) const SPACE: Table = Table(23);
 
 /// The tables of the registry.
-pub const TABLES: [TableSpec; 7] = [
+pub const TABLES: [TableSpec; 8] = [
     TableSpec {
         table: CLUSTER,
         name: "registry_cluster",
@@ -54,6 +56,10 @@ pub const TABLES: [TableSpec; 7] = [
     TableSpec {
         table: IDENTITIES,
         name: "registry_identities",
+    },
+    TableSpec {
+        table: SPACE,
+        name: "registry_space",
     },
 ];
 

@@ -2,13 +2,13 @@
 
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::meta::GroupMembers;
-use eggs_proto::registry::ServiceReport;
+use eggs_proto::registry::{ServiceReport, SpaceReport};
 use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupId, GroupInfo, NodeId, ServiceKey, Time};
 
 use crate::record::{
-    ClusterRecord, GroupRecord, KeyRecord, MembersRecord, NodeRecord, ServiceRecord,
+    ClusterRecord, GroupRecord, KeyRecord, MembersRecord, NodeRecord, ServiceRecord, SpaceRecord,
 };
-use crate::tables::{self, CLUSTER, GROUPS, KEYS, MEMBERS, NODES, SERVICES};
+use crate::tables::{self, CLUSTER, GROUPS, KEYS, MEMBERS, NODES, SERVICES, SPACE};
 use crate::{GROUPS_MAX, ServiceCondition};
 
 /// What the map does not say about a process.
@@ -29,6 +29,8 @@ pub struct ClusterView {
     pub nodes: Vec<NodeCondition>,
     /// One for each of the map's disks.
     pub services: Vec<ServiceCondition>,
+    /// Processes with little space for metadata.
+    pub short: Vec<(NodeId, SpaceReport)>,
 }
 
 impl ClusterView {
@@ -50,6 +52,11 @@ impl ClusterView {
             view.services.push(record.condition);
         }
         view.map.groups = read_groups(store)?;
+        let short = tables::list::<NodeId, SpaceRecord>(store, SPACE)?;
+        view.short = short
+            .into_iter()
+            .map(|(node, r)| (node, r.report))
+            .collect();
         Ok(view)
     }
 
@@ -84,6 +91,12 @@ fn read_groups(store: &dyn StoreRead) -> Result<Vec<GroupInfo>, Fault> {
         }
     }
     Ok(groups)
+}
+
+/// How much space a process has for metadata, if it has little.
+pub fn space_of(store: &dyn StoreRead, node: NodeId) -> Result<Option<SpaceReport>, Fault> {
+    let known: Option<SpaceRecord> = tables::get(store, SPACE, node)?;
+    Ok(known.map(|record| record.report))
 }
 
 /// Epoch and log time of the state, without reading all of it.

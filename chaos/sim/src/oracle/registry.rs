@@ -106,8 +106,9 @@ impl World {
             }
             RegistryCommand::Claim { .. }
             | RegistryCommand::NoteMembers(_)
-            | RegistryCommand::Retire { .. } => {
-                self.violate(|| "nobody changes members here".into());
+            | RegistryCommand::Retire { .. }
+            | RegistryCommand::NoteSpace { .. } => {
+                self.violate(|| "nobody changes members or runs out of space here".into());
             }
             RegistryCommand::Observe(observation) => {
                 if heard.observe(observation) > 0 {

@@ -31,6 +31,7 @@ impl World {
                 self.see_step(*transaction, before.step.as_ref(), &answer)
             }
             CdcCommand::RepairParent { .. } => Err("nobody repairs anything here".into()),
+            CdcCommand::Refuse { .. } => Err("metadata has space here".into()),
         };
         if let Err(what) = seen {
             self.violate(|| format!("cdc: {what} ({command:?} -> {answer:?})"));

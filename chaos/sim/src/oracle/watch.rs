@@ -34,7 +34,11 @@ impl World {
             Known::Shard { change, .. } => {
                 before.snapshot = snapshot_of(id, &group.state, change);
             }
-            Known::Cdc(CdcCommand::Begin { .. } | CdcCommand::RepairParent { .. })
+            Known::Cdc(
+                CdcCommand::Begin { .. }
+                | CdcCommand::RepairParent { .. }
+                | CdcCommand::Refuse { .. },
+            )
             | Known::Registry(_) => {}
         }
         before

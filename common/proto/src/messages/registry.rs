@@ -79,6 +79,40 @@ pub enum RegistryRequest {
         /// The process.
         node: NodeId,
     },
+    /// Servers only: how much space is left for the metadata of a process. → `Done`
+    Space {
+        /// Names the change.
+        id: RequestId,
+        /// The process.
+        node: NodeId,
+        /// How its disk is.
+        report: SpaceReport,
+    },
+}
+
+/// How much space a process has for metadata.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub enum SpaceLevel {
+    /// Enough.
+    #[default]
+    Ample,
+    /// What makes metadata grow is refused where a majority is no better.
+    Low,
+    /// The reserve is used up, too.
+    Critical,
+}
+
+/// The disk of a process that holds metadata.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpaceReport {
+    /// The verdict.
+    pub level: SpaceLevel,
+    /// Bytes that are left, the reserve included.
+    pub available_bytes: u64,
+    /// Bytes of the disk.
+    pub capacity_bytes: u64,
 }
 
 /// A disk as its process knows it.

@@ -14,7 +14,7 @@ fn refusals() {
             NotFound, Exists, NotDirectory, IsDirectory, NotEmpty, WrongShard, BadCookie,
             NotTransient, Expired, BadExtent, BadProof, NotCertified, NoSpace, Locked,
             NeedsCoordinator, Loop, Forbidden, Invalid, Unsupported, BadPolicy, Changed, NoSnapshot,
-            NoAttribute, AttributesFull,
+            NoAttribute, AttributesFull, MetadataFull,
         ],
         [
             Refusal::NotFound,
@@ -41,6 +41,7 @@ fn refusals() {
             Refusal::NoSnapshot,
             Refusal::NoAttribute,
             Refusal::AttributesFull,
+            Refusal::MetadataFull,
         ],
         expect![[r#"
             NotFound 00
@@ -67,6 +68,7 @@ fn refusals() {
             NoSnapshot 15
             NoAttribute 16
             AttributesFull 17
+            MetadataFull 18
         "#]]
     );
     pin!(

@@ -8,6 +8,7 @@ use eggs_proto::meta::{
 };
 use eggs_proto::registry::{
     HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
+    SpaceLevel, SpaceReport,
 };
 use eggs_proto::shard::Replace;
 use eggs_proto::*;
@@ -275,11 +276,17 @@ fn registry() {
         io_errors: 5,
         fenced: true,
     };
+    let space = SpaceReport {
+        level: SpaceLevel::Low,
+        available_bytes: 2,
+        capacity_bytes: 3,
+    };
     let (address, state) = ("a:1".to_string(), ServiceState::Stale);
     let groups = vec![(GroupId(1), vec![node])];
     pin!(
         RegistryRequest[
             Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health, Claim, Members, Retire,
+            Space,
         ],
         [
             RegistryRequest::Map { known: Some(Epoch(1)) },
@@ -295,6 +302,7 @@ fn registry() {
             RegistryRequest::Claim { id: ID, node, incarnation: 1 },
             RegistryRequest::Members { id: ID, node, groups: vec![members()] },
             RegistryRequest::Retire { id: ID, node },
+            RegistryRequest::Space { id: ID, node, report: space },
         ],
         expect![[r#"
             Map 000101
@@ -306,6 +314,7 @@ fn registry() {
             Claim 060607818080803001
             Members 0706078180808030010102018380808010
             Retire 0806078180808030
+            Space 0906078180808030010203
         "#]]
     );
     let info = BlockServiceInfo {

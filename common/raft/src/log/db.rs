@@ -82,6 +82,14 @@ impl LogDb {
         GroupLog::new(Arc::clone(self), group, recovered)
     }
 
+    /// Gives the space of purged entries back at once; blocks.
+    pub(crate) fn compact(&self) {
+        if let Some(entries) = self.db.cf_handle(keys::ENTRIES) {
+            self.db
+                .compact_range_cf(entries, None::<&[u8]>, None::<&[u8]>);
+        }
+    }
+
     /// Waits for everything to be written, and ends the threads.
     pub(crate) fn close(&self) {
         let sender = self

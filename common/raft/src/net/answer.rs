@@ -1,6 +1,7 @@
 //! Answering the questions of peers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -9,6 +10,7 @@ use tokio::time::Instant;
 
 use super::checkpoint::Receiver;
 use super::wire::{self, Answer, Question};
+use crate::space::Board;
 use crate::state::StateDb;
 use crate::types::Raft;
 
@@ -43,13 +45,15 @@ struct Replica {
 pub(crate) struct Answerer {
     node: NodeId,
     replicas: BTreeMap<GroupId, Replica>,
+    space: Arc<Board>,
 }
 
 impl Answerer {
-    pub(crate) fn new(node: NodeId) -> Self {
+    pub(crate) fn new(node: NodeId, space: Arc<Board>) -> Self {
         Self {
             node,
             replicas: BTreeMap::new(),
+            space,
         }
     }
 
@@ -75,10 +79,14 @@ impl Answerer {
     }
 
     async fn answer_one(&self, group: GroupId, question: &[u8], payload: &[u8]) -> Answer {
+        let decoded = Question::decode(question);
+        if matches!(decoded, Some(Question::Space)) {
+            return Answer::Space(self.space.own().level);
+        }
         let Some(replica) = self.replicas.get(&group) else {
             return Answer::NoSuchGroup;
         };
-        let Some(question) = Question::decode(question) else {
+        let Some(question) = decoded else {
             return Answer::Malformed;
         };
         if let Question::Checkpoint(part) = question {
@@ -114,7 +122,7 @@ impl Replica {
                 let done = self.raft.handle_transfer_leader(request).await;
                 done.map_or(Answer::Stopped, Answer::Transfer)
             }
-            Question::Checkpoint(_) => Answer::Malformed, // answered before
+            Question::Checkpoint(_) | Question::Space => Answer::Malformed, // answered before
         }
     }
 }

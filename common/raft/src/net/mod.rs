@@ -10,10 +10,12 @@ mod hearing;
 mod hostile_tests;
 mod link;
 mod network;
+mod space;
 #[cfg(test)]
 mod tests;
 mod wire;
 
 pub(crate) use answer::{Answerer, Silence};
 pub(crate) use network::{Network, Networks};
+pub(crate) use space::ask_space;
 pub(crate) use wire::is_misdirected;

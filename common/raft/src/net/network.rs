@@ -113,6 +113,7 @@ impl PeerClient {
             Answer::Malformed => "does not understand us",
             Answer::Late => "was too slow",
             Answer::Append(_)
+            | Answer::Space(_)
             | Answer::Vote(_)
             | Answer::Transfer(_)
             | Answer::CheckpointNext

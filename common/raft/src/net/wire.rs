@@ -7,6 +7,7 @@
 //! **Invariant:** a frame holds at most [`FRAME_QUESTIONS_MAX`] questions; nothing is sized by a peer's word.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use eggs_proto::registry::SpaceLevel;
 use eggs_proto::{GroupId, NodeId};
 use openraft::raft::{
     AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
@@ -29,6 +30,8 @@ pub(crate) enum Question {
     PreVote(VoteRequest<TypeConfig>),
     Transfer(TransferLeaderRequest<TypeConfig>),
     Checkpoint(CheckpointPart),
+    /// How much space the process has, whatever the group.
+    Space,
 }
 
 /// One step of sending a checkpoint; the chunk itself is the payload.
@@ -68,6 +71,7 @@ pub(crate) enum Answer {
     Malformed,
     /// It took too long.
     Late,
+    Space(SpaceLevel),
 }
 
 /// A frame that is not ours.

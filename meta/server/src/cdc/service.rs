@@ -7,7 +7,7 @@ use eggs_cdc::{CdcAnswer, CdcCommand};
 use eggs_machine::{Command, CommandHeader};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::{CallError, CallResult, GroupId, MessageKind, RequestId, decode};
+use eggs_proto::{CallError, CallResult, GroupId, MessageKind, Refusal, RequestId, decode};
 use eggs_raft::{Group, Node};
 use eggs_rpc::{Peer, Reply, Request};
 
@@ -15,7 +15,8 @@ use super::driver::Driver;
 use crate::fault::FaultBox;
 use crate::front::Service;
 use crate::metrics::CdcMetrics;
-use crate::{call, clock};
+use crate::space::Room;
+use crate::{call, clock, space};
 
 /// Serves the coordinator's group.
 pub(super) struct CdcService {
@@ -54,7 +55,9 @@ impl CdcService {
         let request: CdcRequest = decode(body).map_err(|_| CallError::Malformed)?;
         let group = node.group(GroupId::CDC).ok_or(CallError::NotHosted)?;
         match request {
-            CdcRequest::Run { id, operation } => self.run(&group, deadline, id, operation).await,
+            CdcRequest::Run { id, operation } => {
+                self.run(&group, (role, deadline), id, operation).await
+            }
             CdcRequest::Status => {
                 group.ready_to_read(deadline).await.map_err(call::of_read)?;
                 let status = group
@@ -88,7 +91,7 @@ impl CdcService {
     async fn run(
         &self,
         group: &Group,
-        deadline: Instant,
+        (role, deadline): (PeerRole, Instant),
         id: RequestId,
         operation: CdcOperation,
     ) -> CallResult<CdcReply> {
@@ -96,6 +99,14 @@ impl CdcService {
             let leader = group.leader();
             return Err(CallError::NotLeader { leader });
         }
+        let asked = match space::room_for(operation.growth(), role, group.space()) {
+            Room::Enough => CdcCommand::Begin { id, operation },
+            Room::OnlyToSayNo => CdcCommand::Refuse {
+                id,
+                refusal: Refusal::MetadataFull,
+            },
+            Room::None => return Err(CallError::Refused(Refusal::MetadataFull)),
+        };
         let mut waiting = self.driver.waiters.join(id);
         let command = Command {
             // The machine itself knows requests by their ids, and for longer than a reply table could tell.
@@ -103,7 +114,7 @@ impl CdcService {
                 now: clock::now(),
                 request: None,
             },
-            body: CdcCommand::Begin { id, operation }.encode(),
+            body: asked.encode(),
         };
         let reply = group
             .propose(command, deadline)

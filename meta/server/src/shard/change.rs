@@ -8,7 +8,8 @@ use eggs_raft::Group;
 use eggs_shard::{PrepareContext, ShardCommand};
 
 use super::service::{Asked, ShardService};
-use crate::{call, clock};
+use crate::space::Room;
+use crate::{call, clock, space};
 
 impl ShardService {
     pub(super) async fn change(
@@ -23,11 +24,14 @@ impl ShardService {
             return Err(CallError::NotLeader { leader });
         }
         let now = clock::now();
-        let mut command = self.prepare(group, (shard, now), asked.origin, change)?;
-        if command.is_short_of_space() && self.view.refresh().await.is_ok() {
-            // Disks may have come since the map was fetched; a full cluster is not worth a stale "no".
-            command = self.prepare(group, (shard, now), asked.origin, command.change)?;
-        }
+        let command = match space::room_for(change.growth(), asked.origin, group.space()) {
+            Room::Enough => {
+                self.command(group, (shard, now), asked.origin, change)
+                    .await?
+            }
+            Room::OnlyToSayNo => ShardCommand::metadata_full(),
+            Room::None => return Err(CallError::Refused(Refusal::MetadataFull)),
+        };
         let view = self.view.current();
         let keys = |service| view.keys.get(&service).cloned();
         let body = encode(&command);
@@ -47,6 +51,22 @@ impl ShardService {
         self.changed.note(shard);
         eggs_shard::finish(&mut reply, &keys);
         Ok(reply)
+    }
+
+    /// The change with the leader's part of it.
+    async fn command(
+        &self,
+        group: &Group,
+        (shard, now): (ShardId, Time),
+        origin: PeerRole,
+        change: ShardChange,
+    ) -> CallResult<ShardCommand> {
+        let command = self.prepare(group, (shard, now), origin, change)?;
+        if command.is_short_of_space() && self.view.refresh().await.is_ok() {
+            // Disks may have come since the map was fetched; a full cluster is not worth a stale "no".
+            return self.prepare(group, (shard, now), origin, command.change);
+        }
+        Ok(command)
     }
 
     /// The leader's part.

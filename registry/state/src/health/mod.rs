@@ -7,6 +7,7 @@ mod capacity;
 mod groups;
 mod processes;
 mod services;
+mod space;
 mod words;
 
 pub use groups::GroupCondition;
@@ -31,6 +32,7 @@ pub fn health(view: &ClusterView) -> Health {
     groups::check(view, &mut findings);
     processes::check(view, &mut findings);
     services::check(view, &mut findings);
+    space::check(view, &mut findings);
     capacity::check(&totals, &mut findings);
     Health::of(findings)
 }

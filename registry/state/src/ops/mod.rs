@@ -2,6 +2,7 @@
 
 mod claim;
 mod note_members;
+mod note_space;
 mod observe;
 mod register_node;
 mod retire;
@@ -9,6 +10,7 @@ mod set_service_state;
 
 pub(crate) use claim::claim;
 pub(crate) use note_members::note_members;
+pub(crate) use note_space::note_space;
 pub(crate) use observe::observe;
 pub(crate) use register_node::register_node;
 pub(crate) use retire::retire;

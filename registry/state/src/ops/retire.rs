@@ -3,7 +3,7 @@
 use eggs_proto::{GroupId, NodeId, Refusal};
 
 use crate::record::{GroupRecord, IdentityRecord, IdentityState, NodeRecord};
-use crate::tables::{self, GROUPS, IDENTITIES, NODES};
+use crate::tables::{self, GROUPS, IDENTITIES, NODES, SPACE};
 use crate::transaction::{Stop, Transaction};
 
 /// Takes a process that has no replicas off the map. Its name is never given again.
@@ -22,6 +22,7 @@ pub(crate) fn retire(tx: &mut Transaction<'_>, node: NodeId) -> Result<(), Stop>
     }
     if known.is_some() {
         tables::remove(tx.store, NODES, node);
+        tables::remove(tx.store, SPACE, node);
         tx.cluster.nodes = tx.cluster.nodes.saturating_sub(1);
         tx.tell_clients();
     }

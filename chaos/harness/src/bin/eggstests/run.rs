@@ -72,6 +72,7 @@ async fn one(plan: &ChaosPlan, signals: &mut Signals) -> Result<Option<ChaosRepo
     // Signals are noticed once it has started: what is half started could not be stopped.
     let options = Options {
         args: &["--no-mount"],
+        ..Options::default()
     };
     let dress = Dress::start(&tokio::runtime::Handle::current())?;
     let programs = dress.programs();
