@@ -9,7 +9,7 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs chaos bench deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs chaos bench bench-meta deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make sim    whole clusters in simulation, on all cores; ARGS="--minutes 60" for a longer search'
 	@echo 'make chaos  real processes under every nemesis, histories checked; CHAOS_SECONDS=600 for longer runs'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
+	@echo 'make bench-meta  metadata in depth; META="--entries 10000000" for a larger name space'
 	@echo 'make build  programs only, in $(BIN)'
 
 run: build
@@ -68,6 +69,11 @@ chaos: build
 
 bench: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)
+
+# Metadata in depth, next to the limits of this machine.
+bench-meta: build
+	$(CARGO) build --release --locked -p eggs-raft --example limits
+	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS) meta $(META)
 
 clean:
 	$(CARGO) clean

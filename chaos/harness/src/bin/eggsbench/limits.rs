@@ -3,14 +3,92 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use eggs_harness::Cluster;
+use eggs_harness::{Cluster, program_dir};
+use eggs_proto::MessageKind;
+use eggs_proto::hello::Secret;
+use eggs_rpc::{ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits};
+use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh64::xxh64;
 
 use crate::cpu;
 use crate::report::Report;
+
+/// What `common/raft/examples/limits.rs` finds, which may name RocksDB; `make` builds it.
+pub fn of_consensus(report: &mut Report) -> Result<()> {
+    #[derive(serde::Deserialize)]
+    struct Row {
+        what: String,
+        value: f64,
+        unit: String,
+    }
+    let program = program_dir()?.join("examples/limits");
+    let found = Command::new(&program)
+        .output()
+        .with_context(|| format!("run {}", program.display()))?;
+    anyhow::ensure!(found.status.success(), "{} failed", program.display());
+    let rows: Vec<Row> = serde_json::from_slice(&found.stdout).context("read the limits")?;
+    for Row { what, value, unit } in rows {
+        report.add(&what, value, unit);
+    }
+    Ok(())
+}
+
+/// Small calls to a server that only answers, both ends in this process.
+pub async fn of_calls(report: &mut Report) -> Result<()> {
+    struct Echo;
+    impl Handler for Echo {
+        async fn handle(&self, _: &Peer, request: Request) -> Reply {
+            Reply {
+                body: request.body,
+                payload: request.payload,
+            }
+        }
+    }
+    const CALLS: usize = 2_000;
+    let any = ([127, 0, 0, 1], 0).into();
+    let secret = || Secret::new([1; 32]);
+    let (limits, stop) = (ServerLimits::default(), CancellationToken::new());
+    let server = Server::bind(any, Credentials::server(secret()), limits, Arc::new(Echo))
+        .context("bind a server")?;
+    let address = server.local_addr();
+    let running = tokio::spawn(server.run(stop.clone()));
+    let client = Credentials::client(secret().derive_client());
+    let client = eggs_rpc::Client::new(client, "limits", ClientLimits::default());
+    for clients in [1, 64, 256] {
+        let (begin, before) = (Instant::now(), cpu::own());
+        let worker = || async {
+            for _ in 0..CALLS {
+                let body = bytes::Bytes::from_static(&[7; 100]);
+                let patience = Duration::from_secs(10);
+                client
+                    .call(
+                        address,
+                        MessageKind::Block,
+                        patience,
+                        body,
+                        bytes::Bytes::new(),
+                    )
+                    .await?;
+            }
+            Ok::<(), eggs_rpc::RpcError>(())
+        };
+        futures::future::try_join_all((0..clients).map(|_| worker()))
+            .await
+            .context("call")?;
+        let count = (clients * CALLS) as f64;
+        let what = format!("limit: calls of 100 bytes, {clients} at once");
+        report.add(&what, count / begin.elapsed().as_secs_f64(), "1/s");
+        let each = (cpu::own() - before) * 1e6 / count;
+        report.add(&format!("{what}: CPU of both ends"), each, "us/op");
+    }
+    stop.cancel();
+    running.await.context("stop the server")
+}
 
 /// Measures the disk's sync, the checksum and the loopback interface.
 pub fn measure(cluster: &Cluster, report: &mut Report) -> Result<()> {

@@ -1,27 +1,36 @@
-//! `make bench`: the first figures of a whole cluster on this machine.
+//! `make bench`: the first figures of a whole cluster on this machine. `make bench-meta`: metadata in depth.
 //!
 //! Wall-clock figures depend on the neighbours; CPU figures and the limits measured in the same run are what
 //! to compare.
 
 mod cpu;
 mod data;
+mod disk;
+mod huge;
 mod limits;
 mod metadata;
 mod mount;
+mod operations;
 mod report;
+mod round;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::Parser;
+use clap::{Parser, Subcommand};
 use eggs_harness::{Cluster, Options};
+use tokio::runtime::Runtime;
 
+use crate::metadata::Plan;
 use crate::report::Report;
 
 /// Measures a cluster that it starts itself.
 #[derive(Debug, Parser)]
 #[command(name = "eggsbench", version)]
 struct Args {
+    /// What to measure; a little of everything without.
+    #[command(subcommand)]
+    what: Option<What>,
     /// Seconds for each metadata measurement.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -33,6 +42,29 @@ struct Args {
     json: bool,
 }
 
+/// What can be measured by itself.
+#[derive(Clone, Debug, Subcommand)]
+enum What {
+    /// Operations on metadata.
+    Meta(MetaArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct MetaArgs {
+    /// Libraries, each with connections of its own, that the clients are spread over.
+    #[arg(long, default_value_t = 4)]
+    machines: usize,
+    /// Directories that the work is spread over.
+    #[arg(long, default_value_t = 512)]
+    directories: usize,
+    /// Files of one huge directory; 0 for none.
+    #[arg(long, default_value_t = 1_000_000)]
+    entries: u64,
+    /// Operations in flight, one round for each number.
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
+    clients: Vec<usize>,
+}
+
 fn main() -> Result<()> {
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -41,6 +73,19 @@ fn main() -> Result<()> {
         .build()
         .context("start the runtime")?;
     let mut report = Report::default();
+    match &args.what {
+        None => everything(&args, &runtime, &mut report)?,
+        Some(What::Meta(meta)) => metadata_in_depth(&args, meta, &runtime, &mut report)?,
+    }
+    if args.json {
+        report.print_json()
+    } else {
+        report.print_text()
+    }
+    Ok(())
+}
+
+fn start(report: &mut Report) -> Result<Cluster> {
     let begin = Instant::now();
     let cluster = Cluster::start(Options::default())?;
     report.add(
@@ -49,24 +94,63 @@ fn main() -> Result<()> {
         "s",
     );
     cluster.wait_healthy()?;
-    limits::measure(&cluster, &mut report)?;
-    idle(&cluster, &mut report)?;
+    Ok(cluster)
+}
+
+fn everything(args: &Args, runtime: &Runtime, report: &mut Report) -> Result<()> {
+    let cluster = start(report)?;
+    limits::measure(&cluster, report)?;
+    idle(&cluster, report)?;
     let client = runtime.block_on(cluster.client())?;
-    let bound = Duration::from_secs(args.seconds);
-    runtime.block_on(metadata::measure(&cluster, &client, bound, &mut report))?;
-    runtime.block_on(data::measure(
-        &cluster,
-        &client,
-        args.megabytes << 20,
-        &mut report,
-    ))?;
-    mount::measure(&cluster, args.megabytes << 20, &mut report)?;
+    let plan = Plan {
+        cluster: &cluster,
+        machines: std::slice::from_ref(&client),
+        bound: Duration::from_secs(args.seconds),
+        clients: &[1, 64],
+        directories: 64,
+    };
+    runtime.block_on(plan.measure(report))?;
+    let bytes = args.megabytes << 20;
+    runtime.block_on(data::measure(&cluster, &client, bytes, report))?;
+    mount::measure(&cluster, bytes, report)?;
     report.add(
         "resident memory of all processes after the load",
         cpu::resident_mb(&cluster)?,
         "MB",
     );
     drop(client);
+    restart(&cluster, report)
+}
+
+fn metadata_in_depth(
+    args: &Args,
+    meta: &MetaArgs,
+    runtime: &Runtime,
+    report: &mut Report,
+) -> Result<()> {
+    limits::of_consensus(report)?;
+    runtime.block_on(limits::of_calls(report))?;
+    let cluster = start(report)?;
+    idle(&cluster, report)?;
+    let connect = (0..meta.machines.max(1)).map(|_| runtime.block_on(cluster.client()));
+    let machines = connect.collect::<Result<Vec<_>>>()?;
+    let plan = Plan {
+        cluster: &cluster,
+        machines: &machines,
+        bound: Duration::from_secs(args.seconds),
+        clients: &meta.clients,
+        directories: meta.directories.max(1),
+    };
+    runtime.block_on(plan.measure(report))?;
+    if meta.entries > 0 {
+        let huge = huge::measure(&cluster, &machines[0], meta.entries, report);
+        runtime.block_on(huge)?;
+    }
+    drop(machines);
+    restart(&cluster, report)
+}
+
+fn restart(cluster: &Cluster, report: &mut Report) -> Result<()> {
     let begin = Instant::now();
     cluster.eggsrun(&["stop"])?.ok()?;
     report.add("stop", begin.elapsed().as_secs_f64(), "s");
@@ -77,11 +161,6 @@ fn main() -> Result<()> {
         begin.elapsed().as_secs_f64(),
         "s",
     );
-    if args.json {
-        report.print_json()
-    } else {
-        report.print_text()
-    }
     Ok(())
 }
 

@@ -1,211 +1,164 @@
-//! Creates, stats and listings through the library.
+//! Creates, stats, listings and directories through the library.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use eggs_client::Client;
 use eggs_harness::Cluster;
-use eggs_proto::shard::Replace;
-use eggs_proto::{AttributeChange, InodeId, Name, NewAttributes};
-use futures::future::try_join_all;
+use eggs_proto::InodeId;
 
 use crate::cpu;
+use crate::operations::{create, lookup, make_directories, make_directory, name, rename, stat};
 use crate::report::Report;
+use crate::round::{Round, Worker};
 
-const ATTRIBUTES: NewAttributes = NewAttributes {
-    mode: 0o644,
-    uid: 0,
-    gid: 0,
-    mtime: None,
-    atime: None,
-};
+/// What is measured.
+pub struct Plan<'a> {
+    pub cluster: &'a Cluster,
+    /// Libraries with connections of their own.
+    pub machines: &'a [Client],
+    /// For each figure.
+    pub bound: Duration,
+    /// Operations in flight, one round for each number.
+    pub clients: &'a [usize],
+    /// Directories that the work is spread over.
+    pub directories: usize,
+}
 
-/// Directories that the work is spread over.
-const DIRECTORIES: usize = 64;
+impl<'a> Plan<'a> {
+    /// Measures everything; leaves its files behind.
+    pub async fn measure(&self, report: &mut Report) -> Result<()> {
+        let dirs = make_directories(&self.machines[0], "spread", self.directories).await?;
+        let mut most = 0;
+        for (turn, clients) in self.clients.iter().enumerate() {
+            let round = self.round(*clients);
+            let tag = |place| format!("{place}{turn}");
+            self.creates(round, &dirs, [tag("s"), tag("o")], report)
+                .await?;
+            most = most.max(*clients);
+        }
+        for clients in self.clients {
+            self.reads(self.round(*clients), &dirs, report).await?;
+        }
+        let round = self.round(most.min(64));
+        self.directories(round, report).await?;
+        renames(round, &dirs, report).await?;
+        list(self.cluster, &self.machines[0], dirs[0], report).await
+    }
 
-/// Measures with 1 and 64 clients, in many directories and in one.
-pub async fn measure(
-    cluster: &Cluster,
-    client: &Client,
-    bound: Duration,
-    report: &mut Report,
-) -> Result<()> {
-    let begin = Instant::now();
-    let before = cpu::seconds_by_role(cluster)?;
-    let dirs = make_directories(client).await?;
-    let used = cpu::servers(&cpu::difference(&before, &cpu::seconds_by_role(cluster)?));
-    let per_second = DIRECTORIES as f64 / begin.elapsed().as_secs_f64();
-    report.add("mkdir in one directory, 64 clients", per_second, "1/s");
-    report.add(
-        "mkdir in one directory, server CPU",
-        used * 1e6 / DIRECTORIES as f64,
-        "us/op",
-    );
-    for (what, workers, spread) in [
-        ("create with 100 bytes, 1 client", 1, 1),
-        (
-            "create with 100 bytes, 64 clients, 64 directories",
-            64,
-            DIRECTORIES,
-        ),
-        ("create with 100 bytes, 64 clients, 1 directory", 64, 1),
-    ] {
-        let round = Round {
-            cluster,
-            bound,
-            workers,
+    fn round(&self, clients: usize) -> Round<'a> {
+        Round {
+            cluster: self.cluster,
+            machines: self.machines,
+            bound: self.bound,
+            clients,
+        }
+    }
+
+    async fn creates(
+        &self,
+        round: Round<'a>,
+        dirs: &[InodeId],
+        tags: [String; 2],
+        report: &mut Report,
+    ) -> Result<()> {
+        let [spread, one] = &tags;
+        let file = |tag: &str, worker: Worker<'_>, n| name(format!("{tag}-{}-{n}", worker.index));
+        let what = format!("create with 100 bytes in {} directories", dirs.len());
+        let anywhere = |worker: Worker<'a>, n: u64| async move {
+            let dir = dirs[(worker.index + n as usize * 7) % dirs.len()];
+            create(worker.client, dir, &file(spread, worker, n)?).await
+        };
+        round.run(&what, report, anywhere).await?;
+        let here = |worker: Worker<'a>, n: u64| async move {
+            create(worker.client, dirs[0], &file(one, worker, n)?).await
+        };
+        let what = "create with 100 bytes in one directory";
+        round.run(what, report, here).await.map(drop)
+    }
+
+    async fn reads(&self, round: Round<'a>, dirs: &[InodeId], report: &mut Report) -> Result<()> {
+        let at = |worker: Worker<'_>, n: u64| dirs[(worker.index + n as usize) % dirs.len()];
+        let one = |worker: Worker<'a>, n| stat(worker.client, at(worker, n));
+        round.run("stat", report, one).await?;
+        let known = name("known")?;
+        for dir in dirs {
+            // Made in an earlier round already, except for the first.
+            let _ = create(&self.machines[0], *dir, &known).await;
+        }
+        let known = &known;
+        let one = |worker: Worker<'a>, n| lookup(worker.client, at(worker, n), known);
+        round.run("lookup", report, one).await.map(drop)
+    }
+
+    async fn directories(&self, round: Round<'a>, report: &mut Report) -> Result<()> {
+        let parent = make_directories(&self.machines[0], "parent", 1).await?[0];
+        let make = |worker: Worker<'a>, n: u64| async move {
+            let name = name(format!("{}-{n}", worker.index))?;
+            make_directory(worker.client, parent, &name).await.map(drop)
         };
         round
-            .run(what, report, |worker, number| {
-                create(client, dirs[worker % spread], what, worker, number)
-            })
-            .await?;
-    }
-    let round = Round {
-        cluster,
-        bound,
-        workers: 64,
-    };
-    round
-        .run("stat, 64 clients", report, |worker, _| {
-            stat(client, dirs[worker])
-        })
-        .await?;
-    round
-        .run("lookup, 64 clients", report, |worker, number| {
-            lookup(client, dirs[worker], worker, number)
-        })
-        .await?;
-    list(cluster, client, dirs[0], report).await
-}
-
-async fn make_directories(client: &Client) -> Result<Vec<InodeId>> {
-    let make = |n: usize| async move {
-        let name = Name::new(format!("bench-{n}")).context("name a directory")?;
-        let attributes = NewAttributes {
-            mode: 0o755,
-            ..ATTRIBUTES
-        };
-        client
-            .make_directory(InodeId::ROOT, &name, attributes)
+            .run("mkdir in one directory", report, make)
             .await
-            .context("make a directory")
-    };
-    try_join_all((0..DIRECTORIES).map(make)).await
+            .map(drop)
+    }
 }
 
-async fn create(
+/// Each client moves a file of its own to and fro.
+async fn renames(round: Round<'_>, dirs: &[InodeId], report: &mut Report) -> Result<()> {
+    let moving = |index: usize| name(format!("moving-{index}"));
+    let places = |index: usize| [dirs[index % dirs.len()], dirs[(index + 1) % dirs.len()]];
+    for index in 0..round.clients {
+        create(&round.machines[0], places(index)[0], &moving(index)?).await?;
+    }
+    let there = |worker: Worker<'_>, n: u64| {
+        let client = worker.client.clone();
+        let index = worker.index;
+        async move {
+            let [from, to] = match n % 2 {
+                0 => places(index),
+                _ => [places(index)[1], places(index)[0]],
+            };
+            rename(&client, from, to, &moving(index)?).await
+        }
+    };
+    let what = "rename across directories";
+    round.run(what, report, there).await.map(drop)
+}
+
+/// Lists a directory again and again.
+pub async fn list(
+    cluster: &Cluster,
     client: &Client,
     dir: InodeId,
-    what: &str,
-    worker: usize,
-    number: u64,
+    report: &mut Report,
 ) -> Result<()> {
-    let tag = what.len(); // tells the rounds apart
-    let name = Name::new(format!("f{tag}-{worker}-{number}")).context("name a file")?;
-    let mut writer = client.create(dir, ATTRIBUTES, "bench");
-    writer.write(&[7; 100]).await.context("write")?;
-    writer
-        .link(&name, Replace::Never, AttributeChange::default())
-        .await
-        .context("link")
-        .map(drop)
-}
-
-async fn stat(client: &Client, dir: InodeId) -> Result<()> {
-    client.stat(dir).await.context("stat").map(drop)
-}
-
-async fn lookup(client: &Client, dir: InodeId, worker: usize, number: u64) -> Result<()> {
-    let tag = "create with 100 bytes, 64 clients, 64 directories".len();
-    let name = Name::new(format!("f{tag}-{worker}-{}", number % 16)).context("name a file")?;
-    match client.lookup(dir, &name).await {
-        Err(error) if !error.is_not_found() => Err(error).context("look up"),
-        Ok(_) | Err(_) => Ok(()),
-    }
-}
-
-async fn list(cluster: &Cluster, client: &Client, dir: InodeId, report: &mut Report) -> Result<()> {
     let before = cpu::seconds_by_role(cluster)?;
     let (begin, mut entries, mut rounds) = (Instant::now(), 0, 0);
     while begin.elapsed() < Duration::from_secs(2) {
-        let mut after = None;
-        loop {
-            let page = client
-                .list_with_attributes(dir, after, 4096)
-                .await
-                .context("list")?;
-            entries += page.entries.len();
-            after = page.cursor();
-            if !page.more {
-                break;
-            }
-        }
+        entries += count(client, dir).await?;
         rounds += 1;
     }
     let used = cpu::servers(&cpu::difference(&before, &cpu::seconds_by_role(cluster)?));
-    report.add(
-        "entries in the listed directory",
-        f64::from(entries as u32) / f64::from(rounds),
-        "",
-    );
-    report.add(
-        "listing with attributes",
-        entries as f64 / begin.elapsed().as_secs_f64(),
-        "entries/s",
-    );
-    report.add(
-        "listing, server CPU",
-        used * 1e6 / entries.max(1) as f64,
-        "us/entry",
-    );
+    let each = entries as f64 / f64::from(rounds);
+    report.add("entries in the listed directory", each, "");
+    let rate = entries as f64 / begin.elapsed().as_secs_f64();
+    report.add("listing with attributes", rate, "entries/s");
+    let each = used * 1e6 / entries.max(1) as f64;
+    report.add("listing, server CPU", each, "us/entry");
     Ok(())
 }
 
-struct Round<'a> {
-    cluster: &'a Cluster,
-    bound: Duration,
-    workers: usize,
-}
-
-impl Round<'_> {
-    /// Repeats an operation on every worker until the time is over.
-    async fn run<F>(
-        &self,
-        what: &str,
-        report: &mut Report,
-        operation: impl Fn(usize, u64) -> F,
-    ) -> Result<()>
-    where
-        F: Future<Output = Result<()>>,
-    {
-        let before = cpu::seconds_by_role(self.cluster)?;
-        let (begin, count) = (Instant::now(), AtomicU64::new(0));
-        let (operation, count) = (&operation, &count);
-        let worker = |worker: usize| async move {
-            let mut number = 0;
-            while begin.elapsed() < self.bound {
-                operation(worker, number).await?;
-                number += 1;
-                count.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok::<(), anyhow::Error>(())
-        };
-        try_join_all((0..self.workers).map(worker))
-            .await
-            .with_context(|| what.to_string())?;
-        let count = count.load(Ordering::Relaxed) as f64;
-        let used = cpu::servers(&cpu::difference(
-            &before,
-            &cpu::seconds_by_role(self.cluster)?,
-        ));
-        report.add(what, count / begin.elapsed().as_secs_f64(), "1/s");
-        report.add(
-            &format!("{what}: server CPU"),
-            used * 1e6 / count.max(1.0),
-            "us/op",
-        );
-        Ok(())
+/// The entries of a directory, page by page.
+pub async fn count(client: &Client, dir: InodeId) -> Result<usize> {
+    let (mut after, mut entries) = (None, 0);
+    loop {
+        let page = client.list_with_attributes(dir, after, 4096).await;
+        let page = page.context("list")?;
+        entries += page.entries.len();
+        if !page.more {
+            return Ok(entries);
+        }
+        after = page.cursor();
     }
 }

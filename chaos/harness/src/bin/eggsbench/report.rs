@@ -5,14 +5,25 @@ use serde_json::json;
 /// All figures of a run, in order.
 #[derive(Debug, Default)]
 pub struct Report {
-    rows: Vec<(String, f64, &'static str)>,
+    rows: Vec<(String, f64, String)>,
 }
 
 impl Report {
     /// Adds a figure and shows it at once on the standard error, because a run takes minutes.
-    pub fn add(&mut self, what: &str, value: f64, unit: &'static str) {
+    pub fn add(&mut self, what: &str, value: f64, unit: impl Into<String>) {
+        let unit = unit.into();
         eprintln!("{what}: {value:.2} {unit}");
         self.rows.push((what.to_string(), value, unit));
+    }
+
+    /// Adds the middle and the slowest hundredth of durations in microseconds.
+    pub fn percentiles(&mut self, what: &str, mut micros: Vec<u32>) {
+        micros.sort_unstable();
+        for percent in [50, 99] {
+            let at = micros.len() * percent / 100;
+            let found = micros.get(at).or(micros.last()).copied().unwrap_or(0);
+            self.add(&format!("{what}: p{percent}"), f64::from(found) / 1e3, "ms");
+        }
     }
 
     /// For people.
