@@ -9,7 +9,7 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs chaos bench bench-meta deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs chaos bench bench-meta bench-data deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
@@ -19,6 +19,7 @@ help:
 	@echo 'make chaos  real processes under every nemesis, histories checked; CHAOS_SECONDS=600 for longer runs'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make bench-meta  metadata in depth; META="--entries 10000000" for a larger name space'
+	@echo 'make bench-data  content in depth: throughput, CPU per GB, with services paused and lost'
 	@echo 'make build  programs only, in $(BIN)'
 
 run: build
@@ -74,6 +75,10 @@ bench: build
 bench-meta: build
 	$(CARGO) build --release --locked -p eggs-raft --example limits
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS) meta $(META)
+
+# Content in depth, next to the limits of this machine.
+bench-data: build
+	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS) data $(DATA)
 
 clean:
 	$(CARGO) clean

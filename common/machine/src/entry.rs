@@ -4,6 +4,7 @@ use eggs_proto::{RequestId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, planted};
+use crate::memo::Memo;
 use crate::{ApplyContext, Changes, Fault, Outcome, Overlay, StateMachine, StoreRead, replies};
 
 /// What the leader says about a command.
@@ -50,7 +51,8 @@ pub fn apply_entry(
     base: &dyn StoreRead,
     entry: &Entry,
 ) -> Result<AppliedEntry, Fault> {
-    let mut view = Overlay::new(base);
+    let base = Memo::new(base);
+    let mut view = Overlay::new(&base);
     let mut answers = Vec::with_capacity(entry.commands.len());
     for command in &entry.commands {
         answers.push(apply_command(machine, &mut view, command)?);

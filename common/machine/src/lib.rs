@@ -5,6 +5,7 @@
 //! never runs backwards, replies that a retry gets again, and refusals that leave no trace.
 
 mod entry;
+mod memo;
 mod memory;
 mod overlay;
 mod replies;

@@ -3,8 +3,9 @@
 //! **Invariant:** a request id is applied at most once within [`REPLY_MS`] of log time; a retry gets the
 //! first answer byte for byte, from any leader, because the table is part of the replicated state.
 //!
-//! Memory is bounded by time: each command that is remembered also forgets up to two that are older than
-//! [`REPLY_MS`], so the table shrinks faster than it grows once its oldest entries have aged.
+//! Memory is bounded by time: once the oldest entry has aged for a second more than [`REPLY_MS`], each command that is
+//! remembered forgets up to 64 that are older than that, so the table shrinks faster than it grows. Looking for them costs as much
+//! as everything else here, which is why it is done in bursts.
 
 use std::ops::ControlFlow;
 
@@ -42,7 +43,11 @@ pub const REPLY_TABLES: [TableSpec; 3] = [
 
 const LAST_TIME: &[u8] = b"last_time";
 const FORGET_FROM: &[u8] = b"forget_from";
-const FORGET_PER_COMMAND: usize = 2;
+/// No entry is older than this; looked up only once that is long enough ago.
+const OLDEST: &[u8] = b"oldest";
+const FORGET_PER_COMMAND: usize = 64;
+/// How much too long entries may stay, so that one look finds many.
+const FORGET_SLACK_MS: u64 = 1_000;
 
 /// A reply as it is stored. Version 1 had no version byte: it was the reply, in whatever encoding the machine has; all of
 /// them begin with the number of a variant, far below 128.
@@ -103,34 +108,67 @@ fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
     let Some(horizon) = now.0.checked_sub(REPLY_MS) else {
         return Ok(());
     };
+    if let Some(bytes) = store.get(SYSTEM, OLDEST)? {
+        let StoredNumber(oldest) = from_bytes(&bytes)?;
+        if oldest.saturating_add(FORGET_SLACK_MS) > horizon {
+            return Ok(());
+        }
+    }
+    let Aged { keys, next } = aged(store, horizon)?;
+    for key in &keys {
+        store.delete(REPLY_TIMES, key);
+        store.delete(REPLIES, key.get(8..).unwrap_or_default());
+    }
+    if let Some(last) = keys.last() {
+        store.put(SYSTEM, FORGET_FROM, &to_bytes(&StoredCursor(last.clone())));
+    }
+    store.put(
+        SYSTEM,
+        OLDEST,
+        &to_bytes(&StoredNumber(next.unwrap_or(now.0))),
+    );
+    Ok(())
+}
+
+/// What a look at the oldest entries found.
+struct Aged {
+    /// Entries older than the horizon, the oldest first.
+    keys: Vec<Vec<u8>>,
+    /// The time of the first that is left.
+    next: Option<u64>,
+}
+
+fn aged(store: &dyn StoreRead, horizon: u64) -> Result<Aged, Fault> {
     // The cursor spares the scan the tombstones of what was forgotten before.
     let from = match store.get(SYSTEM, FORGET_FROM)? {
         Some(bytes) => from_bytes::<StoredCursor>(&bytes)?.0,
         None => Vec::new(),
     };
-    let mut old = Vec::new();
+    let (mut keys, mut next) = (Vec::new(), None);
     let scan = Scan {
         table: REPLY_TIMES,
         from: &from,
-        until: Some(&horizon.to_be_bytes()),
+        until: None,
         direction: ScanDirection::Forward,
     };
+    let mut damaged = false;
     store.scan(scan, &mut |key, _| {
-        old.push(key.to_vec());
-        if old.len() < FORGET_PER_COMMAND {
-            ControlFlow::Continue(())
-        } else {
-            ControlFlow::Break(())
+        let Some(time) = key.first_chunk::<8>() else {
+            damaged = true;
+            return ControlFlow::Break(());
+        };
+        let time = u64::from_be_bytes(*time);
+        if time >= horizon || keys.len() == FORGET_PER_COMMAND {
+            next = Some(time);
+            return ControlFlow::Break(());
         }
+        keys.push(key.to_vec());
+        ControlFlow::Continue(())
     })?;
-    for key in &old {
-        store.delete(REPLY_TIMES, key);
-        store.delete(REPLIES, key.get(8..).unwrap_or_default());
+    if damaged {
+        return Err(Fault::Damaged("a reply without a time".into()));
     }
-    if let Some(last) = old.pop() {
-        store.put(SYSTEM, FORGET_FROM, &to_bytes(&StoredCursor(last)));
-    }
-    Ok(())
+    Ok(Aged { keys, next })
 }
 
 fn reply_key(id: RequestId) -> [u8; 16] {

@@ -20,7 +20,8 @@ impl StateMachine for Counter {
         context: ApplyContext,
         command: &[u8],
     ) -> Result<Outcome, Fault> {
-        let count = store.get(NUMBERS, b"count")?.map_or(0, |bytes| bytes[0]) + 1;
+        let count = store.get(NUMBERS, b"count")?.map_or(0, |bytes| bytes[0]);
+        let count = count.wrapping_add(1);
         store.put(NUMBERS, b"count", &[count]);
         store.put(NUMBERS, b"time", &context.now.0.to_be_bytes());
         match command.first() {
@@ -95,20 +96,42 @@ fn log_time_never_runs_backwards() {
 
 #[test]
 fn batches_do_not_matter() {
-    let commands: Vec<_> = (0..60u64)
-        .map(|n| command(n * 7 % 20, (n % 3 > 0).then_some(n / 2), n as u8))
+    let step = |n: u64| if n < 60 { 1 } else { REPLY_MS / 40 }; // later on, replies are forgotten
+    let commands: Vec<_> = (0..240u64)
+        .map(|n| {
+            command(
+                n * 7 % 20 + n * step(n),
+                (n % 3 > 0).then_some(n / 2),
+                n as u8 % 8,
+            )
+        })
         .collect();
     let mut one_by_one = MemoryStore::default();
     commands
         .iter()
         .for_each(|c| drop(apply(&mut one_by_one, vec![c.clone()])));
-    for size in [2, 7, 60] {
+    for size in [2, 7, 60, 240] {
         let mut store = MemoryStore::default();
         commands
             .chunks(size)
             .for_each(|batch| drop(apply(&mut store, batch.to_vec())));
         assert_eq!(store, one_by_one, "batches of {size}");
     }
+}
+
+/// However fast they come: what is remembered is that of the last ten minutes and a second, and of no more than a burst.
+#[test]
+fn a_busy_group_forgets_as_fast_as_it_remembers() {
+    let mut store = MemoryStore::default();
+    let per_second = 50;
+    let seconds = REPLY_MS / 1000 * 2;
+    for n in 0..seconds * per_second {
+        apply(&mut store, vec![command(n * 1000 / per_second, Some(n), 0)]);
+    }
+    let replies = |ms: u64| (ms * per_second / 1000) as usize;
+    let bounds = 2 * replies(REPLY_MS)..2 * (replies(REPLY_MS + 1000) + 64) + 10;
+    let kept = store.iter().count();
+    assert!(bounds.contains(&kept), "{kept} instead of {bounds:?}");
 }
 
 #[test]
@@ -119,7 +142,10 @@ fn replies_are_forgotten_after_their_time_and_not_before() {
     }
     let full = store.iter().count();
     apply(&mut store, vec![command(REPLY_MS, Some(1000), 0)]);
-    assert_eq!(store.iter().count(), full + 2, "nothing is old enough yet");
+    let remembered = 2; // the reply and its time
+    let note = 1; // how old the oldest is
+    let expected = full + remembered + note;
+    assert_eq!(store.iter().count(), expected, "nothing is old enough yet");
     for n in 0..100 {
         apply(
             &mut store,

@@ -98,6 +98,12 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
         blocks.set_bloom_filter(10.0, false);
     }
     let mut options = Options::default();
+    if kind == StoreKind::State {
+        // Half of what a change reads is not there; that is known without a walk through the memtable. Each family takes
+        // this share of its buffer at once, and the buffer is shared by all of them.
+        options.set_memtable_prefix_bloom_ratio(0.01);
+        options.set_memtable_whole_key_filtering(true);
+    }
     options.set_block_based_table_factory(&blocks);
     options.set_write_buffer_size(limits.write_buffer_bytes);
     options.set_max_write_buffer_number(3);

@@ -104,8 +104,19 @@ fn parse_peer(text: &str) -> Result<(u32, SocketAddr), String> {
     Ok((id, address))
 }
 
+/// The program `eggsshard`. Not generic, so that all of consensus is compiled once, into this library, and not again into
+/// each program.
+pub fn main_shard() -> ExitCode {
+    main("eggsshard", crate::start_shard)
+}
+
+/// The program `eggscdc`.
+pub fn main_cdc() -> ExitCode {
+    main("eggscdc", crate::start_cdc)
+}
+
 /// Runs a program from its arguments to its end. One sentence on standard error if it cannot start.
-pub fn main<F>(program: &'static str, start: impl FnOnce(ServerConfig) -> F) -> ExitCode
+fn main<F>(program: &'static str, start: impl FnOnce(ServerConfig) -> F) -> ExitCode
 where
     F: Future<Output = anyhow::Result<Running>>,
 {

@@ -27,4 +27,4 @@ mod status;
 
 pub use config::{Beginning, Config};
 pub use error::RunError;
-pub use run::{Registry, run, start};
+pub use run::{Registry, Running, run, start};

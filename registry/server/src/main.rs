@@ -7,6 +7,10 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Parser;
 
+/// Malloc took a fifth of a change's CPU time before; RocksDB's C++ allocates with it, too.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let args = args::Args::parse();
     eggs_obs::init("eggsshuckle", args.log_format);

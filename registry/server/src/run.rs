@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -40,10 +41,14 @@ pub struct Registry {
     http: HttpServer,
 }
 
-/// Runs a replica until `shutdown`, which hands leadership over, or a fault.
-pub async fn run(config: Config, shutdown: CancellationToken) -> Result<(), RunError> {
-    start(config).await?.run(shutdown).await
+/// Runs a replica until `shutdown`, which hands leadership over, or a fault. Boxed, so that all of consensus is compiled into
+/// this library, and not again into the program.
+pub fn run(config: Config, shutdown: CancellationToken) -> Running {
+    Box::pin(async move { start(config).await?.run(shutdown).await })
 }
+
+/// A replica at work.
+pub type Running = Pin<Box<dyn Future<Output = Result<(), RunError>>>>;
 
 /// Takes the ports and the directory. Must be followed by [`Registry::run`].
 pub async fn start(config: Config) -> Result<Registry, RunError> {

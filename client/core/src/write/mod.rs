@@ -10,10 +10,12 @@
 //! **Invariant:** a transient file is either linked or scrapped: dropping the writer scraps it.
 
 mod encode;
+mod field;
 mod link;
 mod piece;
 mod pump;
 mod reserves;
+mod spare;
 mod store_blocks;
 mod transient;
 mod worker;

@@ -1,4 +1,5 @@
-//! Storing the blocks of one extent: all at once, each moving on to another service when one fails.
+//! Storing the blocks of one extent: all at once, each moving on to another service when one fails, or when it takes much
+//! longer than those of the others.
 //!
 //! **Invariant:** proofs of an extent are handed on only when at least `Scheme::blocks_min` of its blocks are
 //! stored.
@@ -8,8 +9,11 @@ use eggs_proto::shard::{ExtentProofs, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX, MacTag, Refusal};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use super::encode::Encoded;
+use super::field::Field;
+use super::spare::domains_to_spare;
 use super::transient::Transient;
 use super::write_block::write_block;
 use crate::deadline::Deadline;
@@ -31,11 +35,16 @@ pub(super) async fn store_blocks(
     let count = encoded.blocks.len();
     let scheme = encoded.layout.scheme;
     let mut proofs: Vec<Option<MacTag>> = vec![None; count];
+    let inner = &transient.client.inner;
+    let domains_to_spare =
+        domains_to_spare(&inner.map.current(), &placed, &inner.suspects.failed());
     let store = Store {
+        domains_to_spare,
         transient,
         offset,
         deadline,
         replacing: Mutex::new(()),
+        field: Field::new(scheme.blocks_min().max(usize::from(scheme.data))),
     };
     let mut writes: FuturesUnordered<_> = placed
         .into_iter()
@@ -48,7 +57,10 @@ pub(super) async fn store_blocks(
     let mut problem = None;
     while let Some(outcome) = writes.next().await {
         match outcome {
-            Ok((index, proof)) => proofs[usize::from(index)] = Some(proof),
+            Ok((index, proof)) => {
+                proofs[usize::from(index)] = Some(proof);
+                store.field.stored(proofs.iter().flatten().count());
+            }
             Err(error) => problem = Some(error),
         }
     }
@@ -80,6 +92,17 @@ struct Store<'a> {
     deadline: Deadline,
     /// The shard refuses a replacement that was chosen while another one of the same extent was.
     replacing: Mutex<()>,
+    field: Field,
+    /// Where a straggler could go.
+    domains_to_spare: bool,
+}
+
+/// How the writing of a block in one place ended.
+enum Written {
+    Proved(MacTag),
+    Failed(ClientError),
+    /// It moves on, because the others were much faster.
+    Overtaken(PlacedBlock),
 }
 
 impl Store<'_> {
@@ -91,21 +114,50 @@ impl Store<'_> {
     ) -> Result<(u8, MacTag), ClientError> {
         let mut tried = Vec::new();
         loop {
-            let inner = &self.transient.client.inner;
-            let written = write_block(inner, &place, block.clone(), self.deadline);
-            let error = match written.await {
-                Ok(proof) => return Ok((place.index, proof)),
-                Err(error) => error,
-            };
             let service = place.facts.service;
-            let file = self.transient.file;
-            inner.suspects.add(service, Fault::Failed);
-            tracing::info!(%service, %file, offset = self.offset, %error, "a block goes elsewhere");
             tried.push(service);
-            if tried.len() >= TRIES_MAX || self.deadline.remaining().is_none() {
-                return Err(error);
+            let (file, offset) = (self.transient.file, self.offset);
+            let inner = &self.transient.client.inner;
+            place = match self.write_or_overtake(&place, block.clone(), &tried).await? {
+                Written::Proved(proof) => return Ok((place.index, proof)),
+                Written::Overtaken(next) => {
+                    inner.suspects.add(service, Fault::Slow);
+                    tracing::info!(%service, %file, offset, "a block that takes too long goes elsewhere");
+                    next
+                }
+                Written::Failed(error) => {
+                    inner.suspects.add(service, Fault::Failed);
+                    tracing::info!(%service, %file, offset, %error, "a block goes elsewhere");
+                    if tried.len() >= TRIES_MAX || self.deadline.remaining().is_none() {
+                        return Err(error);
+                    }
+                    self.replace(place.index, &tried).await?
+                }
+            };
+        }
+    }
+
+    /// Writes in one place; a straggler gets another where there are domains to spare. Once the shard was asked for one, a proof
+    /// of the old place is worth nothing.
+    async fn write_or_overtake(
+        &self,
+        place: &PlacedBlock,
+        block: Bytes,
+        tried: &[BlockServiceId],
+    ) -> Result<Written, ClientError> {
+        let inner = &self.transient.client.inner;
+        let began = Instant::now();
+        let writing = write_block(inner, place, block, self.deadline);
+        let may_move = self.domains_to_spare && tried.len() < TRIES_MAX;
+        tokio::select! {
+            biased;
+            written = writing => Ok(match written {
+                Ok(proof) => Written::Proved(proof),
+                Err(error) => Written::Failed(error),
+            }),
+            () = self.field.overtaken(began), if may_move => {
+                self.replace(place.index, tried).await.map(Written::Overtaken)
             }
-            place = self.replace(place.index, &tried).await?;
         }
     }
 

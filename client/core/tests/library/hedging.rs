@@ -58,7 +58,10 @@ async fn a_block_that_cannot_be_written_in_time_goes_elsewhere() {
     };
     slow(&cluster, &hdds);
     let bytes = noise(8 << 20, 4);
+    let began = Instant::now();
     let linked = within(28, put(&client, InodeId::ROOT, "f", &bytes)).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(4), "a straggler was waited for: {took:?}");
     slow(&cluster, &[]);
     let extents = client.extents(linked.inode).await.unwrap();
     for extent in extents {
@@ -68,6 +71,29 @@ async fn a_block_that_cannot_be_written_in_time_goes_elsewhere() {
         assert!(blocks.iter().all(|block| !hdds.contains(&block.service)));
     }
     assert!(get(&client, linked.inode).await == bytes);
+}
+
+/// Moving a block needs a failure domain that has none of the extent.
+#[tokio::test]
+async fn a_slow_block_that_can_go_nowhere_is_waited_for() {
+    let cluster = Cluster::with_domains(14);
+    let client = cluster.client().await;
+    let late = Duration::from_millis(1500);
+    let hdd = {
+        let map = cluster.world.shards.map.lock().unwrap();
+        let hdd = |info: &&eggs_proto::BlockServiceInfo| info.class == StorageClass::Hdd;
+        map.services.iter().find(hdd).unwrap().service
+    };
+    cluster.world.blocks.delays.lock().unwrap().insert(hdd, late);
+    let bytes = noise(8 << 20, 4);
+    let linked = within(28, put(&client, InodeId::ROOT, "f", &bytes)).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    assert!(blocks.iter().any(|block| block.service == hdd));
+    let stored = |block: &eggs_proto::ExtentBlock| block.state == eggs_proto::BlockState::Stored;
+    assert!(blocks.iter().all(stored), "{blocks:?}");
 }
 
 #[tokio::test]

@@ -65,14 +65,31 @@ pub fn resident_mb(cluster: &Cluster) -> Result<f64> {
     let mut total = 0.0;
     for name in cluster.process_names()? {
         let pid = cluster.pid(&name)?.as_raw_nonzero();
-        let status =
-            fs::read_to_string(format!("/proc/{pid}/status")).context("read a process's memory")?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .unwrap_or_default();
-        let kib: f64 = line.trim().trim_end_matches(" kB").parse().unwrap_or(0.0);
-        total += kib * 1024.0 / 1e6;
+        total += megabytes(&format!("/proc/{pid}/status"), "VmRSS:")?;
     }
     Ok(total)
+}
+
+/// The most memory that any process of a role has had.
+pub fn peak_mb(cluster: &Cluster, role: &str) -> Result<f64> {
+    let mut most: f64 = 0.0;
+    for name in cluster.process_names()? {
+        if name.starts_with(role) {
+            let pid = cluster.pid(&name)?.as_raw_nonzero();
+            most = most.max(megabytes(&format!("/proc/{pid}/status"), "VmHWM:")?);
+        }
+    }
+    Ok(most)
+}
+
+/// The most memory that this process has had.
+pub fn own_peak_mb() -> Result<f64> {
+    megabytes("/proc/self/status", "VmHWM:")
+}
+
+fn megabytes(path: &str, field: &str) -> Result<f64> {
+    let status = fs::read_to_string(path).context("read a process's memory")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
+    let line = line.unwrap_or_default().trim().trim_end_matches(" kB");
+    Ok(line.parse().unwrap_or(0.0) * 1024.0 / 1e6)
 }

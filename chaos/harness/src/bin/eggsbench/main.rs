@@ -1,10 +1,13 @@
-//! `make bench`: the first figures of a whole cluster on this machine. `make bench-meta`: metadata in depth.
+//! `make bench`: the first figures of a whole cluster on this machine. `make bench-meta` and `make
+//! bench-data`: metadata and content in depth.
 //!
 //! Wall-clock figures depend on the neighbours; CPU figures and the limits measured in the same run are what
 //! to compare.
 
 mod cpu;
 mod data;
+mod data_depth;
+mod data_limits;
 mod disk;
 mod huge;
 mod limits;
@@ -21,6 +24,7 @@ use clap::{Parser, Subcommand};
 use eggs_harness::{Cluster, Options};
 use tokio::runtime::Runtime;
 
+use crate::data_depth::DataPlan;
 use crate::metadata::Plan;
 use crate::report::Report;
 
@@ -47,6 +51,15 @@ struct Args {
 enum What {
     /// Operations on metadata.
     Meta(MetaArgs),
+    /// Content of files.
+    Data(DataArgs),
+}
+
+#[derive(Clone, Debug, clap::Args)]
+struct DataArgs {
+    /// Files of 10 KiB that are written and read.
+    #[arg(long, default_value_t = 100_000)]
+    small_files: usize,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -76,6 +89,7 @@ fn main() -> Result<()> {
     match &args.what {
         None => everything(&args, &runtime, &mut report)?,
         Some(What::Meta(meta)) => metadata_in_depth(&args, meta, &runtime, &mut report)?,
+        Some(What::Data(data)) => data_in_depth(&args, data, &runtime, &mut report)?,
     }
     if args.json {
         report.print_json()
@@ -148,6 +162,23 @@ fn metadata_in_depth(
     }
     drop(machines);
     restart(&cluster, report)
+}
+
+fn data_in_depth(
+    args: &Args,
+    data: &DataArgs,
+    runtime: &Runtime,
+    report: &mut Report,
+) -> Result<()> {
+    let cluster = start(report)?;
+    let client = runtime.block_on(cluster.client())?;
+    let plan = DataPlan {
+        cluster: &cluster,
+        client: &client,
+        megabytes: args.megabytes,
+        small_files: data.small_files,
+    };
+    runtime.block_on(plan.measure(report))
 }
 
 fn restart(cluster: &Cluster, report: &mut Report) -> Result<()> {

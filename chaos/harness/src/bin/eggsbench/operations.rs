@@ -7,7 +7,8 @@ use eggs_proto::shard::Replace;
 use eggs_proto::{AttributeChange, InodeId, Name, NewAttributes};
 use futures::future::try_join_all;
 
-const ATTRIBUTES: NewAttributes = NewAttributes {
+/// Of everything that is made.
+pub const ATTRIBUTES: NewAttributes = NewAttributes {
     mode: 0o644,
     uid: 0,
     gid: 0,
