@@ -118,7 +118,10 @@ impl Store<'_> {
             tried.push(service);
             let (file, offset) = (self.transient.file, self.offset);
             let inner = &self.transient.client.inner;
-            place = match self.write_or_overtake(&place, block.clone(), &tried).await? {
+            place = match self
+                .write_or_overtake(&place, block.clone(), &tried)
+                .await?
+            {
                 Written::Proved(proof) => return Ok((place.index, proof)),
                 Written::Overtaken(next) => {
                     inner.suspects.add(service, Fault::Slow);

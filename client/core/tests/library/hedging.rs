@@ -61,7 +61,10 @@ async fn a_block_that_cannot_be_written_in_time_goes_elsewhere() {
     let began = Instant::now();
     let linked = within(28, put(&client, InodeId::ROOT, "f", &bytes)).await;
     let took = began.elapsed();
-    assert!(took < Duration::from_secs(4), "a straggler was waited for: {took:?}");
+    assert!(
+        took < Duration::from_secs(4),
+        "a straggler was waited for: {took:?}"
+    );
     slow(&cluster, &[]);
     let extents = client.extents(linked.inode).await.unwrap();
     for extent in extents {
@@ -84,7 +87,13 @@ async fn a_slow_block_that_can_go_nowhere_is_waited_for() {
         let hdd = |info: &&eggs_proto::BlockServiceInfo| info.class == StorageClass::Hdd;
         map.services.iter().find(hdd).unwrap().service
     };
-    cluster.world.blocks.delays.lock().unwrap().insert(hdd, late);
+    cluster
+        .world
+        .blocks
+        .delays
+        .lock()
+        .unwrap()
+        .insert(hdd, late);
     let bytes = noise(8 << 20, 4);
     let linked = within(28, put(&client, InodeId::ROOT, "f", &bytes)).await;
     let extents = client.extents(linked.inode).await.unwrap();

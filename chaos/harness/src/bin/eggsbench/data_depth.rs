@@ -47,7 +47,8 @@ impl DataPlan<'_> {
         let gigabytes = (self.megabytes << 20) as f64 / 1e9;
         let (file, wrote) = self.write("streamed", self.megabytes).await?;
         show("write", gigabytes, &wrote, report);
-        let floor = 1.4 * limits.tcp + limits.encode + 2.0 * 1.4 * limits.xxh64 + 1.4 * limits.files;
+        let floor =
+            1.4 * limits.tcp + limits.encode + 2.0 * 1.4 * limits.xxh64 + 1.4 * limits.files;
         let share = wrote.cpu() / gigabytes / floor;
         report.add("write: CPU over that of its parts", share, "times");
         self.read(file).await?; // into the page cache
@@ -120,7 +121,9 @@ impl DataPlan<'_> {
             async move {
                 let mut place = stream as u64;
                 for _ in 0..READS {
-                    place = place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    place = place
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
                     let page = (place >> 33) % pages;
                     let read = reader.read_at(page * 4096, 4096).await.context("read")?;
                     anyhow::ensure!(read.len() == 4096, "a short read");
@@ -133,7 +136,11 @@ impl DataPlan<'_> {
         let reads = (RANDOM * READS) as f64;
         let what = format!("random reads of 4 KiB, {RANDOM} at once");
         report.add(&what, reads / took.seconds, "1/s");
-        report.add(&format!("{what}: CPU in all"), took.cpu() * 1e6 / reads, "us/op");
+        report.add(
+            &format!("{what}: CPU in all"),
+            took.cpu() * 1e6 / reads,
+            "us/op",
+        );
         Ok(())
     }
 
@@ -170,8 +177,16 @@ impl DataPlan<'_> {
         let count = files.len().max(1) as f64;
         let what = "files of 10 KiB, 64 clients";
         report.add(&format!("{what}: written"), count / took.seconds, "1/s");
-        report.add(&format!("{what}: written, client CPU"), took.client * 1e6 / count, "us/op");
-        report.add(&format!("{what}: written, server CPU"), took.servers * 1e6 / count, "us/op");
+        report.add(
+            &format!("{what}: written, client CPU"),
+            took.client * 1e6 / count,
+            "us/op",
+        );
+        report.add(
+            &format!("{what}: written, server CPU"),
+            took.servers * 1e6 / count,
+            "us/op",
+        );
         let one = |part: Vec<InodeId>| async move {
             for file in part {
                 let reader = self.client.open(file).await.context("open")?;
@@ -180,17 +195,31 @@ impl DataPlan<'_> {
             }
             anyhow::Ok(())
         };
-        let parts = files.chunks(files.len().div_ceil(64).max(1)).map(<[_]>::to_vec);
+        let parts = files
+            .chunks(files.len().div_ceil(64).max(1))
+            .map(<[_]>::to_vec);
         let work = async { try_join_all(parts.map(one)).await };
         let (_, took) = self.timed(work).await?;
         report.add(&format!("{what}: read"), count / took.seconds, "1/s");
-        report.add(&format!("{what}: read, client CPU"), took.client * 1e6 / count, "us/op");
-        report.add(&format!("{what}: read, server CPU"), took.servers * 1e6 / count, "us/op");
+        report.add(
+            &format!("{what}: read, client CPU"),
+            took.client * 1e6 / count,
+            "us/op",
+        );
+        report.add(
+            &format!("{what}: read, server CPU"),
+            took.servers * 1e6 / count,
+            "us/op",
+        );
         let stored = stored_bytes(self.cluster)?.saturating_sub(stored_before) as f64;
         report.add(&format!("{what}: stored"), stored / count, "bytes each");
         // The default policy keeps small extents in five copies.
         let share = stored / count / (5 * BYTES) as f64;
-        report.add(&format!("{what}: stored over the policy's overhead"), share, "times");
+        report.add(
+            &format!("{what}: stored over the policy's overhead"),
+            share,
+            "times",
+        );
         Ok(())
     }
 
@@ -259,6 +288,14 @@ fn pattern() -> Vec<u8> {
 
 fn show(what: &str, gigabytes: f64, took: &Took, report: &mut Report) {
     report.add(what, gigabytes / took.seconds, "GB/s");
-    report.add(&format!("{what}: client CPU"), took.client / gigabytes, "CPU-s/GB");
-    report.add(&format!("{what}: server CPU"), took.servers / gigabytes, "CPU-s/GB");
+    report.add(
+        &format!("{what}: client CPU"),
+        took.client / gigabytes,
+        "CPU-s/GB",
+    );
+    report.add(
+        &format!("{what}: server CPU"),
+        took.servers / gigabytes,
+        "CPU-s/GB",
+    );
 }
