@@ -57,7 +57,7 @@ fn answer(
     request: ShardRequest,
 ) -> Result<ShardReply, Refusal> {
     let (id, change) = match request {
-        ShardRequest::Query(query) => {
+        ShardRequest::Query(query) | ShardRequest::QueryAny(query) => {
             let context = QueryContext {
                 keys: &|_| Some(key()),
                 origin,

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use eggs_client::{Client, ClientConfig};
+use eggs_client::{Client, ClientConfig, ReadFrom};
 use eggs_proto::hello::PeerRole;
 use eggs_rpc::Credentials;
 use rustix::mount::{UnmountFlags, unmount};
@@ -132,7 +132,17 @@ impl Cluster {
 
     /// A client that asks for the cluster map at this address first.
     pub async fn client_at(&self, registry: SocketAddr) -> Result<Client> {
-        let config = ClientConfig::new(vec![registry], self.credentials()?, "harness");
+        self.client_reading(registry, ReadFrom::Leader).await
+    }
+
+    /// The same, reading from these replicas.
+    pub async fn client_reading(
+        &self,
+        registry: SocketAddr,
+        read_from: ReadFrom,
+    ) -> Result<Client> {
+        let mut config = ClientConfig::new(vec![registry], self.credentials()?, "harness");
+        config.read_from = read_from;
         Client::connect(config).await.context("connect")
     }
 

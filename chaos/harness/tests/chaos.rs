@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
+use eggs_client::ReadFrom;
 use eggs_harness::check::Outcome;
 use eggs_harness::dress::Dress;
 use eggs_harness::{ChaosPlan, Cluster, Options, run_chaos};
@@ -13,7 +14,7 @@ use eggs_harness::{ChaosPlan, Cluster, Options, run_chaos};
 /// Fixed, so that a failure here is not taken for bad luck. `make chaos` draws another one each time.
 const SEED: u64 = 20;
 
-fn survives(nemesis: &str, seconds: u64) -> Result<()> {
+fn survives(nemesis: &str, seconds: u64, read_from: ReadFrom) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -26,6 +27,7 @@ fn survives(nemesis: &str, seconds: u64) -> Result<()> {
         seconds,
         seed: SEED,
         workers: 6,
+        read_from,
         out: out.path().to_path_buf(),
     };
     let options = Options {
@@ -56,10 +58,15 @@ fn survives(nemesis: &str, seconds: u64) -> Result<()> {
 
 #[test]
 fn clients_see_one_order_of_events_while_everything_breaks() -> Result<()> {
-    survives("all", 25)
+    survives("all", 25, ReadFrom::Leader)
 }
 
 #[test]
 fn clients_see_one_order_of_events_while_leaders_are_hunted() -> Result<()> {
-    survives("hunt", 15)
+    survives("hunt", 15, ReadFrom::Leader)
+}
+
+#[test]
+fn readers_of_followers_see_one_order_of_events_while_networks_are_cut() -> Result<()> {
+    survives("partition", 20, ReadFrom::Any)
 }

@@ -76,7 +76,9 @@ impl World {
             let outcome = if fits {
                 match step.call().request {
                     ShardRequest::Change { id, change } => self.change_now(step.shard, id, change),
-                    ShardRequest::Query(_) => StepOutcome::Refused(Refusal::Unsupported),
+                    ShardRequest::Query(_) | ShardRequest::QueryAny(_) => {
+                        StepOutcome::Refused(Refusal::Unsupported)
+                    }
                 }
             } else {
                 StepOutcome::Refused(Refusal::NotFound)

@@ -68,7 +68,8 @@ impl World {
     fn serve_shard(&mut self, caller: Caller, to: NodeId, call: ShardCall, origin: PeerRole) {
         let (shard, group) = (call.shard, GroupId::of_shard(call.shard));
         match call.request {
-            ShardRequest::Query(query) => {
+            // Followers are not asked in the simulation: what they add is in the Raft layer, which is modelled there.
+            ShardRequest::Query(query) | ShardRequest::QueryAny(query) => {
                 let answer = self.shard_query(to, shard, &query, origin);
                 self.respond(to, caller, Response::Shard(answer));
             }

@@ -25,6 +25,7 @@ pub(crate) async fn connect(args: &Args) -> Result<Client, Failure> {
         }
     }
     let mut config = ClientConfig::new(registry, credentials, "eggscli");
+    config.read_from = args.read_from;
     config.timeout = Duration::from_secs(args.timeout);
     config.connect_timeout = config.connect_timeout.min(config.timeout);
     let connected = Client::connect(config).await;

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand};
+use eggs_client::ReadFrom;
 use eggs_proto::{BlockServiceId, ServiceState};
 
 use crate::meta::MetaVerb;
@@ -36,6 +37,10 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 30, global = true,
           value_parser = clap::value_parser!(u64).range(1..=120))]
     pub timeout: u64,
+    /// Which replicas of the metadata answer reads: `leader` or `any`. Either way a read sees every change that was
+    /// acknowledged before.
+    #[arg(long, value_name = "REPLICAS", default_value_t = ReadFrom::Leader, global = true)]
+    pub read_from: ReadFrom,
     /// Print JSON instead of text.
     #[arg(long, global = true)]
     pub json: bool,

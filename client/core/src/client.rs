@@ -17,6 +17,7 @@ use crate::map_cache::{MapCache, Wanted};
 use crate::namespace::{PolicyCache, StatisticsCache};
 use crate::read::Latencies;
 use crate::routing::Leaders;
+use crate::shunned::Shunned;
 use crate::suspects::Suspects;
 use crate::write::Reserves;
 
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) map: MapCache,
     pub(crate) leaders: Leaders,
     pub(crate) suspects: Suspects,
+    pub(crate) shunned: Shunned,
     pub(crate) latencies: Latencies,
     pub(crate) policies: PolicyCache,
     pub(crate) statistics: StatisticsCache,
@@ -64,6 +66,7 @@ impl Client {
             map: MapCache::new(),
             leaders: Leaders::new(),
             suspects: Suspects::default(),
+            shunned: Shunned::default(),
             latencies: Latencies::default(),
             policies: PolicyCache::default(),
             statistics: StatisticsCache::default(),
@@ -125,6 +128,13 @@ impl Inner {
             client: self.client,
             sequence: self.sequence.fetch_add(1, Ordering::Relaxed),
         }
+    }
+
+    /// Where the round of replicas begins that are asked about something: for one client always the same, but for
+    /// another client another one.
+    pub(crate) fn turn(&self, about: u64) -> usize {
+        let mixed = (about ^ self.client).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        usize::from((mixed >> 48) as u16)
     }
 
     /// The map is being used: replaces an old one in the background.

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use eggs_rpc::Credentials;
 
+use crate::ReadFrom;
+
 /// How to reach a cluster and how much to spend on it.
 #[derive(Clone, Debug)]
 pub struct ClientConfig {
@@ -18,6 +20,8 @@ pub struct ClientConfig {
     pub timeout: Duration,
     /// Bound of the first contact with the registry.
     pub connect_timeout: Duration,
+    /// Which replicas answer reads of shards.
+    pub read_from: ReadFrom,
     /// Bytes of data that all writers together may hold beyond one small extent each.
     pub writers_memory_bytes: usize,
     /// Bytes that all readers together may read ahead.
@@ -33,6 +37,7 @@ impl ClientConfig {
             program: program.to_owned(),
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
+            read_from: ReadFrom::default(),
             writers_memory_bytes: 128 << 20,
             readers_memory_bytes: 64 << 20,
         }

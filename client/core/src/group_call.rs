@@ -24,6 +24,16 @@ pub(crate) struct GroupCall {
     pub(crate) body: Bytes,
     /// How long one attempt may take.
     pub(crate) attempt: Duration,
+    pub(crate) by: By,
+}
+
+/// Who may answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// The leader.
+    Leader,
+    /// Any replica; the number says whom to ask first.
+    Anybody(usize),
 }
 
 impl GroupCall {
@@ -46,7 +56,10 @@ impl Inner {
         call: &GroupCall,
         deadline: Deadline,
     ) -> Result<T, ClientError> {
-        let mut route = Route::new(rand::random::<u16>().into());
+        let mut route = Route::new(match call.by {
+            By::Leader => rand::random::<u16>().into(),
+            By::Anybody(turn) => turn,
+        });
         let mut backoff = Backoff::new();
         let mut last: Option<Failure> = None;
         let mut strangers = 0;
@@ -55,8 +68,12 @@ impl Inner {
                 return Err(too_late(call, last));
             };
             let targets = self.targets(call.group);
-            let leader = self.leader(call.group);
-            let Some(target) = route.choose(&targets, leader) else {
+            let (first, willing) = match call.by {
+                By::Leader => (self.leader(call.group), None),
+                By::Anybody(_) => (None, Some(self.shunned.without(targets.clone()))),
+            };
+            let chosen = route.choose(willing.as_deref().unwrap_or(&targets), first);
+            let Some(target) = chosen else {
                 self.refresh_soon();
                 if !backoff.pause(deadline).await {
                     return Err(too_late(call, last));
@@ -65,7 +82,9 @@ impl Inner {
             };
             let failure = match self.attempt(call, target, timeout).await {
                 Ok(answer) => {
-                    self.leaders.set(call.group, target.node);
+                    if call.by == By::Leader {
+                        self.leaders.set(call.group, target.node);
+                    }
                     return Ok(answer);
                 }
                 Err(failure) => failure,
@@ -80,13 +99,11 @@ impl Inner {
                 Failure::Call(error) => routing::after_call_error(error, target.node),
                 Failure::Nonsense => Next::GiveUp,
             };
+            self.note_failure(call, target, next);
             match next {
                 Next::GiveUp => return Err(hopeless(call, failure)),
-                Next::ElsewhereWithNewMap => {
-                    self.leaders.set(call.group, None);
-                    self.refresh_soon();
-                }
-                Next::Elsewhere => self.leaders.set(call.group, None),
+                Next::ElsewhereWithNewMap => self.refresh_soon(),
+                Next::Elsewhere => {}
                 // It has become a member since the map was made.
                 Next::Named(node) if targets.iter().all(|t| t.node != Some(node)) => {
                     self.refresh_soon();
@@ -102,6 +119,21 @@ impl Inner {
             if route.note(next, target) == Pause::Yes && !backoff.pause(deadline).await {
                 return Err(too_late(call, last));
             }
+        }
+    }
+
+    /// Forgets who seemed to lead, or whom to ask for reads, when they did not answer.
+    fn note_failure(&self, call: &GroupCall, asked: Target, next: Next) {
+        match (next, call.by) {
+            (Next::Elsewhere | Next::ElsewhereWithNewMap, By::Leader) => {
+                self.leaders.set(call.group, None);
+            }
+            (Next::Elsewhere | Next::ElsewhereWithNewMap | Next::Named(_), By::Anybody(_)) => {
+                if let Some(node) = asked.node {
+                    self.shunned.add(node);
+                }
+            }
+            (Next::Named(_), By::Leader) | (Next::Again | Next::GiveUp, _) => {}
         }
     }
 

@@ -24,7 +24,9 @@ mod namespace;
 mod path;
 mod raw;
 mod read;
+mod read_from;
 mod routing;
+mod shunned;
 mod suspects;
 mod write;
 
@@ -39,4 +41,5 @@ pub use namespace::{
 pub use path::{FollowLast, NewEntry, OldEntry, Resolved, Versions};
 pub use raw::Health;
 pub use read::{FileReader, RebuiltBlock};
+pub use read_from::{NotAReplica, ReadFrom};
 pub use write::{FileWriter, Linked};

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use eggs_client::{Client, ClientConfig};
+use eggs_client::{Client, ClientConfig, ReadFrom};
 use eggs_fuse::client_backend::Cluster;
 use eggs_fuse::mount::{Access, mount};
 use eggs_fuse::{FileSystem, Settings};
@@ -38,6 +38,10 @@ struct Arguments {
     /// Where to mount: an empty directory
     #[arg(long)]
     mount: PathBuf,
+    /// Which replicas of the metadata answer reads: `leader` or `any`; the latter spreads the work, neither reads
+    /// anything old
+    #[arg(long, default_value_t = ReadFrom::Leader)]
+    read_from: ReadFrom,
     /// For how many milliseconds the kernel may use names and attributes without asking; 0 sees every change at once
     #[arg(long, default_value_t = 0)]
     cache_ms: u64,
@@ -141,7 +145,8 @@ async fn connect(
             .context("find the client secret: give --secret-file, there is no home directory")?,
     };
     let credentials = Credentials::from_file(&secret, PeerRole::Client)?;
-    let config = ClientConfig::new(arguments.registry.clone(), credentials, "eggsfuse");
+    let mut config = ClientConfig::new(arguments.registry.clone(), credentials, "eggsfuse");
+    config.read_from = arguments.read_from;
     let connected = tokio::select! {
         connected = Client::connect(config) => connected,
         () = stop.cancelled() => return Ok(None),

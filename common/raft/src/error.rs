@@ -85,9 +85,13 @@ pub enum ReadError {
         /// Who does, if known.
         leader: Option<NodeId>,
     },
-    /// It was not certain in time that this replica still leads.
+    /// It was not certain in time that this replica still leads, or what the leader has committed was not applied in
+    /// time.
     #[error("the deadline has passed")]
     Deadline,
+    /// Too many reads wait already.
+    #[error("too many reads are waiting")]
+    Overloaded,
     /// The group has stopped on this node.
     #[error("the group has stopped")]
     Stopped,

@@ -18,6 +18,7 @@ use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
 use crate::space::Board;
+use crate::read_index::ReadIndexes;
 use crate::state::{GroupView, StateDb};
 use crate::types::{Raft, TypeConfig};
 use crate::{ProposeError, ReadError, Timing};
@@ -38,6 +39,7 @@ pub(crate) struct Replica {
     pub(crate) log: GroupLog,
     pub(crate) state: Arc<StateDb>,
     pub(crate) proposer: Arc<Proposer>,
+    pub(crate) indexes: Arc<ReadIndexes>,
     pub(crate) timing: Timing,
     pub(crate) space: Arc<Board>,
     /// Held by the one step of a change of members that is under way.

@@ -15,6 +15,7 @@ use crate::members::{self, Members};
 use crate::net::{Answerer, Network, Networks, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
+use crate::read_index::ReadIndexes;
 use crate::rocks::SharedMemory;
 use crate::space::Board;
 use crate::state::{GroupMachine, StateDb};
@@ -83,7 +84,8 @@ impl Builder {
                 Silence::Until(silence_end)
             };
             let raft = one.group.replica.raft.clone();
-            answerer.add(one.group.id(), raft, silence, &self.state);
+            let promised = (silence, self.config.timing);
+            answerer.add(one.group.id(), raft, promised, &self.state);
             begun.push(one);
         }
         let shared = Arc::new(Shared {
@@ -153,6 +155,12 @@ impl Builder {
             .await
             .map_err(|cause| failed(cause.to_string()))?;
         let proposer = Proposer::new(raft.clone(), self.config.limits.waiting_commands_max);
+        let indexes = ReadIndexes::new(
+            (group, node),
+            raft.clone(),
+            Arc::clone(&self.networks),
+            self.config.timing,
+        );
         let replica = Arc::new(Replica {
             group,
             node,
@@ -160,6 +168,7 @@ impl Builder {
             log,
             state: Arc::clone(&self.state),
             proposer,
+            indexes,
             timing: self.config.timing,
             space: Arc::clone(&self.space),
             changing: Arc::default(),

@@ -161,7 +161,11 @@ fn an_interrupted_installation_is_finished_at_the_next_start() {
         writer.push(&chunk.take()).unwrap();
         let staged = writer.finish().unwrap();
         std::fs::write(state.staging.join("9"), b"abandoned").unwrap();
+        let before = GroupView::moment(&state, group);
         state.note(group, &staged, &applied).unwrap();
+        let during = GroupView::moment(&state, group);
+        assert!(before.whole().unwrap().is_some());
+        assert!(during.whole().unwrap().is_none(), "nobody reads that");
         // The process dies here.
     }
     let state = open_state(dir.path());

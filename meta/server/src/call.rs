@@ -37,6 +37,7 @@ pub(crate) fn of_read(error: ReadError) -> CallError {
     match error {
         ReadError::NotLeader { leader } => CallError::NotLeader { leader },
         ReadError::Deadline => CallError::Deadline,
+        ReadError::Overloaded => CallError::Overloaded,
         ReadError::Stopped => stopped(),
     }
 }

@@ -35,6 +35,7 @@ async fn files_are_created_linked_and_found_and_nonsense_is_refused() {
     assert_eq!(again, Err(Refusal::Exists));
     link_a_transient_file(&mut c).await;
     a_retry_gets_the_first_answer(&mut c).await;
+    every_replica_answers_reads(&mut c).await;
     nonsense_is_refused(&mut c).await;
     // All data outlives a restart of all.
     c.stop_all().await;
@@ -76,6 +77,35 @@ async fn link_a_transient_file(c: &mut Cluster) {
     let query = ShardRequest::Query(ShardQuery::Stat { inode: file });
     let stat = c.shard(ROOT.shard(), query).await.unwrap();
     assert!(matches!(stat, ShardReply::Attributes(a) if a.size == 10));
+}
+
+async fn every_replica_answers_reads(c: &mut Cluster) {
+    let mut answered = 0;
+    for round in 0..20 {
+        let name = format!("seen-{round}");
+        c.change(ROOT, create_file(&name)).await.unwrap();
+        let query = ShardQuery::Lookup {
+            dir: ROOT,
+            name: at(ROOT, &name).name,
+        };
+        let call = ShardCall {
+            shard: ROOT.shard(),
+            request: ShardRequest::QueryAny(query),
+        };
+        for address in c.shards.values() {
+            let answer: CallResult<ShardReply> = c
+                .ask(*address, MessageKind::Shard, encode(&call))
+                .await
+                .unwrap();
+            // Who leads may change meanwhile; what is answered is never old.
+            match answer {
+                Ok(ShardReply::Dentry(_)) => answered += 1,
+                Err(CallError::NotLeader { .. } | CallError::Deadline) => {}
+                other => panic!("{name} at {address}: {other:?}"),
+            }
+        }
+    }
+    assert!(answered > 40, "{answered} of 60 reads were answered");
 }
 
 async fn a_retry_gets_the_first_answer(c: &mut Cluster) {

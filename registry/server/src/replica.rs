@@ -90,6 +90,7 @@ pub(crate) fn not_read(error: ReadError) -> CallError {
     match error {
         ReadError::NotLeader { leader } => CallError::NotLeader { leader },
         ReadError::Deadline => CallError::Deadline,
+        ReadError::Overloaded => CallError::Overloaded,
         ReadError::Stopped => CallError::Unavailable("the replica has stopped".into()),
     }
 }

@@ -5,6 +5,7 @@ mod run;
 
 use std::path::PathBuf;
 
+use eggs_client::ReadFrom;
 use serde::Serialize;
 
 use crate::check::{Outcome, Verdict};
@@ -23,6 +24,8 @@ pub struct ChaosPlan {
     pub seed: u64,
     /// Clients that work at the same time.
     pub workers: u64,
+    /// Which replicas answer reads of the workers and the reads at the end.
+    pub read_from: ReadFrom,
     /// Directory for the history and the report; it exists.
     pub out: PathBuf,
 }

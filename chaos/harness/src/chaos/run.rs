@@ -51,7 +51,8 @@ pub async fn run_chaos(
         Some(dress) => dress.network().proxy(cluster.registry())?,
         None => cluster.registry(),
     };
-    let client = cluster.client_at(registry).await?.with_timeout(OPERATION);
+    let client = cluster.client_reading(registry, plan.read_from).await?;
+    let client = client.with_timeout(OPERATION);
     let mut hand = hand(plan, LAST_WORKER, client.clone(), &recorder);
     let workload = Workload::prepare(&plan.workload, &mut hand).await?;
     let workload = workload.with_context(|| format!("there is no workload {}", plan.workload))?;
@@ -144,7 +145,10 @@ impl Begin<'_> {
         let stop = Arc::new(AtomicBool::new(false));
         let mut workers = JoinSet::new();
         for worker in 0..self.plan.workers {
-            let client = self.cluster.client_at(self.registry).await?;
+            let client = self
+                .cluster
+                .client_reading(self.registry, self.plan.read_from);
+            let client = client.await?;
             let client = client.with_timeout(OPERATION);
             let mut hand = hand(self.plan, worker, client, self.recorder);
             let (workload, stop) = (workload.clone(), stop.clone());

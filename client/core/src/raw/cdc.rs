@@ -7,7 +7,7 @@ use super::{QUERY_ATTEMPT, TRANSACTION_ATTEMPT};
 use crate::client::Client;
 use crate::deadline::Backoff;
 use crate::error::ClientError;
-use crate::group_call::GroupCall;
+use crate::group_call::{By, GroupCall};
 
 impl Client {
     /// Runs a transaction to its end, exactly once if it is answered.
@@ -23,6 +23,7 @@ impl Client {
                 kind: MessageKind::Cdc,
                 body: encode(&CdcRequest::Run { id, operation }).into(),
                 attempt: TRANSACTION_ATTEMPT,
+                by: By::Leader,
             };
             match self.inner.call_group(&call, deadline).await {
                 Err(ClientError::Refused(Refusal::Locked)) if backoff.pause(deadline).await => {}
@@ -43,6 +44,7 @@ impl Client {
             kind: MessageKind::Cdc,
             body: encode(request).into(),
             attempt: QUERY_ATTEMPT,
+            by: By::Leader,
         };
         self.inner.call_group(&call, self.deadline()).await
     }

@@ -5,6 +5,7 @@ mod cdc;
 mod meta;
 mod registry;
 pub(crate) mod shard;
+mod subject;
 
 use std::time::Duration;
 

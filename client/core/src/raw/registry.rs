@@ -7,7 +7,7 @@ use super::QUERY_ATTEMPT;
 use crate::client::{Client, Inner};
 use crate::deadline::Deadline;
 use crate::error::ClientError;
-use crate::group_call::GroupCall;
+use crate::group_call::{By, GroupCall};
 
 /// The cluster's health in words.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
@@ -50,6 +50,7 @@ impl Inner {
             kind: MessageKind::Registry,
             body: encode(request).into(),
             attempt: QUERY_ATTEMPT,
+            by: By::Leader,
         };
         self.call_group(&call, deadline).await
     }

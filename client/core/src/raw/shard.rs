@@ -1,13 +1,15 @@
 //! Messages to a shard.
 
 use eggs_proto::shard::{ShardCall, ShardChange, ShardQuery, ShardReply, ShardRequest};
-use eggs_proto::{GroupId, MessageKind, Refusal, RequestId, ShardId, encode};
+use eggs_proto::{GroupId, InodeId, MessageKind, Refusal, RequestId, ShardId, encode};
 
+use super::subject::subject;
 use super::{CHANGE_ATTEMPT, QUERY_ATTEMPT};
+use crate::ReadFrom;
 use crate::client::{Client, Inner};
 use crate::deadline::{Backoff, Deadline};
 use crate::error::ClientError;
-use crate::group_call::GroupCall;
+use crate::group_call::{By, GroupCall};
 
 impl Client {
     /// A linearizable read of a shard. Waits for names that are locked by a transaction.
@@ -37,12 +39,20 @@ impl Inner {
         deadline: Deadline,
     ) -> Result<ShardReply, ClientError> {
         self.touch();
-        let request = ShardRequest::Query(query);
+        let (by, request) = match self.config.read_from {
+            ReadFrom::Leader => (By::Leader, ShardRequest::Query(query)),
+            ReadFrom::Any => {
+                let about = subject(&query).map_or(0, InodeId::get);
+                let by = By::Anybody(self.turn(about));
+                (by, ShardRequest::QueryAny(query))
+            }
+        };
         let call = GroupCall {
             group: GroupId::of_shard(shard),
             kind: MessageKind::Shard,
             body: encode(&ShardCall { shard, request }).into(),
             attempt: QUERY_ATTEMPT,
+            by,
         };
         let mut backoff = Backoff::new();
         loop {
@@ -79,6 +89,7 @@ fn change_call(shard: ShardId, id: RequestId, change: ShardChange) -> GroupCall 
         kind: MessageKind::Shard,
         body: encode(&ShardCall { shard, request }).into(),
         attempt: CHANGE_ATTEMPT,
+        by: By::Leader,
     }
 }
 

@@ -74,18 +74,21 @@ impl Node {
             tokio::time::sleep(Duration::from_secs(60)).await;
         }
         let leader = world.leader.load(Ordering::SeqCst);
-        if self.node.index() as usize != leader {
+        let anybody = matches!(call.request, ShardRequest::QueryAny(_));
+        if self.node.index() as usize != leader && !anybody {
             let leader = Some(NodeId::new(ProcessRole::Shard, leader as u32));
             return Err(CallError::NotLeader { leader });
         }
         let what = match &call.request {
-            ShardRequest::Query(query) => format!("{query:?}"),
+            ShardRequest::Query(query) | ShardRequest::QueryAny(query) => format!("{query:?}"),
             ShardRequest::Change { change, .. } => format!("{change:?}"),
         };
         let kind = what.chars().take_while(|c| c.is_alphabetic()).collect();
         world.asked.lock().unwrap().push(kind);
         match call.request {
-            ShardRequest::Query(query) => Ok(world.shards.query(call.shard, &query)?),
+            ShardRequest::Query(query) | ShardRequest::QueryAny(query) => {
+                Ok(world.shards.query(call.shard, &query)?)
+            }
             ShardRequest::Change { id, change } => {
                 let answer = world.shards.change(call.shard, role, Some(id), change);
                 self.maybe_lose()?;

@@ -140,14 +140,16 @@ fn shard_replies() {
 #[test]
 fn parts_of_shard_messages() {
     pin!(
-        ShardRequest[Query, Change],
+        ShardRequest[Query, Change, QueryAny],
         [
             ShardRequest::Query(ShardQuery::Usage),
             ShardRequest::Change { id: ID, change: ShardChange::RemoveDirectory { dir: DIR } },
+            ShardRequest::QueryAny(ShardQuery::Usage),
         ],
         expect![[r#"
             Query 000c
             Change 01060714818480808080808020
+            QueryAny 020c
         "#]]
     );
     pin!(

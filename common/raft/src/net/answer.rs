@@ -13,9 +13,12 @@ use super::wire::{self, Answer, Question};
 use crate::space::Board;
 use crate::state::StateDb;
 use crate::types::Raft;
+use crate::{ReadError, Timing, read_index};
 
 /// A question that takes longer is answered without it, for the sake of the others in its frame.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
+/// How long a leader without a lease may ask a quorum for the sake of a follower's reads: others wait for the frame.
+const READ_INDEX_PATIENCE: Duration = Duration::from_millis(300);
 
 /// Until when a replica grants no votes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +42,7 @@ struct Replica {
     raft: Raft,
     silence: Silence,
     receiver: Receiver,
+    timing: Timing,
 }
 
 /// The replicas of this node, as peers reach them.
@@ -57,11 +61,18 @@ impl Answerer {
         }
     }
 
-    pub(crate) fn add(&mut self, group: GroupId, raft: Raft, silence: Silence, state: &StateDb) {
+    pub(crate) fn add(
+        &mut self,
+        group: GroupId,
+        raft: Raft,
+        (silence, timing): (Silence, Timing),
+        state: &StateDb,
+    ) {
         let replica = Replica {
             raft,
             silence,
             receiver: Receiver::new(group, state),
+            timing,
         };
         self.replicas.insert(group, replica);
     }
@@ -123,6 +134,18 @@ impl Replica {
                 done.map_or(Answer::Stopped, Answer::Transfer)
             }
             Question::Checkpoint(_) | Question::Space => Answer::Malformed, // answered before
+            Question::ReadIndex => self.read_index().await,
+        }
+    }
+
+    async fn read_index(&self) -> Answer {
+        match read_index::of_leader(&self.raft, self.timing, READ_INDEX_PATIENCE).await {
+            Ok(index) => Answer::ReadIndex(index),
+            Err(ReadError::NotLeader { leader }) => Answer::NotLeading {
+                leader: leader.map(NodeId::get),
+            },
+            Err(ReadError::Deadline | ReadError::Overloaded) => Answer::Late,
+            Err(ReadError::Stopped) => Answer::Stopped,
         }
     }
 }

@@ -117,6 +117,7 @@ fn questions() -> Vec<Question> {
         Question::Transfer(TransferLeaderRequest::new(vote(), 2, Some(log_id(4)))),
         Question::Checkpoint(part(None)),
         Question::Checkpoint(part(Some(end))),
+        Question::ReadIndex,
     ]
 }
 
@@ -135,6 +136,8 @@ fn answers() -> Vec<Answer> {
         Answer::Stopped,
         Answer::Malformed,
         Answer::Late,
+        Answer::ReadIndex(300),
+        Answer::NotLeading { leader: Some(7) },
     ]
 }
 

@@ -18,4 +18,4 @@ mod wire;
 pub(crate) use answer::{Answerer, Silence};
 pub(crate) use network::{Network, Networks};
 pub(crate) use space::ask_space;
-pub(crate) use wire::is_misdirected;
+pub(crate) use wire::{Answer, Question, is_misdirected};

@@ -31,6 +31,8 @@ const CHECKPOINTS_MAX: usize = 2;
 pub(crate) struct Networks {
     transport: Arc<dyn Transport>,
     links: Mutex<BTreeMap<u64, Link>>,
+    /// Apart, because what a leader asks a quorum for a read must not hold up entries in the same frame.
+    read_links: Mutex<BTreeMap<u64, Link>>,
     checkpoints: Semaphore,
     timing: Timing,
 }
@@ -40,13 +42,23 @@ impl Networks {
         Arc::new(Self {
             transport,
             timing,
-            links: Mutex::new(BTreeMap::new()),
+            links: Mutex::default(),
+            read_links: Mutex::default(),
             checkpoints: Semaphore::new(CHECKPOINTS_MAX),
         })
     }
 
     fn link(&self, peer: NodeId) -> Link {
-        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        self.link_in(&self.links, peer)
+    }
+
+    /// The link for read indexes.
+    pub(crate) fn read_link(&self, peer: NodeId) -> Link {
+        self.link_in(&self.read_links, peer)
+    }
+
+    fn link_in(&self, links: &Mutex<BTreeMap<u64, Link>>, peer: NodeId) -> Link {
+        let mut links = links.lock().unwrap_or_else(PoisonError::into_inner);
         let link = links
             .entry(peer.get())
             .or_insert_with(|| Link::start(peer, Arc::clone(&self.transport), self.timing));
@@ -118,7 +130,9 @@ impl PeerClient {
             | Answer::Transfer(_)
             | Answer::CheckpointNext
             | Answer::CheckpointRestart
-            | Answer::CheckpointDone(_) => "answered something else",
+            | Answer::CheckpointDone(_)
+            | Answer::ReadIndex(_)
+            | Answer::NotLeading { .. } => "answered something else",
         })
     }
 

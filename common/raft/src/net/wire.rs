@@ -32,6 +32,8 @@ pub(crate) enum Question {
     Checkpoint(CheckpointPart),
     /// How much space the process has, whatever the group.
     Space,
+    /// How far the log is committed, asked by a follower for a read. Older peers answer `Malformed`.
+    ReadIndex,
 }
 
 /// One step of sending a checkpoint; the chunk itself is the payload.
@@ -72,6 +74,12 @@ pub(crate) enum Answer {
     /// It took too long.
     Late,
     Space(SpaceLevel),
+    /// Everything that was answered before the question came is at most here.
+    ReadIndex(u64),
+    /// This replica does not lead, as far as it knows; a leader of which it knows may.
+    NotLeading {
+        leader: Option<u64>,
+    },
 }
 
 /// A frame that is not ours.

@@ -7,6 +7,7 @@ use eggs_proto::GroupId;
 use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
 
 use super::StateDb;
+use super::db::INSTALLING;
 
 /// A view of one group's tables: of one moment, or of whatever is newest.
 pub(crate) struct GroupView<'a> {
@@ -130,6 +131,18 @@ impl GroupView<'_> {
                 ControlFlow::Break(())
             }
         })
+    }
+
+    /// How far the state of this view is; `None` while it is being replaced by a checkpoint, when it is neither what it
+    /// was nor what it will be.
+    pub(crate) fn whole(&self) -> Result<Option<super::db::Applied>, Fault> {
+        let note = group_key(self.group, INSTALLING);
+        let options = self.options();
+        let being_replaced = self.state.db.get_cf_opt(self.state.raft()?, note, &options);
+        match being_replaced.map_err(store_fault)? {
+            Some(_) => Ok(None),
+            None => self.applied().map(Some),
+        }
     }
 
     /// How far the state of this view is.

@@ -1,5 +1,6 @@
 //! A read: linearizable, answered from the state without the log.
 
+use eggs_machine::StoreRead;
 use eggs_proto::shard::{ShardQuery, ShardReply};
 use eggs_proto::{CallError, CallResult, ShardId};
 use eggs_raft::Group;
@@ -23,6 +24,38 @@ impl ShardService {
         if let ShardQuery::Audit { .. } = query {
             return self.audit(group, shard, asked, query).await;
         }
+        let look = |store: &dyn StoreRead| self.look(store, shard, asked, &query);
+        group.read_local(look)
+    }
+
+    /// The same on any replica. Followers leave audits to the leader: they keep a replica busy for long.
+    pub(super) async fn query_anywhere(
+        &self,
+        group: &Group,
+        shard: ShardId,
+        asked: Asked,
+        query: ShardQuery,
+    ) -> CallResult<ShardReply> {
+        if let ShardQuery::Audit { .. } | ShardQuery::AuditTrees { .. } = query {
+            return self.query(group, shard, asked, query).await;
+        }
+        let point = group.ready_to_read_anywhere(asked.deadline).await;
+        let point = point.map_err(call::of_read)?;
+        let look = |store: &dyn StoreRead| self.look(store, shard, asked, &query);
+        let being_replaced = || {
+            let what = "a checkpoint is being installed";
+            Err(CallError::Unavailable(what.into()))
+        };
+        group.read_at(point, look).unwrap_or_else(being_replaced)
+    }
+
+    fn look(
+        &self,
+        store: &dyn StoreRead,
+        shard: ShardId,
+        asked: Asked,
+        query: &ShardQuery,
+    ) -> CallResult<ShardReply> {
         let view = self.view.current();
         let keys = |service| view.keys.get(&service).cloned();
         let context = QueryContext {
@@ -30,8 +63,8 @@ impl ShardService {
             origin: asked.origin,
             now: clock::now(),
         };
-        let read = group.read_local(|store| eggs_shard::query(shard, store, &context, &query));
-        read.map_err(|fault| self.fault.report(&fault))?
+        eggs_shard::query(shard, store, &context, query)
+            .map_err(|fault| self.fault.report(&fault))?
             .map_err(CallError::Refused)
     }
 

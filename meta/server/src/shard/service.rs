@@ -58,6 +58,10 @@ impl ShardService {
                 let answer = self.query(&group, shard, asked, query).await;
                 (answer, &self.metrics.queries, &self.metrics.query_seconds)
             }
+            ShardRequest::QueryAny(query) => {
+                let answer = self.query_anywhere(&group, shard, asked, query).await;
+                (answer, &self.metrics.queries, &self.metrics.query_seconds)
+            }
             ShardRequest::Change { id, change } => {
                 let answer = self.change(&group, shard, asked, (id, change)).await;
                 (answer, &self.metrics.changes, &self.metrics.change_seconds)

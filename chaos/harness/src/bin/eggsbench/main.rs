@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
+use eggs_client::ReadFrom;
 use eggs_harness::{Cluster, Options};
 use tokio::runtime::Runtime;
 
@@ -41,6 +42,9 @@ struct Args {
     /// Megabytes of the file that is written and read.
     #[arg(long, default_value_t = 1000)]
     megabytes: usize,
+    /// Which replicas answer reads of metadata: `leader` or `any`.
+    #[arg(long, default_value_t = ReadFrom::Leader)]
+    read_from: ReadFrom,
     /// For programs.
     #[arg(long)]
     json: bool,
@@ -115,7 +119,7 @@ fn everything(args: &Args, runtime: &Runtime, report: &mut Report) -> Result<()>
     let cluster = start(report)?;
     limits::measure(&cluster, report)?;
     idle(&cluster, report)?;
-    let client = runtime.block_on(cluster.client())?;
+    let client = runtime.block_on(cluster.client_reading(cluster.registry(), args.read_from))?;
     let plan = Plan {
         cluster: &cluster,
         machines: std::slice::from_ref(&client),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use eggs_client::ReadFrom;
 
 /// Runs workloads against a whole cluster while breaking it, and checks what clients saw.
 ///
@@ -54,6 +55,9 @@ pub struct RunArgs {
     /// Clients that work at the same time.
     #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u64).range(1..=256))]
     pub workers: u64,
+    /// Which replicas answer reads: `leader` or `any`.
+    #[arg(long, default_value_t = ReadFrom::Leader)]
+    pub read_from: ReadFrom,
     /// Keep histories and reports in this directory, also of runs in which nothing was wrong. Without it, only what is
     /// wrong is kept, in ./eggstests-out.
     #[arg(long)]

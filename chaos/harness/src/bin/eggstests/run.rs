@@ -49,6 +49,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
                     seconds: args.time,
                     seed,
                     workers: args.workers,
+                    read_from: args.read_from,
                     out: scratch.path().to_path_buf(),
                 };
                 match one(&plan, &mut signals).await? {
@@ -158,8 +159,8 @@ fn print(args: &RunArgs, plan: &ChaosPlan, report: &ChaosReport, kept: Option<&P
     }
     if report.outcome == Outcome::Violated {
         println!(
-            "    repeat: eggstests run --workload {} --nemesis {} --time {} --seed {} --workers {}",
-            plan.workload, plan.nemesis, plan.seconds, plan.seed, plan.workers
+            "    repeat: eggstests run --workload {} --nemesis {} --time {} --seed {} --workers {} --read-from {}",
+            plan.workload, plan.nemesis, plan.seconds, plan.seed, plan.workers, plan.read_from
         );
     }
 }

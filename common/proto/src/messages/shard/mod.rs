@@ -42,4 +42,7 @@ pub enum ShardRequest {
         /// The change.
         change: ShardChange,
     },
+    /// Linearizable read that any replica may answer: a follower asks the leader how far it has to be. Audits are
+    /// answered by the leader all the same.
+    QueryAny(ShardQuery),
 }

@@ -1,0 +1,215 @@
+//! Read indexes: how a follower reads linearizably without the log.
+//!
+//! A follower asks the leader how far the log was committed at a moment when nobody else can have led, waits until it has
+//! applied as much, and answers from its state. The leader answers under its lease, or after asking a quorum, and writes
+//! nothing. The protocol is §6.4 of Ongaro's thesis, with the index fetched by the follower.
+//!
+//! Reads that wait at the same time share one question. A read that comes while a question is on its way waits for the
+//! next one: the leader may have looked at its log before that read began.
+//!
+//! **Invariant:** an index covers everything that was answered before any of the reads which use it began.
+//! **Invariant:** a state that is being replaced by a checkpoint answers nobody.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use eggs_machine::StoreRead;
+use eggs_proto::{GroupId, NodeId};
+use openraft::LinearizerOption;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{LinearizableReadError, RaftError};
+use openraft::metrics::WaitError;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::net::{Answer, Networks, Question};
+use crate::state::GroupView;
+use crate::types::Raft;
+use crate::{Group, ReadError, Timing};
+
+/// Reads of one group that wait for an index; more are refused as overload.
+const WAITING_MAX: usize = 4096;
+
+/// What a replica must have applied before a read. Only good for a read that began before it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadPoint {
+    index: u64,
+}
+
+/// How far the log is committed, if this replica leads for certain.
+pub(crate) async fn of_leader(
+    raft: &Raft,
+    timing: Timing,
+    patience: Duration,
+) -> Result<u64, ReadError> {
+    let option = LinearizerOption::new(Some(timing.read_lease()), true).with_wait_timeout(patience);
+    match raft.get_read_linearizer(option).await {
+        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
+        Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
+            Err(ReadError::Deadline)
+        }
+        Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
+            let leader = forward.leader_id.and_then(NodeId::from_u64);
+            Err(ReadError::NotLeader { leader })
+        }
+        Err(RaftError::Fatal(_)) => Err(ReadError::Stopped),
+    }
+}
+
+type Index = Result<u64, ReadError>;
+
+#[derive(Default)]
+struct Round {
+    /// Those who share the next question.
+    waiting: Vec<oneshot::Sender<Index>>,
+    /// Whether a task is asking.
+    asking: bool,
+}
+
+/// Asks for the read indexes of one group.
+pub(crate) struct ReadIndexes {
+    group: GroupId,
+    node: NodeId,
+    raft: Raft,
+    networks: Arc<Networks>,
+    timing: Timing,
+    round: Mutex<Round>,
+}
+
+impl ReadIndexes {
+    pub(crate) fn new(
+        (group, node): (GroupId, NodeId),
+        raft: Raft,
+        networks: Arc<Networks>,
+        timing: Timing,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            group,
+            node,
+            raft,
+            networks,
+            timing,
+            round: Mutex::default(),
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Round> {
+        self.round.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// An index that was asked for after this call.
+    async fn next(self: &Arc<Self>, deadline: Instant) -> Index {
+        let (answer, answered) = oneshot::channel();
+        {
+            let mut round = self.lock();
+            if round.waiting.len() >= WAITING_MAX {
+                return Err(ReadError::Overloaded);
+            }
+            round.waiting.push(answer);
+            if !round.asking {
+                round.asking = true;
+                tokio::spawn(Arc::clone(self).ask_all());
+            }
+        }
+        match tokio::time::timeout_at(deadline, answered).await {
+            Ok(Ok(index)) => index,
+            Ok(Err(_)) => Err(ReadError::Stopped),
+            Err(_) => Err(ReadError::Deadline),
+        }
+    }
+
+    /// Asks for all who wait, again and again until nobody does.
+    async fn ask_all(self: Arc<Self>) {
+        loop {
+            tokio::task::yield_now().await; // let everybody who is ready join
+            let waiting = {
+                let mut round = self.lock();
+                round.waiting.retain(|answer| !answer.is_closed());
+                round.asking = !round.waiting.is_empty();
+                std::mem::take(&mut round.waiting)
+            };
+            if waiting.is_empty() {
+                return;
+            }
+            let index = self.ask().await;
+            for answer in waiting {
+                let _ = answer.send(index.clone()); // may have given up
+            }
+        }
+    }
+
+    async fn ask(&self) -> Index {
+        // A question that is lost holds up those that come after it.
+        let patience = Duration::from_millis(self.timing.election_ms_min);
+        let known = self.raft.server_metrics().borrow_watched().current_leader;
+        let Some(leader) = known.and_then(NodeId::from_u64) else {
+            return Err(ReadError::NotLeader { leader: None });
+        };
+        if leader == self.node {
+            return of_leader(&self.raft, self.timing, patience).await;
+        }
+        let link = self.networks.read_link(leader);
+        let question = Question::ReadIndex.encode();
+        match link.ask(self.group, question, patience).await {
+            Ok(Answer::ReadIndex(index)) => Ok(index),
+            Ok(Answer::NotLeading { leader }) => Err(ReadError::NotLeader {
+                leader: leader.and_then(NodeId::from_u64),
+            }),
+            Ok(Answer::Late) => Err(ReadError::Deadline),
+            Ok(
+                Answer::Append(_)
+                | Answer::Vote(_)
+                | Answer::Transfer(_)
+                | Answer::CheckpointNext
+                | Answer::CheckpointRestart
+                | Answer::CheckpointDone(_)
+                | Answer::Silent
+                | Answer::NoSuchGroup
+                | Answer::Stopped
+                | Answer::Malformed,
+            )
+            | Err(_) => Err(ReadError::NotLeader {
+                leader: Some(leader),
+            }),
+        }
+    }
+}
+
+impl Group {
+    /// Waits until a [`Group::read_at`] is linearizable, on whatever replica this is: on a follower the leader is asked
+    /// how far it has to be.
+    pub async fn ready_to_read_anywhere(
+        &self,
+        deadline: std::time::Instant,
+    ) -> Result<ReadPoint, ReadError> {
+        let deadline = Instant::from_std(deadline);
+        let left = || deadline.saturating_duration_since(Instant::now());
+        let (raft, timing) = (&self.replica.raft, self.replica.timing);
+        let index = if self.is_leader() {
+            of_leader(raft, timing, left().min(timing.silence())).await?
+        } else {
+            self.replica.indexes.next(deadline).await?
+        };
+        let patience = left();
+        let applied = self.replica.raft.wait(Some(patience));
+        match applied
+            .applied_index_at_least(Some(index), "a read index")
+            .await
+        {
+            Ok(_) => Ok(ReadPoint { index }),
+            Err(WaitError::Timeout(..)) => Err(ReadError::Deadline),
+            Err(WaitError::ShuttingDown) => Err(ReadError::Stopped),
+        }
+    }
+
+    /// Reads this replica's state, of one moment. `None` if that is not as far as the point, or is just being replaced by
+    /// a checkpoint: then another replica has to be asked.
+    pub fn read_at<R, F>(&self, point: ReadPoint, read: F) -> Option<R>
+    where
+        F: FnOnce(&dyn StoreRead) -> R,
+    {
+        let view = GroupView::moment(&self.replica.state, self.replica.group);
+        let last = view.whole().ok()??.last?;
+        (last.index() >= point.index).then(|| read(&view))
+    }
+}
