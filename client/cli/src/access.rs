@@ -36,6 +36,13 @@ pub(crate) async fn connect(args: &Args) -> Result<Client, Failure> {
     Ok(client)
 }
 
+/// The cluster's name, if its secret is given.
+pub(crate) fn cluster(args: &Args) -> Option<u64> {
+    let path = args.cluster_secret_file()?;
+    let credentials = Credentials::from_file(path, PeerRole::Server).ok()?; // it was read before
+    credentials.cluster_id()
+}
+
 fn addresses(text: &str) -> Result<Vec<SocketAddr>, Failure> {
     let mut all = Vec::new();
     for part in text

@@ -16,9 +16,17 @@ pub(crate) struct Context {
     pub(crate) format: Format,
     /// How long one group may take to be moved.
     pub(crate) patience: Duration,
+    /// The cluster's name, if we know its secret.
+    pub(crate) cluster: Option<u64>,
 }
 
 impl Context {
+    /// The cluster's name: 16 hexadecimal digits.
+    pub(crate) fn cluster_name(&self) -> Result<String, Failure> {
+        let id = self.cluster.ok_or_else(crate::meta::needs_secret)?;
+        Ok(format!("{id:016x}"))
+    }
+
     /// What a path stands for.
     pub(crate) async fn resolve(
         &self,

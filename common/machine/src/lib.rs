@@ -23,4 +23,4 @@ pub use overlay::{Changes, Overlay};
 pub use replies::REPLY_TABLES;
 pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec, Visit};
 pub use stored::{Stored, StoredCursor, StoredNumber, from_bytes, to_bytes};
-pub use traits::{ApplyContext, Fault, Outcome, StateMachine};
+pub use traits::{ApplyContext, Fault, Outcome, PutRow, RestoredRow, StateMachine};

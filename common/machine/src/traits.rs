@@ -2,7 +2,7 @@
 
 use eggs_proto::Time;
 
-use crate::Store;
+use crate::{Store, StoreRead, Table};
 
 /// Local breakage: a dying disk, a value that does not decode, a bug. Stops this replica; never
 /// answered to a client as if it were a decision.
@@ -47,4 +47,35 @@ pub trait StateMachine: Send + Sync + 'static {
         context: ApplyContext,
         command: &[u8],
     ) -> Result<Outcome, Fault>;
+
+    /// Whether there is nothing in the group that anybody could miss, so that it may be filled from a backup. Machines
+    /// that say nothing are never filled.
+    fn is_empty(&self, _store: &dyn StoreRead) -> Result<bool, Fault> {
+        Ok(false)
+    }
+
+    /// Takes a row of a backup: gives `put` the rows that the group gets for it. Deterministic like `apply`.
+    fn restored(
+        &self,
+        _now: Time,
+        row: RestoredRow<'_>,
+        put: &mut PutRow<'_>,
+    ) -> Result<(), Fault> {
+        put(row.table, row.key, row.value);
+        Ok(())
+    }
+}
+
+/// Takes a row that a group gets.
+pub type PutRow<'a> = dyn FnMut(Table, &[u8], &[u8]) + 'a;
+
+/// A row of a backup.
+#[derive(Clone, Copy, Debug)]
+pub struct RestoredRow<'a> {
+    /// Its table.
+    pub table: Table,
+    /// Its key.
+    pub key: &'a [u8],
+    /// Its value.
+    pub value: &'a [u8],
 }

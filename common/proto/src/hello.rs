@@ -72,6 +72,14 @@ impl Secret {
         Self(self.mac(&[b"eggsfs client secret v1"]))
     }
 
+    /// Names the cluster: follows from its secret, and does not tell it.
+    pub fn cluster_id(&self) -> u64 {
+        let mac = self.mac(&[b"eggsfs cluster id v1"]);
+        mac.iter()
+            .take(8)
+            .fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+    }
+
     fn mac(&self, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes a key of any length");

@@ -11,6 +11,7 @@ mod frame;
 mod growth;
 pub mod hello;
 mod ids;
+pub mod image;
 mod inode;
 mod kinds;
 mod limits;

@@ -41,6 +41,31 @@ impl Node {
                 let founders = Vec::new();
                 Ok(MetaReply::Standing(Standing::Settled { founders }))
             }
+            // Only the coordinator's process holds transactions.
+            MetaRequest::Hold { .. } => Err(CallError::NotHosted),
+            MetaRequest::Pin { pin } => self.pin(pin, deadline).await,
+            MetaRequest::Piece {
+                pin,
+                group,
+                after,
+                known,
+            } => {
+                let piece = self.shared.pins.piece(pin, group, (after, known));
+                piece.await.map(MetaReply::Piece)
+            }
+            MetaRequest::Unpin { pin } => {
+                self.shared.pins.unpin(pin);
+                Ok(MetaReply::Done)
+            }
+            MetaRequest::Restore {
+                group,
+                restore,
+                step,
+            } => self.restore((group, restore), step, deadline).await,
+            MetaRequest::Digest { group, id } => self.order_digest((group, id), deadline).await,
+            MetaRequest::DigestOf { group, id } => {
+                Ok(MetaReply::Digest(self.shared.digests.of(group, id)))
+            }
         }
     }
 

@@ -74,6 +74,9 @@ pub enum ProposeError {
     /// The command does not fit into a log entry. It was not taken.
     #[error("the command is too large")]
     TooLarge,
+    /// The group is being filled from a backup. The command was not taken.
+    #[error("the group is being restored")]
+    Restoring,
 }
 
 /// Why a read was not done.
@@ -92,6 +95,9 @@ pub enum ReadError {
     /// Too many reads wait already.
     #[error("too many reads are waiting")]
     Overloaded,
+    /// The group is being filled from a backup.
+    #[error("the group is being restored")]
+    Restoring,
     /// The group has stopped on this node.
     #[error("the group has stopped")]
     Stopped,

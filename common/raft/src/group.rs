@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use eggs_machine::{Command, StoreRead};
+use eggs_machine::{Command, StateMachine, StoreRead};
 use eggs_proto::registry::SpaceLevel;
 use eggs_proto::{GroupId, NodeId};
 use openraft::LinearizerOption;
@@ -17,8 +17,8 @@ use tokio::time::Instant;
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
-use crate::space::Board;
 use crate::read_index::ReadIndexes;
+use crate::space::Board;
 use crate::state::{GroupView, StateDb};
 use crate::types::{Raft, TypeConfig};
 use crate::{ProposeError, ReadError, Timing};
@@ -40,6 +40,9 @@ pub(crate) struct Replica {
     pub(crate) state: Arc<StateDb>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) indexes: Arc<ReadIndexes>,
+    pub(crate) machine: Arc<dyn StateMachine>,
+    /// Whether the group is being filled from a backup and serves nobody.
+    pub(crate) restoring: Arc<AtomicBool>,
     pub(crate) timing: Timing,
     pub(crate) space: Arc<Board>,
     /// Held by the one step of a change of members that is under way.
@@ -133,6 +136,9 @@ impl Group {
         if leader != Some(self.replica.node) {
             return Err(ProposeError::NotLeader { leader });
         }
+        if self.replica.restoring.load(Ordering::SeqCst) {
+            return Err(ProposeError::Restoring);
+        }
         let deadline = Instant::from_std(deadline);
         self.replica.proposer.propose(command, deadline).await
     }
@@ -151,6 +157,24 @@ impl Group {
     /// Waits until a [`Group::read_local`] right after it is linearizable: under the leader's lease, or after asking a
     /// quorum when the lease has lapsed.
     pub async fn ready_to_read(&self, deadline: std::time::Instant) -> Result<(), ReadError> {
+        self.certain_to_lead(deadline).await?;
+        self.check_whole()
+    }
+
+    /// Whether nobody is just filling the group from a backup. Looked at after it was made certain how far this replica
+    /// is: what is begun later may be missed.
+    pub(crate) fn check_whole(&self) -> Result<(), ReadError> {
+        match self.replica.restoring.load(Ordering::SeqCst) {
+            true => Err(ReadError::Restoring),
+            false => Ok(()),
+        }
+    }
+
+    /// Waits until it is certain that this replica leads and has applied everything that was answered.
+    pub(crate) async fn certain_to_lead(
+        &self,
+        deadline: std::time::Instant,
+    ) -> Result<(), ReadError> {
         let deadline = Instant::from_std(deadline);
         loop {
             let checked = tokio::time::timeout_at(deadline, self.check_lead(deadline)).await;

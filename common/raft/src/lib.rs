@@ -13,6 +13,7 @@
 const _: () = assert!(!eggs_machine::bugs::COMPILED_IN);
 
 mod admin;
+mod backup;
 mod change;
 mod codec;
 mod config;
@@ -25,6 +26,7 @@ mod members;
 mod memory_transport;
 mod net;
 mod node;
+mod order;
 mod proposer;
 mod pulse;
 mod read_index;

@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use eggs_machine::Table;
 use eggs_proto::registry::SpaceReport;
 use eggs_proto::{GroupId, NodeId};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+use crate::backup::{Digests, Pins};
 use crate::fatal::Fatal;
 use crate::log::LogDb;
 use crate::net::Answerer;
@@ -39,6 +41,8 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<LogDb>,
     pub(crate) state: Arc<StateDb>,
     pub(crate) stopping: AtomicBool,
+    pub(crate) pins: Arc<Pins>,
+    pub(crate) digests: Arc<Digests>,
 }
 
 impl Shared {
@@ -106,6 +110,15 @@ impl Node {
             self.stop_groups().await;
             self.shared.log.close();
         }
+    }
+
+    /// Alters a row of this replica behind everybody's back. For tests.
+    #[doc(hidden)]
+    pub fn alter(&self, group: GroupId, table: Table, key: &[u8], value: Option<&[u8]>) {
+        self.shared
+            .state
+            .alter(group, (table, key), value)
+            .expect("tests name tables that exist");
     }
 
     /// Resolves with a description when a fault must end this process; until then, never.

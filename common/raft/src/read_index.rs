@@ -166,7 +166,8 @@ impl ReadIndexes {
                 | Answer::Silent
                 | Answer::NoSuchGroup
                 | Answer::Stopped
-                | Answer::Malformed,
+                | Answer::Malformed
+                | Answer::Space(_),
             )
             | Err(_) => Err(ReadError::NotLeader {
                 leader: Some(leader),
@@ -196,7 +197,7 @@ impl Group {
             .applied_index_at_least(Some(index), "a read index")
             .await
         {
-            Ok(_) => Ok(ReadPoint { index }),
+            Ok(_) => self.check_whole().map(|()| ReadPoint { index }),
             Err(WaitError::Timeout(..)) => Err(ReadError::Deadline),
             Err(WaitError::ShuttingDown) => Err(ReadError::Stopped),
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use eggs_proto::NodeId;
 use tokio::time::Instant;
 
+use crate::backup::Digests;
 use crate::fatal::Fatal;
 use crate::group::Replica;
 use crate::log::LogDb;
@@ -18,7 +19,7 @@ use crate::proposer::Proposer;
 use crate::read_index::ReadIndexes;
 use crate::rocks::SharedMemory;
 use crate::space::Board;
-use crate::state::{GroupMachine, StateDb};
+use crate::state::{GroupMachine, Side, StateDb};
 use crate::types::Raft;
 use crate::{
     Group, GroupSpec, Limits, Node, NodeConfig, StartError, Timing, Transport, keeper, pulse, space,
@@ -34,6 +35,7 @@ pub(crate) struct Builder {
     networks: Arc<Networks>,
     transport: Arc<dyn Transport>,
     space: Arc<Board>,
+    digests: Arc<Digests>,
 }
 
 /// A group that was just built, and how it begins.
@@ -67,6 +69,7 @@ impl Builder {
             state,
             fatal,
             networks,
+            digests: Arc::default(),
         })
     }
 
@@ -99,6 +102,8 @@ impl Builder {
             log: self.log,
             state: self.state,
             stopping: AtomicBool::new(false),
+            pins: Arc::default(),
+            digests: self.digests,
         });
         let elections = tokio::spawn(elections(begun, silence_end, self.config.timing));
         let keeper = tokio::spawn(keeper::run(Arc::downgrade(&shared)));
@@ -117,12 +122,14 @@ impl Builder {
         let group = spec.group;
         let failed = |cause: String| StartError::Group { group, cause };
         let log = self.log.group(group);
-        let machine = GroupMachine::open(
-            group,
-            Arc::clone(&self.state),
-            spec.machine,
-            self.fatal.clone(),
-        )?;
+        let side = Side {
+            fatal: self.fatal.clone(),
+            digests: Arc::clone(&self.digests),
+            restoring: Arc::default(),
+        };
+        let restoring = Arc::clone(&side.restoring);
+        let kept = Arc::clone(&spec.machine);
+        let machine = GroupMachine::open(group, Arc::clone(&self.state), spec.machine, side)?;
         let pristine = log.is_pristine() && machine.is_pristine();
         let (purged, _) = log.ends();
         if purged.as_ref().map(|id| id.index()) > machine.applied_index() {
@@ -168,6 +175,8 @@ impl Builder {
             log,
             state: Arc::clone(&self.state),
             proposer,
+            machine: kept,
+            restoring,
             indexes,
             timing: self.config.timing,
             space: Arc::clone(&self.space),

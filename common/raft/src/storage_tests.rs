@@ -15,7 +15,7 @@ use crate::Limits;
 use crate::fatal::Fatal;
 use crate::log::{GroupLog, LogDb};
 use crate::rocks::SharedMemory;
-use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, StateDb};
+use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, Side, StateDb};
 use crate::types::{LogId, TypeConfig};
 
 const TABLES: [TableSpec; 2] = [
@@ -53,7 +53,12 @@ impl StoreBuilder<TypeConfig, GroupLog, GroupMachine, tempfile::TempDir> for Bui
         let memory = SharedMemory::new(&limits);
         let log = LogDb::open(dir.path(), &limits, &memory, &fatal).unwrap();
         let state = StateDb::open(dir.path(), &TABLES, &limits, &memory).unwrap();
-        let machine = GroupMachine::open(GroupId(3), state, Arc::new(Silent), fatal).unwrap();
+        let side = Side {
+            fatal,
+            digests: Arc::default(),
+            restoring: Arc::default(),
+        };
+        let machine = GroupMachine::open(GroupId(3), state, Arc::new(Silent), side).unwrap();
         Ok((dir, log.group(GroupId(3)), machine))
     }
 }

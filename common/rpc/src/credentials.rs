@@ -93,6 +93,14 @@ impl Credentials {
         self.role
     }
 
+    /// The cluster's name, which only those know who know its secret.
+    pub fn cluster_id(&self) -> Option<u64> {
+        match self.role {
+            PeerRole::Server => Some(self.secret.cluster_id()),
+            PeerRole::Client => None,
+        }
+    }
+
     /// The secret that a peer of `role` has to know, if we know it.
     pub(crate) fn secret_of(&self, role: PeerRole) -> Option<Secret> {
         match (self.role, role) {

@@ -36,6 +36,7 @@ mod outcomes;
 mod remove_directory;
 mod rename;
 mod repair_parent;
+mod restored;
 mod rollback;
 mod state;
 mod transaction;

@@ -1,14 +1,16 @@
 //! Applying commands.
 
 use eggs_machine::bugs::{Bug, planted};
-use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store, to_bytes};
+use eggs_machine::{
+    ApplyContext, Fault, Outcome, PutRow, RestoredRow, StateMachine, Store, StoreRead, to_bytes,
+};
 use eggs_proto::cdc::CdcOperation;
-use eggs_proto::{TransactionId, decode, encode};
+use eggs_proto::{Time, TransactionId, decode, encode};
 
 use crate::transaction::{Advance, RenameOf, Transaction};
 use crate::{
     CdcAnswer, CdcCommand, StepOutcome, Stuck, TransactionOutcome, begin, keys, make_directory,
-    outcomes, remove_directory, rename, repair_parent, state, undelete_directory,
+    outcomes, remove_directory, rename, repair_parent, restored, state, undelete_directory,
 };
 
 /// The coordinator's machine. All it knows is in the store.
@@ -37,6 +39,19 @@ impl StateMachine for CdcMachine {
             }
         };
         Ok(Outcome::Accepted(encode(&answer)))
+    }
+
+    fn is_empty(&self, store: &dyn StoreRead) -> Result<bool, Fault> {
+        restored::is_empty(store)
+    }
+
+    fn restored(
+        &self,
+        _now: Time,
+        row: RestoredRow<'_>,
+        put: &mut PutRow<'_>,
+    ) -> Result<(), Fault> {
+        restored::take(row, put)
     }
 }
 

@@ -28,6 +28,7 @@ pub(crate) fn of_propose(error: ProposeError) -> CallError {
         ProposeError::NotLeader { leader } => CallError::NotLeader { leader },
         ProposeError::Overloaded => CallError::Overloaded,
         ProposeError::Deadline => CallError::Deadline,
+        error @ ProposeError::Restoring => CallError::Unavailable(error.to_string()),
         ProposeError::Stopped => stopped(),
         ProposeError::TooLarge => CallError::Refused(Refusal::Invalid(InvalidArgument::Range)),
     }
@@ -38,6 +39,7 @@ pub(crate) fn of_read(error: ReadError) -> CallError {
         ReadError::NotLeader { leader } => CallError::NotLeader { leader },
         ReadError::Deadline => CallError::Deadline,
         ReadError::Overloaded => CallError::Overloaded,
+        error @ ReadError::Restoring => CallError::Unavailable(error.to_string()),
         ReadError::Stopped => stopped(),
     }
 }

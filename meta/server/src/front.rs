@@ -4,7 +4,8 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 
 use eggs_proto::hello::PeerRole;
-use eggs_proto::{CallError, MessageKind, decode};
+use eggs_proto::meta::{MetaReply, MetaRequest};
+use eggs_proto::{CallError, CallResult, MessageKind, decode};
 use eggs_raft::Node;
 use eggs_rpc::{Handler, Peer, Reply, Request};
 
@@ -22,6 +23,11 @@ pub(crate) trait Service: Send + Sync + 'static {
         peer: &Peer,
         request: Request,
     ) -> impl Future<Output = Reply> + Send;
+
+    /// Begins no transaction for so many milliseconds, if this is what transactions begin at.
+    fn hold(&self, _node: &Node, _ms: u32) -> CallResult<MetaReply> {
+        Err(CallError::NotHosted)
+    }
 }
 
 /// Sorts requests by kind. Bound before the node has started, so that a taken port is found at once.
@@ -62,6 +68,7 @@ impl<S: Service> Handler for Front<S> {
             }
             MessageKind::Meta => {
                 let answer = match decode(&request.body) {
+                    Ok(MetaRequest::Hold { ms }) => self.service.hold(node, ms),
                     Ok(asked) => node.handle_meta(asked, request.deadline.into_std()).await,
                     Err(_) => Err(CallError::Malformed),
                 };

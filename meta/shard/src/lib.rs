@@ -26,6 +26,7 @@ mod queries;
 mod query;
 mod random;
 mod records;
+mod restored;
 mod state;
 mod step;
 pub mod trees;

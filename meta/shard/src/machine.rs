@@ -1,13 +1,15 @@
 //! The machine that the log drives.
 
-use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store};
+use eggs_machine::{
+    ApplyContext, Fault, Outcome, PutRow, RestoredRow, StateMachine, Store, StoreRead,
+};
 use eggs_proto::shard::ShardReply;
-use eggs_proto::{Refusal, ShardId, decode, encode};
+use eggs_proto::{Refusal, ShardId, Time, decode, encode};
 
-use crate::ShardCommand;
 use crate::apply::apply;
 use crate::state::State;
 use crate::step::Stop;
+use crate::{ShardCommand, restored};
 
 /// One shard. A command is an encoded [`ShardCommand`], its reply an encoded `Result<ShardReply, Refusal>`.
 #[derive(Clone, Copy, Debug)]
@@ -39,5 +41,13 @@ impl StateMachine for ShardMachine {
             Ok(_) => Outcome::Accepted(bytes),
             Err(_) => Outcome::Refused(bytes),
         })
+    }
+
+    fn is_empty(&self, store: &dyn StoreRead) -> Result<bool, Fault> {
+        restored::is_empty(store)
+    }
+
+    fn restored(&self, now: Time, row: RestoredRow<'_>, put: &mut PutRow<'_>) -> Result<(), Fault> {
+        restored::take(now, row, put)
     }
 }

@@ -80,6 +80,7 @@ fn not_proposed(error: ProposeError) -> CallError {
         ProposeError::NotLeader { leader } => CallError::NotLeader { leader },
         ProposeError::Overloaded => CallError::Overloaded,
         ProposeError::Deadline => CallError::Deadline,
+        error @ ProposeError::Restoring => CallError::Unavailable(error.to_string()),
         ProposeError::Stopped => CallError::Unavailable("the replica has stopped".into()),
         ProposeError::TooLarge => CallError::Refused(Refusal::Invalid(InvalidArgument::List)),
     }
@@ -91,6 +92,7 @@ pub(crate) fn not_read(error: ReadError) -> CallError {
         ReadError::NotLeader { leader } => CallError::NotLeader { leader },
         ReadError::Deadline => CallError::Deadline,
         ReadError::Overloaded => CallError::Overloaded,
+        error @ ReadError::Restoring => CallError::Unavailable(error.to_string()),
         ReadError::Stopped => CallError::Unavailable("the replica has stopped".into()),
     }
 }

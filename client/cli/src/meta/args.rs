@@ -1,5 +1,7 @@
 //! The command line of `meta`.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use eggs_proto::{GroupId, NodeId};
 
@@ -53,5 +55,31 @@ pub enum MetaVerb {
         /// Move them.
         #[arg(long)]
         apply: bool,
+    },
+    /// Back the metadata up, as of one moment, while it is used. Into the same directory again, only what has changed is
+    /// stored. The directory then holds the keys of the disks: it is made for its owner alone.
+    Backup {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// Fill an empty cluster from a backup. Its disks are found again if their processes run in it.
+    Restore {
+        /// The directory of the backup.
+        dir: PathBuf,
+        /// The number of the image [default: the newest].
+        #[arg(long, value_name = "NUMBER")]
+        image: Option<u64>,
+        /// Even if the backup is of a cluster with another secret.
+        #[arg(long)]
+        other_cluster: bool,
+    },
+    /// Compare the replicas of all groups; or look whether a backup is whole and is what the cluster has. Exit code 4 if
+    /// not.
+    Verify {
+        /// The directory of a backup; without it, the replicas are compared.
+        dir: Option<PathBuf>,
+        /// The number of the image [default: the newest].
+        #[arg(long, value_name = "NUMBER", requires = "dir")]
+        image: Option<u64>,
     },
 }

@@ -153,9 +153,7 @@ async fn step(
         Ok(Ok(MetaReply::Waits(wait))) => words(wait),
         Ok(Err(CallError::Forbidden)) => return Err(needs_secret()),
         Ok(Err(error)) => error.to_string(),
-        Ok(Ok(MetaReply::Replicas(_) | MetaReply::Standing(_))) => {
-            format!("{leader} answers something else")
-        }
+        Ok(Ok(_)) => format!("{leader} answers something else"),
         Err(error) => error.to_string(),
     };
     Ok(Stepped::Waits(why))

@@ -51,7 +51,7 @@ pub(crate) async fn transfer(
                     Ok(Ok(MetaReply::Waits(wait))) => waits = words(wait),
                     Ok(Err(CallError::Forbidden)) => return Err(needs_secret()),
                     Ok(Err(error)) => waits = error.to_string(),
-                    Ok(Ok(MetaReply::Replicas(_) | MetaReply::Standing(_))) | Err(_) => {}
+                    Ok(Ok(_)) | Err(_) => {}
                 }
             }
             Some(_) | None => {}

@@ -2,6 +2,7 @@
 
 mod args;
 mod ask;
+mod backup;
 mod changes;
 mod plan;
 mod status;
@@ -10,10 +11,12 @@ mod view;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
+use backup::OtherCluster;
 use changes::Intent;
 use plan::Move;
 
 pub use args::MetaVerb;
+pub(crate) use ask::needs_secret;
 
 /// Runs one of the verbs.
 pub(crate) async fn run(context: &Context, verb: MetaVerb) -> Result<Exit, Failure> {
@@ -28,5 +31,23 @@ pub(crate) async fn run(context: &Context, verb: MetaVerb) -> Result<Exit, Failu
             let intent = if apply { Intent::Do } else { Intent::Tell };
             changes::balance(context, intent).await
         }
+        MetaVerb::Backup { dir } => backup::take(context, &dir).await,
+        MetaVerb::Restore {
+            dir,
+            image,
+            other_cluster,
+        } => {
+            let other = if other_cluster {
+                OtherCluster::Allowed
+            } else {
+                OtherCluster::Refused
+            };
+            backup::restore(context, &dir, image, other).await
+        }
+        MetaVerb::Verify {
+            dir: Some(dir),
+            image,
+        } => backup::verify(context, &dir, image).await,
+        MetaVerb::Verify { dir: None, .. } => backup::compare(context).await,
     }
 }

@@ -24,7 +24,7 @@ mod xattr;
 
 use std::time::Duration;
 
-use crate::access::connect;
+use crate::access::{cluster, connect};
 use crate::args::{Args, Verb};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -45,6 +45,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Duration::ZERO
     };
     let context = &Context {
+        cluster: cluster(&args),
         client,
         format,
         patience,

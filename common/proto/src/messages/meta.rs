@@ -2,6 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use bytes::Bytes;
+
+use crate::image::{PieceId, StateKey, TableDigest};
 use crate::{GroupId, NodeId};
 
 /// A request about replicas.
@@ -30,6 +33,134 @@ pub enum MetaRequest {
     /// Whether this process has a past. A registry process answers that also before its replica has started.
     /// → `Standing`
     Standing,
+    /// The coordinator begins no transaction for so long; those under way go on. Zero ends that. → `Done`
+    Hold {
+        /// Milliseconds, at most [`HOLD_MS_MAX`].
+        ms: u32,
+    },
+    /// Keeps the present state of every group that this process leads, as of one moment each, until it is let go or
+    /// nobody has asked for it for a minute. → `Pinned`
+    Pin {
+        /// Names it; drawn by the one who asks.
+        pin: u64,
+    },
+    /// A piece of a state that is kept. → `Piece`
+    Piece {
+        /// Which.
+        pin: u64,
+        /// Of which group.
+        group: GroupId,
+        /// The last row of the piece before; `None` for the first piece.
+        after: Option<StateKey>,
+        /// A piece that need not be sent if it is this one.
+        known: Option<PieceId>,
+    },
+    /// Lets what is kept go. → `Done`
+    Unpin {
+        /// Which.
+        pin: u64,
+    },
+    /// The leader puts a step of filling an empty group into the log. A repeat is fine. → `Restoring`
+    Restore {
+        /// Which group.
+        group: GroupId,
+        /// Names the attempt; all groups are given the same.
+        restore: u64,
+        /// What to do.
+        step: RestoreStep,
+    },
+    /// The leader has every replica make a digest of its state as of one place in the log. → `Done`
+    Digest {
+        /// Which group.
+        group: GroupId,
+        /// Names it; drawn by the one who asks.
+        id: u64,
+    },
+    /// The digest of the replica of this process. → `Digest`, `None` if there is none (yet)
+    DigestOf {
+        /// Which group.
+        group: GroupId,
+        /// Which.
+        id: u64,
+    },
+}
+
+/// Longest time for which the coordinator may be held, in milliseconds.
+pub const HOLD_MS_MAX: u32 = 30_000;
+
+/// A step of filling an empty group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreStep {
+    /// Only says how far it is.
+    Look,
+    /// From now on the group serves nobody. Begins again if this was begun before.
+    Begin,
+    /// The next part of its state.
+    Part {
+        /// Counts parts from zero.
+        sequence: u32,
+        /// Rows, see [`crate::image`].
+        chunk: Bytes,
+    },
+    /// All parts are there: the group serves.
+    End {
+        /// How many.
+        parts: u32,
+    },
+}
+
+/// How far the filling of a group is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RestoreState {
+    /// It has not begun, and nothing is in the group.
+    Empty,
+    /// It has not begun, and something is in the group.
+    InUse,
+    /// It has begun.
+    Under {
+        /// Its name.
+        restore: u64,
+        /// The part that comes next.
+        next: u32,
+    },
+    /// It is over.
+    Done {
+        /// Its name.
+        restore: u64,
+    },
+    /// What was given is not what this version of the program can take; nothing has changed.
+    Unreadable,
+}
+
+/// A group of which the state is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PinnedGroup {
+    /// Which.
+    pub group: GroupId,
+    /// Term of the last entry that is applied in it.
+    pub term: u64,
+    /// Index of that entry.
+    pub index: u64,
+}
+
+/// A piece of a state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatePiece {
+    /// Its name.
+    pub id: PieceId,
+    /// Its bytes, a chunk as in [`crate::image`]; `None` if they are known.
+    pub bytes: Option<Bytes>,
+    /// Its last row, if there are more after it.
+    pub next: Option<StateKey>,
+}
+
+/// What the replica of one process holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StateDigest {
+    /// The entry as of which.
+    pub index: u64,
+    /// Tables with rows, in order.
+    pub tables: Vec<TableDigest>,
 }
 
 /// Whether a process has a past.
@@ -112,6 +243,14 @@ pub enum MetaReply {
     Waits(Wait),
     /// Whether it has a past.
     Standing(Standing),
+    /// What is kept, in order of the groups.
+    Pinned(Vec<PinnedGroup>),
+    /// A piece of a state.
+    Piece(StatePiece),
+    /// How far the filling of a group is.
+    Restoring(RestoreState),
+    /// A digest, if it is there.
+    Digest(Option<StateDigest>),
 }
 
 /// Why a step has to wait.

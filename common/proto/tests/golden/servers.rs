@@ -3,8 +3,10 @@
 use eggs_proto::audit::{CdcAuditPage, RunningTransaction};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
+use eggs_proto::image::{PieceId, StateKey, TableDigest};
 use eggs_proto::meta::{
-    GroupMembers, MemberStep, MetaReply, MetaRequest, ReplicaInfo, ReplicaProgress, Standing, Wait,
+    GroupMembers, MemberStep, MetaReply, MetaRequest, PinnedGroup, ReplicaInfo, ReplicaProgress,
+    RestoreState, RestoreStep, Standing, StateDigest, StatePiece, Wait,
 };
 use eggs_proto::registry::{
     HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
@@ -168,18 +170,55 @@ fn replicas() {
     let node = NodeId::new(ProcessRole::Shard, 3);
     let group = GroupId(1);
     pin!(
-        MetaRequest[Replicas, Transfer, Change, Standing],
+        MetaRequest[
+            Replicas, Transfer, Change, Standing, Hold, Pin, Piece, Unpin, Restore, Digest, DigestOf
+        ],
         [
             MetaRequest::Replicas { group: Some(group) },
             MetaRequest::Transfer { group, to: node },
             MetaRequest::Change { group, change: MemberStep::Settle },
             MetaRequest::Standing,
+            MetaRequest::Hold { ms: 300 },
+            MetaRequest::Pin { pin: 300 },
+            MetaRequest::Piece {
+                pin: 1,
+                group,
+                after: Some(StateKey { table: 17, key: vec![1, 2] }),
+                known: Some(PieceId([7; 32])),
+            },
+            MetaRequest::Unpin { pin: 1 },
+            MetaRequest::Restore { group, restore: 2, step: RestoreStep::Begin },
+            MetaRequest::Digest { group, id: 3 },
+            MetaRequest::DigestOf { group, id: 3 },
         ],
         expect![[r#"
             Replicas 000101
             Transfer 01018380808010
             Change 020103
             Standing 03
+        "#]]
+    );
+    pin!(
+        RestoreStep[Look, Begin, Part, End],
+        [
+            RestoreStep::Look,
+            RestoreStep::Begin,
+            RestoreStep::Part { sequence: 3, chunk: vec![1, 2].into() },
+            RestoreStep::End { parts: 4 },
+        ],
+        expect![[r#"
+        "#]]
+    );
+    pin!(
+        RestoreState[Empty, InUse, Under, Done, Unreadable],
+        [
+            RestoreState::Empty,
+            RestoreState::InUse,
+            RestoreState::Under { restore: 2, next: 3 },
+            RestoreState::Done { restore: 2 },
+            RestoreState::Unreadable,
+        ],
+        expect![[r#"
         "#]]
     );
     pin!(
@@ -214,12 +253,23 @@ fn replicas() {
         }],
     };
     pin!(
-        MetaReply[Done, Replicas, Waits, Standing],
+        MetaReply[Done, Replicas, Waits, Standing, Pinned, Piece, Restoring, Digest],
         [
             MetaReply::Done,
             MetaReply::Replicas(vec![info]),
             MetaReply::Waits(Wait::Busy),
             MetaReply::Standing(Standing::Settled { founders: vec![1] }),
+            MetaReply::Pinned(vec![PinnedGroup { group, term: 2, index: 3 }]),
+            MetaReply::Piece(StatePiece {
+                id: PieceId([7; 32]),
+                bytes: Some(vec![1, 2].into()),
+                next: None,
+            }),
+            MetaReply::Restoring(RestoreState::InUse),
+            MetaReply::Digest(Some(StateDigest {
+                index: 4,
+                tables: vec![TableDigest { table: 17, rows: 2, digest: 1 }],
+            })),
         ],
         expect![[r#"
             Done 00

@@ -145,7 +145,7 @@ impl Replica {
                 leader: leader.map(NodeId::get),
             },
             Err(ReadError::Deadline | ReadError::Overloaded) => Answer::Late,
-            Err(ReadError::Stopped) => Answer::Stopped,
+            Err(ReadError::Stopped | ReadError::Restoring) => Answer::Stopped,
         }
     }
 }

@@ -1,7 +1,6 @@
 //! A group's state as a stream of chunks, and the file in which a receiver collects them.
 //!
-//! A chunk is a sequence of `table (1), key length (4), key, value length (4), value`, little-endian, keys without the
-//! group. In the file each chunk is preceded by its length (4) and its XXH64 (8); a length of zero ends the file.
+//! What a chunk is, [`eggs_proto::image`] says. In the file each chunk is preceded by its length (4) and its XXH64 (8); a length of zero ends the file.
 //!
 //! **Invariant:** memory holds one chunk at a time, however large the state.
 
@@ -11,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub(crate) use eggs_proto::image::for_each_row as for_each;
 use xxhash_rust::xxh64::xxh64;
 
 use super::StateDb;
@@ -54,6 +54,10 @@ impl Chunk {
         self.bytes.len() >= CHUNK_BYTES
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.bytes.is_empty()
     }
@@ -61,26 +65,6 @@ impl Chunk {
     pub(crate) fn take(&mut self) -> Bytes {
         Bytes::from(std::mem::take(&mut self.bytes))
     }
-}
-
-/// Shows every entry of a chunk; false if it is malformed.
-#[must_use]
-pub(crate) fn for_each(mut chunk: &[u8], mut visit: impl FnMut(u8, &[u8], &[u8])) -> bool {
-    fn part<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let (length, after) = rest.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        let (part, after) = after.split_at_checked(length)?;
-        *rest = after;
-        Some(part)
-    }
-    while let Some((table, mut rest)) = chunk.split_first() {
-        let (Some(key), Some(value)) = (part(&mut rest), part(&mut rest)) else {
-            return false;
-        };
-        visit(*table, key, value);
-        chunk = rest;
-    }
-    true
 }
 
 /// Collects chunks in a file.

@@ -167,6 +167,24 @@ impl StateDb {
         Ok(())
     }
 
+    /// Writes or removes one row behind everybody's back. For tests.
+    pub(crate) fn alter(
+        &self,
+        group: GroupId,
+        (table, key): (Table, &[u8]),
+        value: Option<&[u8]>,
+    ) -> Result<(), Fault> {
+        let family = self
+            .family(table)
+            .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))?;
+        let mut batch = WriteBatch::default();
+        match value {
+            Some(value) => batch.put_cf(family, group_key(group, key), value),
+            None => batch.delete_cf(family, group_key(group, key)),
+        }
+        self.write(batch)
+    }
+
     /// Writes a batch, atomically but not durably.
     pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Fault> {
         let mut options = WriteOptions::default();

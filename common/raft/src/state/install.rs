@@ -101,9 +101,7 @@ impl StateDb {
 
     fn replace(&self, group: GroupId, staged: &Staged, applied: &Applied) -> Result<(), Fault> {
         let mut batch = WriteBatch::default();
-        for table in self.tables() {
-            self.clear_table(&mut batch, group, table)?;
-        }
+        self.clear(&mut batch, group)?;
         self.write(batch)?;
         let mut reader = ChunkReader::open(&staged.path).map_err(io_fault)?;
         while let Some(chunk) = reader.next().map_err(io_fault)? {
@@ -129,6 +127,14 @@ impl StateDb {
         self.write(batch)?;
         self.flush_blocking()?;
         remove(&staged.path)
+    }
+
+    /// Removes everything of a group from all tables.
+    pub(super) fn clear(&self, batch: &mut WriteBatch, group: GroupId) -> Result<(), Fault> {
+        for table in self.tables() {
+            self.clear_table(batch, group, table)?;
+        }
+        Ok(())
     }
 
     fn clear_table(

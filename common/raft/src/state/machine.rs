@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use eggs_machine::{Entry, Fault, StateMachine, apply_entry};
 use eggs_proto::GroupId;
@@ -12,9 +13,12 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use rocksdb::WriteBatch;
 
 use super::db::Applied;
+use super::restore::{RestoreRecord, recorded};
 use super::{Checkpoint, GroupView, StateDb};
+use crate::backup::Digests;
 use crate::fatal::Fatal;
 use crate::members::may_follow;
+use crate::order::Order;
 use crate::types::{
     LogEntry, LogId, Replies, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
@@ -24,11 +28,20 @@ const CHAINED: bool = cfg!(not(test));
 
 /// Applies one group's entries to the state store.
 pub(crate) struct GroupMachine {
-    group: GroupId,
-    state: Arc<StateDb>,
-    machine: Arc<dyn StateMachine>,
+    pub(super) group: GroupId,
+    pub(super) state: Arc<StateDb>,
+    pub(super) machine: Arc<dyn StateMachine>,
     applied: Applied,
-    fatal: Fatal,
+    side: Side,
+}
+
+/// What a replica does besides applying commands.
+#[derive(Clone)]
+pub(crate) struct Side {
+    pub(crate) fatal: Fatal,
+    pub(crate) digests: Arc<Digests>,
+    /// Whether the group is being filled from a backup and serves nobody. One for each group.
+    pub(crate) restoring: Arc<AtomicBool>,
 }
 
 impl GroupMachine {
@@ -36,16 +49,26 @@ impl GroupMachine {
         group: GroupId,
         state: Arc<StateDb>,
         machine: Arc<dyn StateMachine>,
-        fatal: Fatal,
+        side: Side,
     ) -> Result<Self, Fault> {
         let applied = state.applied(group)?;
-        Ok(Self {
+        let opened = Self {
             group,
             state,
             machine,
             applied,
-            fatal,
-        })
+            side,
+        };
+        opened.note_restoring()?;
+        Ok(opened)
+    }
+
+    /// Looks whether the group is being filled.
+    fn note_restoring(&self) -> Result<(), Fault> {
+        let view = GroupView::newest(&self.state, self.group);
+        let under_way = recorded(&view)?.is_some_and(RestoreRecord::is_under_way);
+        self.side.restoring.store(under_way, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Whether nothing was ever applied.
@@ -68,16 +91,22 @@ impl GroupMachine {
     fn apply_one(&mut self, entry: &LogEntry) -> Result<Replies, Fault> {
         let mut batch = WriteBatch::default();
         let mut replies = Replies::default();
+        let mut ordered = false;
         match &entry.payload {
             EntryPayload::Blank => {}
             EntryPayload::Normal(proposal) => {
-                let commands: Entry = postcard::from_bytes(&proposal.0)
-                    .map_err(|cause| Fault::Entry(cause.to_string()))?;
-                let view = GroupView::newest(&self.state, self.group);
-                let applied = apply_entry(self.machine.as_ref(), &view, &commands)?;
-                self.state
-                    .put_changes(&mut batch, self.group, &applied.changes)?;
-                replies.0 = applied.replies;
+                let damaged = |cause: postcard::Error| Fault::Entry(cause.to_string());
+                replies.0 = match Order::decode(proposal) {
+                    Some(order) => {
+                        ordered = true;
+                        let index = entry.log_id.index();
+                        vec![self.obey(&mut batch, index, &order.map_err(damaged)?)?]
+                    }
+                    None => {
+                        let commands = postcard::from_bytes(&proposal.0).map_err(damaged)?;
+                        self.apply_commands(&mut batch, &commands)?
+                    }
+                };
             }
             EntryPayload::Membership(members) => {
                 let known = self.applied.members.membership().get_joint_config();
@@ -94,12 +123,46 @@ impl GroupMachine {
             .put_applied(&mut batch, self.group, &entry.log_id)?;
         self.state.write(batch)?;
         self.applied.last = Some(entry.log_id);
+        if ordered {
+            self.note_restoring()?;
+        }
         Ok(replies)
+    }
+
+    fn apply_commands(
+        &self,
+        batch: &mut WriteBatch,
+        commands: &Entry,
+    ) -> Result<Vec<Vec<u8>>, Fault> {
+        if self.side.restoring.load(Ordering::SeqCst) {
+            // They were on their way when the filling began: nothing happens, on any replica.
+            return Ok(vec![Vec::new(); commands.commands.len()]);
+        }
+        let view = GroupView::newest(&self.state, self.group);
+        let applied = apply_entry(self.machine.as_ref(), &view, commands)?;
+        self.state
+            .put_changes(batch, self.group, &applied.changes)?;
+        Ok(applied.replies)
+    }
+
+    /// Carries out an order and returns the reply.
+    fn obey(&self, batch: &mut WriteBatch, index: u64, order: &Order) -> Result<Vec<u8>, Fault> {
+        match order {
+            Order::Digest { id } => {
+                let digests = &self.side.digests;
+                digests.begin(&self.state, (self.group, index), *id);
+                Ok(Vec::new())
+            }
+            Order::RestoreBegin { .. } | Order::RestorePart { .. } | Order::RestoreEnd { .. } => {
+                let state = self.restore(batch, order)?;
+                Ok(postcard::to_stdvec(&state).expect("states always encode"))
+            }
+        }
     }
 
     /// A fault stops this replica; a replica that cannot apply is of no use to its process.
     fn fault(&self, fault: &Fault) -> io::Error {
-        self.fatal.report(format!("{}: {fault}", self.group));
+        self.side.fatal.report(format!("{}: {fault}", self.group));
         io::Error::other(fault.to_string())
     }
 }
@@ -130,7 +193,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         Builder {
             state: Arc::clone(&self.state),
             meta: self.meta(),
-            fatal: self.fatal.clone(),
+            fatal: self.side.fatal.clone(),
         }
     }
 
@@ -156,7 +219,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         match installed {
             Ok(Ok(())) => {
                 self.applied = applied;
-                Ok(())
+                self.note_restoring().map_err(|fault| self.fault(&fault))
             }
             Ok(Err(fault)) => Err(self.fault(&fault)),
             Err(cause) => Err(self.fault(&Fault::Store(cause.to_string()))),

@@ -9,6 +9,8 @@ mod checkpoint;
 mod db;
 mod install;
 mod machine;
+mod pieces;
+mod restore;
 mod view;
 
 pub(crate) use checkpoint::{Checkpoint, ChunkWriter};
@@ -17,5 +19,6 @@ pub(crate) use checkpoint::{Chunk, for_each};
 #[cfg(test)]
 pub(crate) use db::Applied;
 pub(crate) use db::StateDb;
-pub(crate) use machine::GroupMachine;
+pub(crate) use machine::{GroupMachine, Side};
+pub(crate) use restore::restore_state;
 pub(crate) use view::GroupView;

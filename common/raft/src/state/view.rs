@@ -35,6 +35,10 @@ impl<'a> GroupView<'a> {
         }
     }
 
+    pub(super) const fn state(&self) -> &'a StateDb {
+        self.state
+    }
+
     fn family(&self, table: Table) -> Result<&'a ColumnFamily, Fault> {
         self.state
             .family(table)

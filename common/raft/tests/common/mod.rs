@@ -2,13 +2,14 @@
 #![allow(dead_code, missing_docs, clippy::unwrap_used)] // each test uses a part of it
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use eggs_machine::{
-    ApplyContext, Command, CommandHeader, Fault, Outcome, StateMachine, Store, StoreRead, Table,
-    TableSpec,
+    ApplyContext, Command, CommandHeader, Fault, Outcome, Scan, ScanDirection, StateMachine, Store,
+    StoreRead, Table, TableSpec,
 };
 use eggs_proto::{GroupId, NodeId, ProcessRole, RequestId, Time};
 use eggs_raft::{
@@ -36,6 +37,21 @@ impl StateMachine for Counters {
         let sum = counter(store, name)? + 1;
         store.put(TABLE, name, &sum.to_be_bytes());
         Ok(Outcome::Accepted(sum.to_be_bytes().to_vec()))
+    }
+
+    fn is_empty(&self, store: &dyn StoreRead) -> Result<bool, Fault> {
+        let scan = Scan {
+            table: TABLE,
+            from: &[],
+            until: None,
+            direction: ScanDirection::Forward,
+        };
+        let mut empty = true;
+        store.scan(scan, &mut |_, _| {
+            empty = false;
+            ControlFlow::Break(())
+        })?;
+        Ok(empty)
     }
 }
 

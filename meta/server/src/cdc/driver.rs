@@ -251,7 +251,9 @@ impl Driver {
             };
             match group.propose(command, Instant::now() + PROPOSE).await {
                 Ok(reply) => return self.judge(step, &reply),
-                Err(ProposeError::Overloaded | ProposeError::Deadline) => {
+                Err(
+                    ProposeError::Overloaded | ProposeError::Deadline | ProposeError::Restoring,
+                ) => {
                     tokio::time::sleep(PAUSE).await;
                 }
                 Err(

@@ -5,6 +5,7 @@
 //! none is left. Nothing of this outlives leadership; the next leader finds everything in the state.
 
 mod driver;
+mod hold;
 mod service;
 mod steps;
 mod waiters;
@@ -21,6 +22,7 @@ use crate::launch::{Parts, Program};
 use crate::metrics::CdcMetrics;
 use crate::{Running, ServerConfig};
 use driver::Driver;
+use hold::Hold;
 use service::CdcService;
 use steps::ShardCaller;
 use waiters::Waiters;
@@ -40,6 +42,7 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
         driver: driver.clone(),
         metrics,
         fault: parts.fault.clone(),
+        hold: Hold::default(),
     };
     let groups = vec![GroupSpec {
         group: GroupId::CDC,

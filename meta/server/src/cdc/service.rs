@@ -7,11 +7,13 @@ use eggs_cdc::{CdcAnswer, CdcCommand};
 use eggs_machine::{Command, CommandHeader};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest};
 use eggs_proto::hello::PeerRole;
+use eggs_proto::meta::MetaReply;
 use eggs_proto::{CallError, CallResult, GroupId, MessageKind, Refusal, RequestId, decode};
 use eggs_raft::{Group, Node};
 use eggs_rpc::{Peer, Reply, Request};
 
 use super::driver::Driver;
+use super::hold::{Gate, Hold};
 use crate::fault::FaultBox;
 use crate::front::Service;
 use crate::metrics::CdcMetrics;
@@ -23,6 +25,7 @@ pub(super) struct CdcService {
     pub driver: Arc<Driver>,
     pub metrics: CdcMetrics,
     pub fault: FaultBox,
+    pub hold: Hold,
 }
 
 impl Service for CdcService {
@@ -42,6 +45,16 @@ impl Service for CdcService {
             .inc();
         call::complain(peer, &answer);
         call::reply(&answer)
+    }
+
+    fn hold(&self, node: &Node, ms: u32) -> CallResult<MetaReply> {
+        let group = node.group(GroupId::CDC).ok_or(CallError::NotHosted)?;
+        if !group.is_leader() {
+            let leader = group.leader();
+            return Err(CallError::NotLeader { leader });
+        }
+        self.hold.set(ms);
+        Ok(MetaReply::Done)
     }
 }
 
@@ -98,6 +111,9 @@ impl CdcService {
         if !group.is_leader() {
             let leader = group.leader();
             return Err(CallError::NotLeader { leader });
+        }
+        if self.hold.pass(deadline).await == Gate::Shut {
+            return Err(CallError::Deadline);
         }
         let asked = match space::room_for(operation.growth(), role, group.space()) {
             Room::Enough => CdcCommand::Begin { id, operation },
