@@ -89,5 +89,8 @@ fn command_of(
             Some((Some(id), RegistryCommand::NoteMembers(groups)))
         }
         RegistryRequest::Retire { id, node } => Some((Some(id), RegistryCommand::Retire { node })),
+        RegistryRequest::Space { id, node, report } => {
+            Some((Some(id), RegistryCommand::NoteSpace { node, report }))
+        }
     }
 }

@@ -27,7 +27,7 @@ fn json(finished: Finished) -> Result<Value> {
 /// Files of all sizes: in the metadata, in one extent, in several.
 fn files() -> impl Iterator<Item = (String, Content)> {
     let bytes = [0, 100, 4_000, 40_000, 700_000, 5_000_000];
-    let content = |seed: u64| Content {
+    let content = move |seed: u64| Content {
         seed,
         bytes: bytes[seed as usize % bytes.len()],
     };
@@ -62,7 +62,7 @@ fn churn(cluster: &Cluster, mover: u64, stop: &AtomicBool, rounds: &AtomicU64) -
         let passing = to.join(format!("passing-{mover}"));
         fs::create_dir(&passing).context("make a directory")?;
         fs::write(passing.join("f"), b"passing").context("write")?;
-        if at % 4 == 0 {
+        if at.is_multiple_of(4) {
             fs::remove_dir_all(&passing).context("remove")?;
         } else {
             fs::rename(&passing, to.join(format!("stays-{mover}-{at}"))).context("rename")?;

@@ -1,5 +1,7 @@
 //! States that are kept, groups that are filled, replicas that are compared.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 mod common;
 
 use std::sync::Arc;

@@ -1,5 +1,7 @@
 //! Reads on followers: they miss nothing that was answered, or are not answered.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 mod common;
 
 use std::sync::Arc;

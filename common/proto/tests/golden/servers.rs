@@ -196,6 +196,13 @@ fn replicas() {
             Transfer 01018380808010
             Change 020103
             Standing 03
+            Hold 04ac02
+            Pin 05ac02
+            Piece 0601010111020102010707070707070707070707070707070707070707070707070707070707070707
+            Unpin 0701
+            Restore 08010201
+            Digest 090103
+            DigestOf 0a0103
         "#]]
     );
     pin!(
@@ -207,6 +214,10 @@ fn replicas() {
             RestoreStep::End { parts: 4 },
         ],
         expect![[r#"
+            Look 00
+            Begin 01
+            Part 0203020102
+            End 0304
         "#]]
     );
     pin!(
@@ -219,6 +230,11 @@ fn replicas() {
             RestoreState::Unreadable,
         ],
         expect![[r#"
+            Empty 00
+            InUse 01
+            Under 020203
+            Done 0302
+            Unreadable 04
         "#]]
     );
     pin!(
@@ -276,6 +292,10 @@ fn replicas() {
             Replicas 010101020183808080100304050183808080100100018380808010010600
             Waits 0200
             Standing 03010101
+            Pinned 0401010203
+            Piece 0507070707070707070707070707070707070707070707070707070707070707070102010200
+            Restoring 0601
+            Digest 07010401110201
         "#]]
     );
     pin!(
