@@ -150,7 +150,8 @@ fn metadata_in_depth(
     runtime.block_on(limits::of_calls(report))?;
     let cluster = start(report)?;
     idle(&cluster, report)?;
-    let connect = (0..meta.machines.max(1)).map(|_| runtime.block_on(cluster.client()));
+    let client = || cluster.client_reading(cluster.registry(), args.read_from);
+    let connect = (0..meta.machines.max(1)).map(|_| runtime.block_on(client()));
     let machines = connect.collect::<Result<Vec<_>>>()?;
     let plan = Plan {
         cluster: &cluster,
