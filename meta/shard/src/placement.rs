@@ -166,6 +166,9 @@ fn draw(
 }
 
 #[cfg(test)]
+mod simulation;
+
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
