@@ -9,13 +9,14 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs chaos bench bench-meta bench-data deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos bench bench-meta bench-data deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
 	@echo 'make test   format, lints, unit and property tests, tests with real processes'
 	@echo 'make fuzz   hostile messages; FUZZ_SECONDS=600 for a longer search'
 	@echo 'make sim    whole clusters in simulation, on all cores; ARGS="--minutes 60" for a longer search'
+	@echo 'make raft-crash  Raft over disks that crash everywhere; CRASH_SECONDS=600 for a longer search'
 	@echo 'make chaos  real processes under every nemesis, histories checked; CHAOS_SECONDS=600 for longer runs'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make bench-meta  metadata in depth; META="--entries 10000000" for a larger name space'
@@ -36,7 +37,7 @@ deps:
 deps-test:
 	@scripts/deps.sh build test
 
-test: deps-test check unit sim-bugs fuzz process-test
+test: deps-test check unit sim-bugs raft-crash fuzz process-test
 
 check: deps-test
 	$(CARGO) fmt --all --check
@@ -61,6 +62,12 @@ sim:
 # Plants deliberate bugs, each of which the simulation must see. A build of its own: no other has them.
 sim-bugs: deps-test
 	$(CARGO) nextest run --release --locked -p eggs-sim --features bugs --test bugs
+
+# Replicas of Raft over disks that crash at every boundary; and bugs put in on purpose, each of which must be seen. A build
+# of its own: no server keeps its data in memory. CRASH_SEED=N repeats one run.
+CRASH_SECONDS ?= 40
+raft-crash: deps-test
+	CRASH_SECONDS=$(CRASH_SECONDS) $(CARGO) nextest run --release --locked -p eggs-raft --features sim --test crash --retries 0
 
 # Every nemesis under every workload, on one cluster after the other; see docs/chaos.md.
 CHAOS_SECONDS ?= 60

@@ -12,6 +12,9 @@
 // No server may contain the deliberate bugs of the simulator's tests.
 const _: () = assert!(!eggs_machine::bugs::COMPILED_IN);
 
+/// Whether the stores of this build are in memory, for tests: a server refuses to be built so.
+pub const SIMULATED: bool = cfg!(feature = "sim");
+
 mod admin;
 mod backup;
 mod change;
@@ -21,6 +24,7 @@ mod error;
 mod fatal;
 mod group;
 mod keeper;
+mod kv;
 mod log;
 mod members;
 mod memory_transport;
@@ -32,10 +36,13 @@ mod pulse;
 mod read_index;
 mod rocks;
 mod rpc_transport;
+#[cfg(feature = "sim")]
+pub mod sim;
 mod space;
 mod start;
 mod state;
 #[cfg(test)]
+#[cfg(not(feature = "sim"))]
 mod storage_tests;
 mod transport;
 mod types;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::kv::WriteBatch;
 use eggs_machine::{
     ApplyContext, Changes, Fault, Outcome, Scan, StateMachine, Store, StoreRead, Table, TableSpec,
     Visit,
@@ -9,7 +10,6 @@ use eggs_machine::{
 use eggs_proto::GroupId;
 use openraft::StorageError;
 use openraft::testing::log::{StoreBuilder, Suite};
-use rocksdb::WriteBatch;
 
 use crate::Limits;
 use crate::fatal::Fatal;

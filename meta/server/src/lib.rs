@@ -9,6 +9,9 @@
 //! **Invariant:** a refusal is given only for a change that is in the log, so that a retry is refused likewise; but for
 //! clients of a group whose disks are full to the last byte ([`space`]).
 
+// No server may keep its data in memory.
+const _: () = assert!(!eggs_raft::SIMULATED);
+
 pub mod args;
 mod call;
 mod cdc;

@@ -8,6 +8,9 @@
 //! **Invariant:** keys of block services are given only to connections that proved to be a server's.
 //! **Invariant:** no request of either protocol stops the process.
 
+// No server may keep its data in memory.
+const _: () = assert!(!eggs_raft::SIMULATED);
+
 mod beats;
 mod clock;
 mod config;

@@ -8,6 +8,7 @@ use openraft::storage::IOFlushed;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use super::tail::Tail;
+use crate::kv::{Bug, planted};
 use crate::types::TypeConfig;
 
 /// A record ready to be written: its key, its running hash, and hash and record as stored.
@@ -40,6 +41,7 @@ pub(crate) enum Durability {
 impl Change {
     pub(crate) fn durability(&self) -> Durability {
         match self {
+            Self::Vote(_) if planted(Bug::VoteNotSynced) => Durability::Lazy,
             Self::Append(_) | Self::Truncate { .. } | Self::Vote(_) => Durability::Synced,
             Self::Purge { .. } => Durability::Lazy,
         }

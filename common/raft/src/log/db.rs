@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use crate::kv::DB;
 use eggs_proto::GroupId;
-use rocksdb::DB;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::batch::Job;
@@ -51,6 +51,8 @@ impl LogDb {
             memory,
         )?;
         let recovered = recover::recover(&db, promised)?;
+        #[cfg(feature = "sim")]
+        crate::sim::check(dir, &recovered.groups)?;
         let db = Arc::new(db);
         let marker = Marker::start(&mark_path, promised, fatal.clone())
             .map_err(|source| io_error("open the log mark", source))?;
@@ -61,17 +63,17 @@ impl LogDb {
             last: recovered.mark,
             marker: Arc::clone(&marker),
             fatal: fatal.clone(),
+            outcome: Ok(()),
+            #[cfg(feature = "sim")]
+            dir: dir.to_path_buf(),
         };
-        let thread = std::thread::Builder::new()
-            .name("raft-log".into())
-            .spawn(move || writer.run(receiver))
-            .map_err(|source| io_error("start the log writer", source))?;
+        let thread = spawn(writer, receiver)?;
         Ok(Arc::new(Self {
             db,
             jobs: Mutex::new(Some(sender)),
             bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             marker,
-            writer: Mutex::new(Some(thread)),
+            writer: Mutex::new(thread),
             recovered: recovered.groups,
         }))
     }
@@ -114,6 +116,29 @@ impl Drop for LogDb {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+/// Runs the writer in a thread of its own.
+#[cfg(not(feature = "sim"))]
+fn spawn(
+    writer: Writer,
+    receiver: mpsc::Receiver<Job>,
+) -> Result<Option<JoinHandle<()>>, StartError> {
+    let thread = std::thread::Builder::new()
+        .name("raft-log".into())
+        .spawn(move || writer.run(receiver));
+    thread
+        .map(Some)
+        .map_err(|source| io_error("start the log writer", source))
+}
+
+#[cfg(feature = "sim")]
+fn spawn(
+    writer: Writer,
+    receiver: mpsc::Receiver<Job>,
+) -> Result<Option<JoinHandle<()>>, StartError> {
+    tokio::spawn(writer.run(receiver));
+    Ok(None)
 }
 
 /// What the mark promises; creates it for a new store.

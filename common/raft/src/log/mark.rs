@@ -7,9 +7,7 @@
 //!
 //! The file has two slots that are written in turn, so that a torn write leaves the other one.
 
-use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,7 +15,11 @@ use std::time::Duration;
 
 use xxhash_rust::xxh64::xxh64;
 
+#[cfg(not(feature = "sim"))]
+use super::mark_file::MarkFile;
 use crate::fatal::Fatal;
+#[cfg(feature = "sim")]
+use crate::sim::mark_file::MarkFile;
 
 /// How long the mark may lag behind a synced batch.
 const MARK_DELAY: Duration = Duration::from_millis(20);
@@ -43,10 +45,8 @@ pub(crate) enum MarkFound {
 }
 
 pub(crate) fn read(path: &Path) -> io::Result<MarkFound> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(MarkFound::Missing),
-        Err(e) => return Err(e),
+    let Some(file) = MarkFile::open(path)? else {
+        return Ok(MarkFound::Missing);
     };
     let newest = slots(&file).into_iter().flatten();
     Ok(newest
@@ -54,24 +54,21 @@ pub(crate) fn read(path: &Path) -> io::Result<MarkFound> {
         .map_or(MarkFound::Damaged, MarkFound::Good))
 }
 
-fn slots(file: &File) -> [Option<Mark>; 2] {
-    [0, SLOT_BYTES].map(|offset| {
-        let mut slot = [0; 32];
-        file.read_exact_at(&mut slot, offset).ok()?;
-        decode(&slot)
-    })
+fn slots(file: &MarkFile) -> [Option<Mark>; 2] {
+    [0, SLOT_BYTES].map(|offset| decode(&file.read_at(offset)?))
 }
 
 /// Creates the file with the mark of an empty log.
 pub(crate) fn create(path: &Path) -> io::Result<()> {
-    let file = File::create(path)?;
-    file.write_all_at(&encode(Mark::default()), 0)?;
-    file.set_len(2 * SLOT_BYTES)?;
-    file.sync_all()?;
-    match path.parent() {
-        Some(dir) => File::open(dir)?.sync_all(),
-        None => Ok(()),
-    }
+    let file = MarkFile::create(path)?;
+    file.write_at(&encode(Mark::default()), 0)?;
+    file.sync_created(path.parent())
+}
+
+/// The number in a slot, if it is a good one.
+#[cfg(feature = "sim")]
+pub(crate) fn slot_number(slot: &[u8]) -> Option<u64> {
+    decode(slot.try_into().ok()?).map(|mark| mark.number)
 }
 
 fn encode(mark: Mark) -> [u8; 32] {
@@ -109,7 +106,8 @@ pub(crate) struct Marker {
 
 impl Marker {
     pub(crate) fn start(path: &Path, written: Mark, fatal: Fatal) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(path)?;
+        let file = MarkFile::open(path)?
+            .ok_or_else(|| io::Error::other("the log mark has gone meanwhile"))?;
         let wanted = Arc::new((
             Mutex::new(Wanted {
                 mark: written,
@@ -117,17 +115,10 @@ impl Marker {
             }),
             Condvar::new(),
         ));
-        let shared = Arc::clone(&wanted);
-        let thread = std::thread::Builder::new()
-            .name("raft-mark".into())
-            .spawn(move || {
-                if let Err(cause) = keep(&file, written, &shared) {
-                    fatal.report(format!("sync of the log mark failed: {cause}"));
-                }
-            })?;
+        let thread = spawn(Keeper::new(file, written), Arc::clone(&wanted), fatal)?;
         Ok(Self {
             wanted,
-            thread: Mutex::new(Some(thread)),
+            thread: Mutex::new(thread),
         })
     }
 
@@ -154,23 +145,87 @@ impl Marker {
     }
 }
 
-fn keep(file: &File, mut written: Mark, shared: &(Mutex<Wanted>, Condvar)) -> io::Result<()> {
+/// Runs the keeper in a thread of its own.
+#[cfg(not(feature = "sim"))]
+fn spawn(
+    mut keeper: Keeper,
+    shared: Arc<(Mutex<Wanted>, Condvar)>,
+    fatal: Fatal,
+) -> io::Result<Option<JoinHandle<()>>> {
+    let thread = std::thread::Builder::new()
+        .name("raft-mark".into())
+        .spawn(move || {
+            if let Err(cause) = keep(&mut keeper, &shared) {
+                fatal.report(format!("sync of the log mark failed: {cause}"));
+            }
+        })?;
+    Ok(Some(thread))
+}
+
+/// Where time is simulated a task does what the thread does.
+#[cfg(feature = "sim")]
+fn spawn(
+    mut keeper: Keeper,
+    shared: Arc<(Mutex<Wanted>, Condvar)>,
+    fatal: Fatal,
+) -> io::Result<Option<JoinHandle<()>>> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(MARK_DELAY).await;
+            let (mark, stop) = {
+                let wanted = shared.0.lock().unwrap_or_else(PoisonError::into_inner);
+                (wanted.mark, wanted.stop)
+            };
+            if let Err(cause) = keeper.write(mark) {
+                return fatal.report(format!("sync of the log mark failed: {cause}"));
+            }
+            if stop {
+                return;
+            }
+        }
+    });
+    Ok(None)
+}
+
+/// Writes the slots in turn.
+struct Keeper {
+    file: MarkFile,
+    written: Mark,
+    offset: u64,
+}
+
+impl Keeper {
+    fn new(file: MarkFile, written: Mark) -> Self {
+        let [first, second] = slots(&file).map(|slot| slot.map(|mark| mark.number));
+        Self {
+            file,
+            written,
+            offset: if first > second { SLOT_BYTES } else { 0 }, // the older slot is next
+        }
+    }
+
+    fn write(&mut self, mark: Mark) -> io::Result<()> {
+        if mark != self.written {
+            self.file.write_at(&encode(mark), self.offset)?;
+            self.file.sync()?;
+            self.offset = SLOT_BYTES - self.offset;
+            self.written = mark;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(feature = "sim"))]
+fn keep(keeper: &mut Keeper, shared: &(Mutex<Wanted>, Condvar)) -> io::Result<()> {
     let (wanted, changed) = shared;
-    let [first, second] = slots(file).map(|slot| slot.map(|mark| mark.number));
-    let mut offset = if first > second { SLOT_BYTES } else { 0 }; // the older slot is next
     loop {
         let guard = wanted.lock().unwrap_or_else(PoisonError::into_inner);
         let guard = changed
-            .wait_while(guard, |w| w.mark == written && !w.stop)
+            .wait_while(guard, |w| w.mark == keeper.written && !w.stop)
             .unwrap_or_else(PoisonError::into_inner);
         let (mark, stop) = (guard.mark, guard.stop);
         drop(guard);
-        if mark != written {
-            file.write_all_at(&encode(mark), offset)?;
-            file.sync_data()?;
-            offset = SLOT_BYTES - offset;
-            written = mark;
-        }
+        keeper.write(mark)?;
         if stop {
             return Ok(());
         }
@@ -179,7 +234,11 @@ fn keep(file: &File, mut written: Mark, shared: &(Mutex<Wanted>, Condvar)) -> io
 }
 
 #[cfg(test)]
+#[cfg(not(feature = "sim"))]
 mod tests {
+    use std::fs::OpenOptions;
+    use std::os::unix::fs::FileExt;
+
     use super::*;
 
     #[test]

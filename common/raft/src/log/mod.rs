@@ -11,13 +11,22 @@ mod batch;
 mod db;
 mod keys;
 mod mark;
+#[cfg(not(feature = "sim"))]
+mod mark_file;
 mod recover;
 mod store;
 mod tail;
 #[cfg(test)]
+#[cfg(not(feature = "sim"))]
 mod tests;
 mod writer;
 
+#[cfg(feature = "sim")]
+pub(crate) use batch::{Change, Job};
 pub(crate) use db::LogDb;
+#[cfg(feature = "sim")]
+pub(crate) use keys::BATCH_KEY;
+#[cfg(feature = "sim")]
+pub(crate) use mark::slot_number;
 pub(crate) use recover::RecoveredLog;
 pub(crate) use store::GroupLog;

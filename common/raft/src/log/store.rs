@@ -6,10 +6,10 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError};
 
+use crate::kv::{Direction, IteratorMode, ReadOptions};
 use eggs_proto::GroupId;
 use openraft::OptionalSend;
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
-use rocksdb::{Direction, IteratorMode, ReadOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use super::RecoveredLog;
@@ -142,7 +142,7 @@ impl GroupLog {
             .ok_or_else(|| io::Error::other(format!("{}: entry {index} is gone", self.group)))
     }
 
-    fn entries(&self) -> io::Result<&rocksdb::ColumnFamily> {
+    fn entries(&self) -> io::Result<&crate::kv::ColumnFamily> {
         let handle = self.db.db.cf_handle(keys::ENTRIES);
         handle.ok_or_else(|| io::Error::other("no column family for entries"))
     }

@@ -304,6 +304,7 @@ async fn after_a_failed_write_nothing_is_tried_again() {
         last: mark,
         marker: Arc::new(marker),
         fatal: fatal.clone(),
+        outcome: Ok(()),
     };
     let (sender, receiver) = tokio::sync::mpsc::channel(8);
     let thread = std::thread::spawn(move || writer.run(receiver));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rocksdb::{DB, WriteBatch, WriteOptions};
+use crate::kv::{DB, WriteBatch, WriteOptions};
 use tokio::sync::mpsc;
 use xxhash_rust::xxh64::xxh64;
 
@@ -19,25 +19,43 @@ pub(crate) struct Writer {
     pub(crate) last: Mark,
     pub(crate) marker: Arc<Marker>,
     pub(crate) fatal: Fatal,
+    /// The first failure is the last word.
+    pub(crate) outcome: Result<(), String>,
+    #[cfg(feature = "sim")]
+    pub(crate) dir: std::path::PathBuf,
 }
 
 impl Writer {
     /// Runs until all senders are gone.
+    #[cfg(not(feature = "sim"))]
     pub(crate) fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
         let mut gathered = Vec::with_capacity(BATCH_JOBS_MAX);
-        let mut outcome = Ok(());
         while jobs.blocking_recv_many(&mut gathered, BATCH_JOBS_MAX) > 0 {
-            if outcome.is_ok() {
-                outcome = self.write(&gathered);
-                if let Err(cause) = &outcome {
-                    // What the disk holds is unknown from here on: nothing is tried again.
-                    self.fatal
-                        .report(format!("write to the log failed: {cause}"));
-                }
+            self.do_jobs(&mut gathered);
+        }
+    }
+
+    /// The same where time is simulated: each sync takes a while.
+    #[cfg(feature = "sim")]
+    pub(crate) async fn run(mut self, mut jobs: mpsc::Receiver<Job>) {
+        let mut gathered = Vec::with_capacity(BATCH_JOBS_MAX);
+        while jobs.recv_many(&mut gathered, BATCH_JOBS_MAX).await > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            self.do_jobs(&mut gathered);
+        }
+    }
+
+    fn do_jobs(&mut self, gathered: &mut Vec<Job>) {
+        if self.outcome.is_ok() {
+            self.outcome = self.write(gathered);
+            if let Err(cause) = &self.outcome {
+                // What the disk holds is unknown from here on: nothing is tried again.
+                self.fatal
+                    .report(format!("write to the log failed: {cause}"));
             }
-            for job in gathered.drain(..) {
-                job.done.tell(&outcome);
-            }
+        }
+        for job in gathered.drain(..) {
+            job.done.tell(&self.outcome);
         }
     }
 
@@ -84,9 +102,13 @@ impl Writer {
         batch.put_cf(facts, keys::BATCH_KEY, value);
         let mut options = WriteOptions::default();
         options.set_sync(synced);
+        #[cfg(feature = "sim")]
+        crate::sim::loosen(&self.dir, jobs);
         self.db
             .write_opt(batch, &options)
-            .map_err(rocksdb::Error::into_string)?;
+            .map_err(crate::kv::Error::into_string)?;
+        #[cfg(feature = "sim")]
+        crate::sim::keep(&self.dir, jobs);
         self.last = mark;
         if synced {
             self.marker.raise(mark);

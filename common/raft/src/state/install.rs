@@ -11,9 +11,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::kv::{Direction, IteratorMode, WriteBatch};
 use eggs_machine::{Fault, Table};
 use eggs_proto::GroupId;
-use rocksdb::{Direction, IteratorMode, WriteBatch};
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Chunk, ChunkReader, ChunkWriter, Staged, for_each};

@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::kv::WriteBatch;
 use eggs_machine::{Entry, Fault, StateMachine, apply_entry};
 use eggs_proto::GroupId;
 use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
 use openraft::entry::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
-use rocksdb::WriteBatch;
 
 use super::db::Applied;
 use super::restore::{RestoreRecord, recorded};

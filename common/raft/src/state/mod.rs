@@ -17,6 +17,7 @@ pub(crate) use checkpoint::{Checkpoint, ChunkWriter};
 #[cfg(test)]
 pub(crate) use checkpoint::{Chunk, for_each};
 #[cfg(test)]
+#[cfg(not(feature = "sim"))]
 pub(crate) use db::Applied;
 pub(crate) use db::StateDb;
 pub(crate) use machine::{GroupMachine, Side};

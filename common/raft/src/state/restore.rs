@@ -12,12 +12,12 @@ use eggs_machine::{
 use eggs_proto::Time;
 use eggs_proto::image::for_each_row;
 use eggs_proto::meta::RestoreState;
-use rocksdb::WriteBatch;
 use serde::{Deserialize, Serialize};
 
 use super::GroupView;
 use super::machine::GroupMachine;
 use super::view::group_key;
+use crate::kv::WriteBatch;
 use crate::order::Order;
 
 /// Where the record is: in the table of what every group has.

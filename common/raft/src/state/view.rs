@@ -2,9 +2,9 @@
 
 use std::ops::ControlFlow;
 
+use crate::kv::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
 use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table, Visit};
 use eggs_proto::GroupId;
-use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
 
 use super::StateDb;
 use super::db::INSTALLING;
@@ -111,7 +111,7 @@ impl StoreRead for GroupView<'_> {
     }
 }
 
-pub(crate) fn store_fault(cause: rocksdb::Error) -> Fault {
+pub(crate) fn store_fault(cause: crate::kv::Error) -> Fault {
     Fault::Store(cause.into_string())
 }
 

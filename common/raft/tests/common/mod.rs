@@ -179,9 +179,14 @@ impl Cluster {
 
     /// Who votes, as the leader knows.
     pub async fn voters(&self, group: u16) -> Vec<u32> {
-        let leader = self.leader(group).await;
-        let members = self.group(leader, group).status().members;
-        members.voters.iter().map(|node| node.index()).collect()
+        // One that has just begun to lead does not know yet what is decided.
+        eventually("a leader that knows the members", async || {
+            let leader = self.leader(group).await;
+            let voters = self.group(leader, group).status().members.voters;
+            let indexes = voters.iter().map(|node| node.index()).collect();
+            (!voters.is_empty()).then_some(indexes)
+        })
+        .await
     }
 
     pub async fn crash(&mut self, index: u32) {

@@ -1,0 +1,41 @@
+//! The key-value store below logs and states: RocksDB, or in the tests of `tests/crash` one in memory that crashes when it
+//! is told to.
+
+#[cfg(not(feature = "sim"))]
+pub(crate) use rocksdb::{
+    ColumnFamily, DB, Direction, Error, FlushOptions, IteratorMode, ReadOptions,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions,
+};
+
+#[cfg(feature = "sim")]
+pub(crate) use crate::sim::store::{
+    ColumnFamily, DB, Direction, Error, FlushOptions, IteratorMode, ReadOptions,
+    SnapshotWithThreadMode, WriteBatch, WriteOptions,
+};
+
+/// A bug put in on purpose, to see that `tests/crash` sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bug {
+    /// Everything is acknowledged before it is on disk.
+    #[cfg_attr(not(feature = "sim"), expect(dead_code))] // RocksDB cannot be told to lie
+    AcknowledgedBeforeSync,
+    /// A vote is acknowledged before it is on disk.
+    VoteNotSynced,
+    /// The log is purged although the state is not on disk.
+    PurgedBeforeFlush,
+    /// A record whose running hash does not match is taken.
+    WrongHashAccepted,
+    /// A log that ends before its mark is taken.
+    LostTailAccepted,
+    /// The hash of a batch is not compared with the mark's.
+    OtherTailAccepted,
+}
+
+/// Whether a bug was put in; never in a server.
+#[cfg(not(feature = "sim"))]
+pub(crate) const fn planted(_bug: Bug) -> bool {
+    false
+}
+
+#[cfg(feature = "sim")]
+pub(crate) use crate::sim::planted;
