@@ -166,7 +166,9 @@ async fn copy(
         let sent = sent.await?;
         let bytes = match (sent.bytes, kept) {
             (Some(bytes), _) if PieceId::of(&bytes) == sent.id => {
-                if !had.contains(&sent.id) || store.read(sent.id).is_err() {
+                // The last piece of a group is empty, and not kept.
+                let is_new = !had.contains(&sent.id) || store.read(sent.id).is_err();
+                if is_new && !bytes.is_empty() {
                     store.write(sent.id, &bytes)?;
                     stored.pieces += 1;
                     stored.bytes += bytes.len() as u64;
