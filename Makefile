@@ -9,7 +9,7 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos bench bench-meta bench-data deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos bench bench-meta bench-data bench-failover deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make bench-meta  metadata in depth; META="--entries 10000000" for a larger name space'
 	@echo 'make bench-data  content in depth: throughput, CPU per GB, with services paused and lost'
+	@echo 'make bench-failover  figures: time without a leader after kill -9, planned hand-over, idle load, restart'
 	@echo 'make build  programs only, in $(BIN)'
 
 run: build
@@ -86,6 +87,11 @@ bench-meta: build
 # Content in depth, next to the limits of this machine.
 bench-data: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS) data $(DATA)
+
+# How long groups are without a leader: KILLS times the process that leads the most is killed.
+KILLS ?= 100
+bench-failover: build
+	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS) failover --kills $(KILLS)
 
 clean:
 	$(CARGO) clean

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use eggs_proto::NodeId;
 use openraft::async_runtime::WatchReceiver;
@@ -17,6 +18,9 @@ use crate::group::{Group, Replica};
 use crate::members::{ChangeError, MemberChange, Members, Progress, Situation, Step};
 use crate::types::{LogId, TypeConfig};
 
+/// A group that was woken within this time has not heard of its members yet.
+const JUST_WOKEN: Duration = Duration::from_secs(1);
+
 impl Group {
     /// Does one step of a change of the members, as the leader. What is so already is done at once, so that a step may
     /// be repeated. A step that does not end by `deadline` goes on.
@@ -28,6 +32,7 @@ impl Group {
         let Ok(turn) = Arc::clone(&self.replica.changing).try_lock_owned() else {
             return Err(ChangeError::Busy);
         };
+        self.wake(Instant::from_std(deadline)).await;
         let replica = Arc::clone(&self.replica);
         let task = tokio::spawn(async move { replica.change(change, turn).await });
         match tokio::time::timeout_at(Instant::from_std(deadline), task).await {
@@ -48,14 +53,18 @@ impl Replica {
         }
         let members = Members::of(&metrics.membership_config);
         let all = members.voters.iter().chain(&members.learners);
+        let rested = self.presence.has_just_rested(JUST_WOKEN);
         let progress = all.map(|node| {
             let matched = metrics.replication.as_ref();
             let matched = matched.and_then(|all| all.get(&node.get())?.as_ref());
             let heard = metrics.heartbeat.as_ref();
             let heard = heard.and_then(|all| all.get(&node.get())?.as_ref());
+            let heard = heard.map(|at| at.elapsed());
+            // Members of a group that rests are heard through the pulses of their processes.
+            let pulse = self.watch.heard(*node).filter(|_| rested);
             let progress = Progress {
                 matched: matched.map(LogId::index),
-                heard: heard.map(|at| at.elapsed()),
+                heard: heard.into_iter().chain(pulse).min(),
             };
             (*node, progress)
         });

@@ -47,14 +47,14 @@ pub struct Timing {
     pub election_ms_max: u64,
 }
 
-/// After a leader dies its followers wait for its lease, `election_ms_max`, and then for a random election time-out: a
-/// new one leads after at most 2.4 s.
+/// When a process dies, another leads its groups after the rest of its lease, at most `election_ms_max`, and an
+/// election. When a process falls silent, that is believed after twice `election_ms_max`.
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            heartbeat_ms: 250,
-            election_ms_min: 700,
-            election_ms_max: 1100,
+            heartbeat_ms: 100,
+            election_ms_min: 300,
+            election_ms_max: 500,
         }
     }
 }
@@ -64,6 +64,16 @@ impl Timing {
     /// followers grant, for clocks that run at different speeds.
     pub(crate) fn read_lease(self) -> Duration {
         Duration::from_millis(self.election_ms_max * 4 / 5)
+    }
+
+    /// Silence after which a process is taken for dead: long, because a busy machine stalls processes that live.
+    pub(crate) fn pulse_silence(self) -> Duration {
+        Duration::from_millis(self.election_ms_max * 2)
+    }
+
+    /// Silence of one group after which it is taken for leaderless, although its leader's process lives.
+    pub(crate) fn group_silence(self) -> Duration {
+        Duration::from_millis(self.election_ms_max * 5)
     }
 
     /// For how long a restarted replica neither votes nor campaigns: it has forgotten which leader it

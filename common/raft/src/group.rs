@@ -18,6 +18,7 @@ use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndexes;
+use crate::rest::{Presence, Sight, Touched, Watch};
 use crate::space::Board;
 use crate::state::{GroupView, StateDb};
 use crate::types::{Raft, TypeConfig};
@@ -49,6 +50,24 @@ pub(crate) struct Replica {
     pub(crate) changing: Arc<tokio::sync::Mutex<()>>,
     /// One more than the version of the members as of which this replica has left; 0 if it has not.
     pub(crate) left: AtomicU64,
+    pub(crate) presence: Arc<Presence>,
+    pub(crate) watch: Arc<Watch>,
+}
+
+impl Replica {
+    /// As the failure detector sees it.
+    pub(crate) fn sight(&self) -> Sight<'_> {
+        Sight {
+            group: self.group.0,
+            raft: &self.raft,
+            presence: &self.presence,
+        }
+    }
+
+    /// Whether this replica may ask for votes.
+    pub(crate) fn may_campaign(&self) -> bool {
+        self.presence.campaigns() && self.left.load(Ordering::Relaxed) == 0
+    }
 }
 
 /// Who leads, as far as this replica knows.
@@ -140,6 +159,7 @@ impl Group {
             return Err(ProposeError::Restoring);
         }
         let deadline = Instant::from_std(deadline);
+        self.wake(deadline).await;
         self.replica.proposer.propose(command, deadline).await
     }
 
@@ -176,6 +196,7 @@ impl Group {
         deadline: std::time::Instant,
     ) -> Result<(), ReadError> {
         let deadline = Instant::from_std(deadline);
+        self.replica.presence.touch(); // without a lease, a quorum is asked below
         loop {
             let checked = tokio::time::timeout_at(deadline, self.check_lead(deadline)).await;
             match checked.unwrap_or(Err(ReadError::Deadline))? {
@@ -183,6 +204,25 @@ impl Group {
                 Lead::NoQuorum => tokio::time::sleep(RETRY_DELAY).await,
             }
         }
+    }
+
+    /// Wakes a resting group: its leader needs a lease again before it can do anything.
+    pub(crate) async fn wake(&self, deadline: Instant) {
+        if self.replica.presence.touch() == Touched::Woken {
+            // Whatever comes of it, what is done next is told the same.
+            let _ = self.check_lead(deadline).await;
+        }
+    }
+
+    /// Whether this group rests, as far as this replica knows.
+    pub fn is_resting(&self) -> bool {
+        let metrics = self.replica.raft.server_metrics();
+        let metrics = metrics.borrow_watched();
+        if metrics.current_leader == Some(self.replica.node.get()) {
+            return self.replica.presence.rests();
+        }
+        let (rests_in, _) = self.replica.presence.following();
+        metrics.current_leader.is_some() && rests_in == Some(metrics.vote.leader_id.term)
     }
 
     async fn check_lead(&self, deadline: Instant) -> Result<Lead, ReadError> {
@@ -250,6 +290,7 @@ impl Group {
     /// Hands leadership over to `to`, if this replica leads. Returns at once; watch [`Group::changed`] for the outcome.
     pub async fn transfer_leader(&self, to: NodeId) {
         if to != self.replica.node {
+            self.replica.presence.touch();
             // An error means that the group has stopped: then nobody is led from here anyway.
             let _ = self.replica.raft.trigger().transfer_leader(to.get()).await;
         }

@@ -32,8 +32,8 @@ mod net;
 mod node;
 mod order;
 mod proposer;
-mod pulse;
 mod read_index;
+mod rest;
 mod rocks;
 mod rpc_transport;
 #[cfg(feature = "sim")]

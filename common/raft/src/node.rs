@@ -15,7 +15,8 @@ use tokio::time::Instant;
 use crate::backup::{Digests, Pins};
 use crate::fatal::Fatal;
 use crate::log::LogDb;
-use crate::net::Answerer;
+use crate::net::{Answerer, Networks};
+use crate::rest::Watch;
 use crate::space::Board;
 use crate::start::Builder;
 use crate::state::StateDb;
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) limits: Limits,
     pub(crate) fatal: Fatal,
     pub(crate) answerer: Answerer,
+    pub(crate) networks: Arc<Networks>,
+    pub(crate) watch: Arc<Watch>,
     pub(crate) log: Arc<LogDb>,
     pub(crate) state: Arc<StateDb>,
     pub(crate) stopping: AtomicBool,
@@ -48,6 +51,11 @@ pub(crate) struct Shared {
 impl Shared {
     pub(crate) fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn find(&self, group: GroupId) -> Option<&Group> {
+        let at = self.groups.binary_search_by_key(&group, Group::id).ok()?;
+        self.groups.get(at)
     }
 }
 
@@ -69,9 +77,7 @@ impl Node {
 
     /// The replica of a group, if this node has one.
     pub fn group(&self, group: GroupId) -> Option<Group> {
-        let groups = &self.shared.groups;
-        let at = groups.binary_search_by_key(&group, Group::id).ok()?;
-        groups.get(at).cloned()
+        self.shared.find(group).cloned()
     }
 
     /// All replicas, in order.

@@ -22,7 +22,7 @@ const COMMAND_OVERHEAD: usize = 64;
 /// Bytes of commands that wait, at most.
 const WAITING_BYTES_MAX: usize = 4 * BATCH_BYTES_MAX;
 /// How long to wait for a lapsed lease to come back before proposing again.
-const RETRY_DELAY: Duration = Duration::from_millis(10);
+const RETRY_DELAY: Duration = Duration::from_millis(5);
 
 type Answer = Result<Vec<u8>, ProposeError>;
 
@@ -150,6 +150,8 @@ impl Proposer {
                 ClientWriteError::ForwardToLeader(forward)
                     if forward.reason == ForwardReason::LeaseExpired =>
                 {
+                    // An error means that the group has stopped, which the next attempt says.
+                    let _ = self.raft.trigger().heartbeat().await;
                     tokio::time::sleep(RETRY_DELAY).await;
                     batch = keep_alive(batch);
                     if batch.is_empty() {

@@ -167,7 +167,11 @@ impl ReadIndexes {
                 | Answer::NoSuchGroup
                 | Answer::Stopped
                 | Answer::Malformed
-                | Answer::Space(_),
+                | Answer::Space(_)
+                | Answer::Rests
+                | Answer::Stays
+                | Answer::Follows
+                | Answer::Pulse(_),
             )
             | Err(_) => Err(ReadError::NotLeader {
                 leader: Some(leader),

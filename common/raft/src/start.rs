@@ -17,12 +17,13 @@ use crate::net::{Answerer, Network, Networks, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndexes;
+use crate::rest::{Presence, Watch};
 use crate::rocks::SharedMemory;
 use crate::space::Board;
 use crate::state::{GroupMachine, Side, StateDb};
 use crate::types::Raft;
 use crate::{
-    Group, GroupSpec, Limits, Node, NodeConfig, StartError, Timing, Transport, keeper, pulse, space,
+    Group, GroupSpec, Limits, Node, NodeConfig, StartError, Timing, Transport, keeper, rest, space,
 };
 
 /// What is there before the groups are.
@@ -36,6 +37,7 @@ pub(crate) struct Builder {
     transport: Arc<dyn Transport>,
     space: Arc<Board>,
     digests: Arc<Digests>,
+    watch: Arc<Watch>,
 }
 
 /// A group that was just built, and how it begins.
@@ -58,6 +60,7 @@ impl Builder {
         let (log, state) = opened
             .await
             .map_err(|cause| StartError::Config(cause.to_string()))??;
+        let watch = Watch::new(config.node, Arc::clone(&transport), config.timing);
         let networks = Networks::new(Arc::clone(&transport), config.timing);
         let space = Arc::new(Board::new(config.node));
         Ok(Self {
@@ -70,13 +73,14 @@ impl Builder {
             fatal,
             networks,
             digests: Arc::default(),
+            watch,
         })
     }
 
     pub(crate) async fn start(self, mut specs: Vec<GroupSpec>) -> Result<Arc<Node>, StartError> {
         specs.sort_by_key(|spec| spec.group);
         let silence_end = Instant::now() + self.config.timing.silence();
-        let mut answerer = Answerer::new(self.config.node, Arc::clone(&self.space));
+        let mut answerer = Answerer::new(Arc::clone(&self.watch), Arc::clone(&self.space));
         let mut begun = Vec::with_capacity(specs.len());
         for spec in specs {
             let one = self.begin(spec).await?;
@@ -86,9 +90,10 @@ impl Builder {
             } else {
                 Silence::Until(silence_end)
             };
-            let raft = one.group.replica.raft.clone();
+            let replica = &one.group.replica;
+            let seen = (replica.raft.clone(), Arc::clone(&replica.presence));
             let promised = (silence, self.config.timing);
-            answerer.add(one.group.id(), raft, promised, &self.state);
+            answerer.add(one.group.id(), seen, promised, &self.state);
             begun.push(one);
         }
         let shared = Arc::new(Shared {
@@ -99,6 +104,8 @@ impl Builder {
             limits: self.config.limits,
             fatal: self.fatal,
             answerer,
+            networks: self.networks,
+            watch: self.watch,
             log: self.log,
             state: self.state,
             stopping: AtomicBool::new(false),
@@ -109,10 +116,12 @@ impl Builder {
         let keeper = tokio::spawn(keeper::run(Arc::downgrade(&shared)));
         let watch = tokio::spawn(space::run(Arc::downgrade(&shared), self.transport));
         let period = Duration::from_millis(self.config.timing.heartbeat_ms);
-        let pulse = tokio::spawn(pulse::run(Arc::downgrade(&shared), period));
+        let beats = tokio::spawn(rest::run_beats(Arc::downgrade(&shared), period));
+        let pulses = tokio::spawn(rest::run_pulses(Arc::downgrade(&shared)));
+        let watcher = tokio::spawn(rest::run_watcher(Arc::downgrade(&shared)));
         Ok(Arc::new(Node {
             shared,
-            tasks: [elections, keeper, pulse, watch]
+            tasks: [elections, keeper, beats, pulses, watcher, watch]
                 .map(|t| t.abort_handle())
                 .into(),
         }))
@@ -182,6 +191,8 @@ impl Builder {
             space: Arc::clone(&self.space),
             changing: Arc::default(),
             left: AtomicU64::new(0),
+            presence: Arc::new(Presence::new()),
+            watch: Arc::clone(&self.watch),
         });
         Ok(Begun {
             group: Group { replica },
@@ -212,7 +223,7 @@ fn open_stores(
 fn raft_config(timing: &Timing, limits: &Limits) -> Result<openraft::Config, StartError> {
     let config = openraft::Config {
         cluster_name: "eggsfs".into(),
-        // Heartbeats are the pulse's business; this only says how often the election timer is looked at (13/64 of
+        // Heartbeats are the business of `rest::beats`; this only says how often the election timer is looked at (13/64 of
         // it), and how long a heartbeat may take.
         heartbeat_interval: timing.election_ms_min.saturating_sub(1),
         enable_heartbeat: false,
@@ -273,6 +284,7 @@ async fn elections(begun: Vec<Begun>, silence_end: Instant, timing: Timing) {
         tokio::time::sleep_until(at).await;
         let raft = &one.group.replica.raft;
         raft.runtime_config().elect(true);
+        one.group.replica.presence.let_campaign();
         if campaign {
             // An error means that the group has stopped already.
             let _ = raft.trigger().elect(!one.pristine).await;

@@ -13,8 +13,8 @@ use eggs_rpc::{Credentials, PeerRole};
 
 use crate::{Beginning, Running, ServerConfig};
 
-/// Default of `--heartbeat-ms`. Election time-outs are 3 to 6 times this.
-const HEARTBEAT_MS: u64 = 250;
+/// Default of `--heartbeat-ms`. Election time-outs are 3 to 5 times this.
+const HEARTBEAT_MS: u64 = 100;
 
 /// Arguments of both programs.
 #[derive(Clone, Debug, Parser)]
@@ -85,7 +85,7 @@ impl Args {
             timing: Timing {
                 heartbeat_ms: self.heartbeat_ms,
                 election_ms_min: self.heartbeat_ms * 3,
-                election_ms_max: self.heartbeat_ms * 6,
+                election_ms_max: self.heartbeat_ms * 5,
             },
         })
     }

@@ -6,10 +6,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eggs_proto::{GroupId, NodeId};
+use openraft::Instant as _;
+use openraft::async_runtime::WatchReceiver;
+use openraft::raft::AppendEntriesResponse;
 use tokio::time::Instant;
 
 use super::checkpoint::Receiver;
-use super::wire::{self, Answer, Question};
+use super::wire::{self, Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question};
+use crate::rest::{Presence, Sight, Stance, Touched, Watch, agree};
 use crate::space::Board;
 use crate::state::StateDb;
 use crate::types::Raft;
@@ -39,7 +43,10 @@ impl Silence {
 }
 
 struct Replica {
+    group: GroupId,
     raft: Raft,
+    presence: Arc<Presence>,
+    watch: Arc<Watch>,
     silence: Silence,
     receiver: Receiver,
     timing: Timing,
@@ -47,15 +54,15 @@ struct Replica {
 
 /// The replicas of this node, as peers reach them.
 pub(crate) struct Answerer {
-    node: NodeId,
+    watch: Arc<Watch>,
     replicas: BTreeMap<GroupId, Replica>,
     space: Arc<Board>,
 }
 
 impl Answerer {
-    pub(crate) fn new(node: NodeId, space: Arc<Board>) -> Self {
+    pub(crate) const fn new(watch: Arc<Watch>, space: Arc<Board>) -> Self {
         Self {
-            node,
+            watch,
             replicas: BTreeMap::new(),
             space,
         }
@@ -64,12 +71,15 @@ impl Answerer {
     pub(crate) fn add(
         &mut self,
         group: GroupId,
-        raft: Raft,
+        (raft, presence): (Raft, Arc<Presence>),
         (silence, timing): (Silence, Timing),
         state: &StateDb,
     ) {
         let replica = Replica {
+            group,
             raft,
+            presence,
+            watch: Arc::clone(&self.watch),
             silence,
             receiver: Receiver::new(group, state),
             timing,
@@ -79,7 +89,7 @@ impl Answerer {
 
     /// Answers a frame.
     pub(crate) async fn answer(&self, body: &[u8], payload: &[u8]) -> Bytes {
-        let questions = match wire::decode_questions(self.node, body) {
+        let questions = match wire::decode_questions(self.watch.node, body) {
             Ok(questions) => questions,
             Err(cause) => return wire::refusal(cause),
         };
@@ -90,6 +100,12 @@ impl Answerer {
     }
 
     async fn answer_one(&self, group: GroupId, question: &[u8], payload: &[u8]) -> Answer {
+        if group == PULSE_GROUP {
+            return match Question::decode(question) {
+                Some(Question::Pulse(question)) => self.pulse(&question),
+                Some(_) | None => Answer::Malformed,
+            };
+        }
         let decoded = Question::decode(question);
         if matches!(decoded, Some(Question::Space)) {
             return Answer::Space(self.space.own().level);
@@ -107,15 +123,39 @@ impl Answerer {
             .await
             .unwrap_or(Answer::Late)
     }
+
+    /// Says that this process lives, and what the asker is wrong about.
+    fn pulse(&self, question: &PulseQuestion) -> Answer {
+        let is_right = |group: u16, term: u64| {
+            let replica = self.replicas.get(&GroupId(group));
+            replica.is_some_and(|replica| replica.may_rest_below(term))
+        };
+        let disputed = question.rests.iter();
+        let disputed = disputed.filter(|(group, term)| !is_right(*group, *term));
+        Answer::Pulse(PulseAnswer {
+            incarnation: self.watch.incarnation,
+            disputed: disputed.map(|(group, _)| *group).collect(),
+        })
+    }
 }
 
 impl Replica {
     async fn answer(&self, question: Question) -> Answer {
         match question {
             Question::Append(request) => {
+                let term = request.vote.leader_id.term;
+                if !request.entries.is_empty() {
+                    self.presence.rouse();
+                }
                 let done = self.raft.append_entries(request).await;
+                if let Ok(response) = &done
+                    && !matches!(response, AppendEntriesResponse::HigherVote(_))
+                {
+                    self.presence.heard(term);
+                }
                 done.map_or(Answer::Stopped, Answer::Append)
             }
+            Question::Rest(question) => agree(&self.watch, &self.raft, &self.presence, &question),
             Question::Vote(_) | Question::PreVote(_) | Question::Transfer(_)
                 if self.silence.holds() =>
             {
@@ -125,6 +165,7 @@ impl Replica {
                 let done = self.raft.vote(request).await;
                 done.map_or(Answer::Stopped, Answer::Vote)
             }
+            Question::PreVote(_) if self.is_content().await => Answer::Follows,
             Question::PreVote(request) => {
                 let done = self.raft.pre_vote(request).await;
                 done.map_or(Answer::Stopped, Answer::Vote)
@@ -134,11 +175,13 @@ impl Replica {
                 done.map_or(Answer::Stopped, Answer::Transfer)
             }
             Question::Checkpoint(_) | Question::Space => Answer::Malformed, // answered before
+            Question::Pulse(_) => Answer::Malformed,                        // names no replica
             Question::ReadIndex => self.read_index().await,
         }
     }
 
     async fn read_index(&self) -> Answer {
+        self.presence.touch(); // without a lease, a quorum is asked below
         match read_index::of_leader(&self.raft, self.timing, READ_INDEX_PATIENCE).await {
             Ok(index) => Answer::ReadIndex(index),
             Err(ReadError::NotLeader { leader }) => Answer::NotLeading {
@@ -147,5 +190,55 @@ impl Replica {
             Err(ReadError::Deadline | ReadError::Overloaded) => Answer::Late,
             Err(ReadError::Stopped | ReadError::Restoring) => Answer::Stopped,
         }
+    }
+
+    /// Whether somebody who follows this replica in this term may rely on it without hearing of it: it leads, and its
+    /// group either rests or works.
+    fn may_rest_below(&self, term: u64) -> bool {
+        let (leader, leads_in) = {
+            let metrics = self.raft.server_metrics();
+            let metrics = metrics.borrow_watched();
+            (metrics.current_leader, metrics.vote.leader_id.term)
+        };
+        let works = self.raft.metrics().borrow_watched().running_state.is_ok();
+        if leader != Some(self.watch.node.get()) || leads_in != term || !works {
+            return false;
+        }
+        let silence = self.watch.timing.group_silence();
+        if self.presence.rests() || self.presence.idle() < silence {
+            return true;
+        }
+        let metrics = self.raft.data_metrics();
+        let acked = metrics.borrow_watched().last_quorum_acked;
+        acked.is_some_and(|at| at.elapsed() < silence)
+    }
+
+    /// Whether this replica wants no other leader. One that leads a resting group makes itself heard instead.
+    async fn is_content(&self) -> bool {
+        let leads = {
+            let metrics = self.raft.server_metrics();
+            let leader = metrics.borrow_watched().current_leader;
+            leader == Some(self.watch.node.get())
+        };
+        if leads {
+            if self.presence.touch() == Touched::Woken {
+                // An error means that the group has stopped.
+                let _ = self.raft.trigger().heartbeat().await;
+            }
+            // Until it can have its lease back; without a quorum it does not stand in the way for longer.
+            let lately = self.watch.timing.pulse_silence();
+            return self.presence.has_just_rested(lately);
+        }
+        let sight = Sight {
+            group: self.group.0,
+            raft: &self.raft,
+            presence: &self.presence,
+        };
+        let content = self.watch.stance(sight) == Stance::Content;
+        if content {
+            // Whoever asks may know better.
+            self.watch.doubt.notify_one();
+        }
+        content
     }
 }

@@ -15,7 +15,9 @@ use openraft::raft::{
     VoteRequest, VoteResponse,
 };
 
-use super::wire::{self, Answer, CheckpointEnd, CheckpointPart, Question};
+use super::wire::{
+    self, Answer, CheckpointEnd, CheckpointPart, PulseAnswer, PulseQuestion, Question, RestQuestion,
+};
 use crate::codec;
 use crate::state::{Chunk, for_each};
 use crate::types::{LogEntry, LogId, Membership, Proposal, SnapshotMeta, StoredMembership, Vote};
@@ -110,6 +112,13 @@ fn questions() -> Vec<Question> {
         finish,
     };
     let end = CheckpointEnd { vote: vote(), meta };
+    let rest = RestQuestion {
+        vote: vote(),
+        last_log: log_id(6),
+    };
+    let pulse = PulseQuestion {
+        rests: vec![(3, 300), (4, 5)],
+    };
     vec![
         Question::Append(append),
         Question::Vote(VoteRequest::new(vote(), Some(log_id(4)))),
@@ -118,6 +127,8 @@ fn questions() -> Vec<Question> {
         Question::Checkpoint(part(None)),
         Question::Checkpoint(part(Some(end))),
         Question::ReadIndex,
+        Question::Rest(rest),
+        Question::Pulse(pulse),
     ]
 }
 
@@ -138,6 +149,13 @@ fn answers() -> Vec<Answer> {
         Answer::Late,
         Answer::ReadIndex(300),
         Answer::NotLeading { leader: Some(7) },
+        Answer::Rests,
+        Answer::Stays,
+        Answer::Follows,
+        Answer::Pulse(PulseAnswer {
+            incarnation: 300,
+            disputed: vec![3],
+        }),
     ]
 }
 

@@ -13,9 +13,11 @@ mod network;
 mod space;
 #[cfg(test)]
 mod tests;
-mod wire;
+pub(crate) mod wire;
 
 pub(crate) use answer::{Answerer, Silence};
 pub(crate) use network::{Network, Networks};
 pub(crate) use space::ask_space;
-pub(crate) use wire::{Answer, Question, is_misdirected};
+pub(crate) use wire::{
+    Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question, RestQuestion, is_misdirected,
+};

@@ -48,7 +48,7 @@ impl Networks {
         })
     }
 
-    fn link(&self, peer: NodeId) -> Link {
+    pub(crate) fn link(&self, peer: NodeId) -> Link {
         self.link_in(&self.links, peer)
     }
 
@@ -124,10 +124,14 @@ impl PeerClient {
             Answer::Stopped => "has stopped",
             Answer::Malformed => "does not understand us",
             Answer::Late => "was too slow",
+            Answer::Follows => "follows a leader who lives",
             Answer::Append(_)
             | Answer::Space(_)
             | Answer::Vote(_)
             | Answer::Transfer(_)
+            | Answer::Rests
+            | Answer::Stays
+            | Answer::Pulse(_)
             | Answer::CheckpointNext
             | Answer::CheckpointRestart
             | Answer::CheckpointDone(_)

@@ -15,10 +15,10 @@ use openraft::raft::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::types::{SnapshotMeta, TypeConfig, Vote};
+use crate::types::{LogId, SnapshotMeta, TypeConfig, Vote};
 
 /// Changes with every change of what questions and answers look like, those of openraft included.
-const WIRE_VERSION: u8 = 2;
+const WIRE_VERSION: u8 = 3;
 /// Most questions in one frame.
 pub(crate) const FRAME_QUESTIONS_MAX: usize = 1024;
 
@@ -34,6 +34,37 @@ pub(crate) enum Question {
     Space,
     /// How far the log is committed, asked by a follower for a read. Older peers answer `Malformed`.
     ReadIndex,
+    Rest(RestQuestion),
+    /// Of a process, not of a replica: it names [`PULSE_GROUP`].
+    Pulse(PulseQuestion),
+}
+
+/// The group that a question to the process as a whole names.
+pub(crate) const PULSE_GROUP: GroupId = GroupId(u16::MAX);
+
+/// May the group rest, for all that its leader knows?
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct RestQuestion {
+    /// The leader's.
+    pub(crate) vote: Vote,
+    /// Its last entry, which is applied.
+    pub(crate) last_log: LogId,
+}
+
+/// Does the process live?
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PulseQuestion {
+    /// Groups that rest at the sender under the receiver, and in which term; at times.
+    pub(crate) rests: Vec<(u16, u64)>,
+}
+
+/// It does.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PulseAnswer {
+    /// Names this life of the process.
+    pub(crate) incarnation: u64,
+    /// Groups of the question that do not rest under this process.
+    pub(crate) disputed: Vec<u16>,
 }
 
 /// One step of sending a checkpoint; the chunk itself is the payload.
@@ -80,6 +111,13 @@ pub(crate) enum Answer {
     NotLeading {
         leader: Option<u64>,
     },
+    /// The replica rests from now on.
+    Rests,
+    /// It does not: it knows something else than its leader.
+    Stays,
+    /// It follows a leader whose process lives, and votes for nobody else.
+    Follows,
+    Pulse(PulseAnswer),
 }
 
 /// A frame that is not ours.

@@ -9,17 +9,26 @@ use eggs_harness::Cluster;
 /// Clock ticks per second of `/proc/PID/stat`; fixed by the Linux ABI on x86.
 const TICKS: f64 = 100.0;
 
-/// CPU seconds, user and system, by role (`shard`, `blocks`, …).
-pub fn seconds_by_role(cluster: &Cluster) -> Result<BTreeMap<String, f64>> {
+/// CPU seconds, user and system, by process (`shard0`, `blocks3`, …).
+pub fn seconds_by_name(cluster: &Cluster) -> Result<BTreeMap<String, f64>> {
     let mut out = BTreeMap::new();
     for name in cluster.process_names()? {
         let pid = cluster.pid(&name)?.as_raw_nonzero();
         let stat =
             fs::read_to_string(format!("/proc/{pid}/stat")).context("read a process's times")?;
+        out.insert(name, seconds(&stat));
+    }
+    Ok(out)
+}
+
+/// CPU seconds, user and system, by role (`shard`, `blocks`, …).
+pub fn seconds_by_role(cluster: &Cluster) -> Result<BTreeMap<String, f64>> {
+    let mut out = BTreeMap::new();
+    for (name, used) in seconds_by_name(cluster)? {
         let role = name
             .trim_end_matches(|c: char| c.is_ascii_digit())
             .to_string();
-        *out.entry(role).or_insert(0.0) += seconds(&stat);
+        *out.entry(role).or_insert(0.0) += used;
     }
     Ok(out)
 }

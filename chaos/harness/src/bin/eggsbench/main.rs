@@ -9,6 +9,7 @@ mod data;
 mod data_depth;
 mod data_limits;
 mod disk;
+mod failover;
 mod huge;
 mod limits;
 mod metadata;
@@ -57,6 +58,8 @@ enum What {
     Meta(MetaArgs),
     /// Content of files.
     Data(DataArgs),
+    /// How long groups are without a leader.
+    Failover(failover::Plan),
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -94,6 +97,7 @@ fn main() -> Result<()> {
         None => everything(&args, &runtime, &mut report)?,
         Some(What::Meta(meta)) => metadata_in_depth(&args, meta, &runtime, &mut report)?,
         Some(What::Data(data)) => data_in_depth(&args, data, &runtime, &mut report)?,
+        Some(What::Failover(plan)) => failover::run(*plan, &runtime, &mut report)?,
     }
     if args.json {
         report.print_json()
