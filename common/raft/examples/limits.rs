@@ -13,7 +13,7 @@ use eggs_machine::{
     ApplyContext, Command, CommandHeader, Fault, Outcome, StateMachine, Store, Table, TableSpec,
 };
 use eggs_proto::hello::Secret;
-use eggs_proto::{GroupId, MessageKind, NodeId, ProcessRole, Time};
+use eggs_proto::{GroupId, NodeId, ProcessRole, Time};
 use eggs_raft::{Group, GroupSpec, Node, NodeConfig, RpcTransport};
 use eggs_rpc::{
     Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits,

@@ -395,8 +395,11 @@ fn agree(world: &World, group: u16, stats: &mut Stats) -> Result<(), String> {
         let (node, _) = world.running(index).ok_or("a voter is down")?;
         let replica = node.group(GroupId(group)).expect("it has them all");
         let theirs = replica.status();
-        if theirs.applied != status.last_log || replica.read_local(list) != expected {
-            return Err(format!("node {index} is behind or differs"));
+        if theirs.applied != status.last_log {
+            return Err(format!("node {index} is behind: {theirs:?}, led by {status:?}"));
+        }
+        if replica.read_local(list) != expected {
+            return Err(format!("node {index} has applied as much and differs"));
         }
         stats.checkpoints += u64::from(theirs.purged.is_some());
     }
