@@ -102,14 +102,26 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     close(file)
 }
 
-/// Processes tell each other once a second how they are, and the registry at the same time.
+/// Processes tell each other once a second how they are, and the registry at the same time: leaders of different groups begin to
+/// refuse at different moments.
 fn until_refused(cluster: &Cluster, name: &str) -> Result<()> {
     let mut number = 0;
     until("directories are refused", BOUND, || {
         number += 1;
         fs::create_dir(cluster.mount().join(format!("{name}-{number}"))).is_err()
-    })?;
-    Ok(())
+    })
+    .map(drop)
+}
+
+/// The same for files of some directories, each of which another group may have.
+fn until_files_are_refused(dirs: &[&Path]) -> Result<()> {
+    let mut number = 0;
+    until("files are refused", BOUND, || {
+        number += 1;
+        let file = format!("until-refused-{number}");
+        dirs.iter().all(|dir| write(&dir.join(&file), b"x").is_err())
+    })
+    .map(drop)
 }
 
 /// How bad the finding about full disks is, if there is one.
@@ -235,6 +247,7 @@ fn full_shards(cluster: &Cluster, load: &Load) -> Result<()> {
         load.refused.load(Ordering::Relaxed) > 0
     })?;
     until_refused(cluster, "until-shards")?;
+    until_files_are_refused(&[&mount, &gone])?;
     refused_at_once("create", || write(&mount.join("new"), b"x"))?;
     refused_at_once("write", || write(&mount.join("large"), &content(1).make()))?;
     refused_at_once("mkdir", || fs::create_dir(mount.join("new-dir")))?;

@@ -89,7 +89,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "eggs-client",
         ],
     ),
-    ("eggs-harness", &["eggs-proto", "eggs-rpc", "eggs-client"]),
+    (
+        "eggs-harness",
+        &["eggs-proto", "eggs-rpc", "eggs-client", "eggs-erasure"],
+    ),
     (
         "eggs-fuzz",
         &[
