@@ -119,7 +119,8 @@ fn until_files_are_refused(dirs: &[&Path]) -> Result<()> {
     until("files are refused", BOUND, || {
         number += 1;
         let file = format!("until-refused-{number}");
-        dirs.iter().all(|dir| write(&dir.join(&file), b"x").is_err())
+        dirs.iter()
+            .all(|dir| write(&dir.join(&file), b"x").is_err())
     })
     .map(drop)
 }

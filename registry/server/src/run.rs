@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use eggs_obs::{Health, Metrics};
 use eggs_proto::GroupId;
 use eggs_proto::meta::GroupMembers;
-use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport};
+use eggs_raft::{GroupSpec, Lookup, Node, NodeConfig, RpcTransport};
 use eggs_registry_client::{
     Condition, Member, RegistryClient, announce, report_members, report_space,
 };
@@ -314,14 +314,16 @@ async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError
         machine: Arc::new(RegistryMachine),
         members,
     };
-    // Those who joined later are on the map, which this replica has itself.
-    let own: Arc<OnceLock<Group>> = Arc::default();
+    // Those who joined later are on the map, which this replica has itself. The replica has the transport, so the transport must
+    // not have the replica.
+    let own: Arc<OnceLock<Weak<Node>>> = Arc::default();
     let map = own.clone();
-    let lookup: Lookup = Box::new(move |node| address(map.get()?, node));
+    let lookup: Lookup = Box::new(move |peer| {
+        let group = map.get()?.upgrade()?.group(GroupId::REGISTRY)?;
+        address(&group, peer)
+    });
     let transport = RpcTransport::with_lookup(rpc.clone(), peers, lookup);
     let node = Node::start(node, vec![group], transport).await?;
-    if let Some(group) = node.group(GroupId::REGISTRY) {
-        let _ = own.set(group); // once
-    }
+    let _ = own.set(Arc::downgrade(&node)); // once
     Ok(node)
 }

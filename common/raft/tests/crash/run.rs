@@ -128,11 +128,13 @@ impl World {
     }
 
     /// The replica that leads a group as far as it knows.
+    /// Who leads in the latest term: one that was voted out while nobody could tell it goes on believing.
     fn leader(&self, group: u16) -> Option<Group> {
-        (0..NODES).find_map(|index| {
+        let led = (0..NODES).filter_map(|index| {
             let (node, _) = self.running(index)?;
             node.group(GroupId(group)).filter(Group::is_leader)
-        })
+        });
+        led.max_by_key(|leader| leader.status().term)
     }
 
     async fn try_start(&self, index: usize) -> Result<(), StartError> {
@@ -396,7 +398,9 @@ fn agree(world: &World, group: u16, stats: &mut Stats) -> Result<(), String> {
         let replica = node.group(GroupId(group)).expect("it has them all");
         let theirs = replica.status();
         if theirs.applied != status.last_log {
-            return Err(format!("node {index} is behind: {theirs:?}, led by {status:?}"));
+            return Err(format!(
+                "node {index} is behind: {theirs:?}, led by {status:?}"
+            ));
         }
         if replica.read_local(list) != expected {
             return Err(format!("node {index} has applied as much and differs"));
