@@ -1,6 +1,7 @@
 //! `make bench-data`: throughput and CPU through the library, healthy and with services paused or lost, next to the limits of the
 //! same run.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
@@ -278,12 +279,16 @@ fn stored_bytes(cluster: &Cluster) -> Result<u64> {
     Ok(sizes.sum())
 }
 
-fn pattern() -> Vec<u8> {
-    Content {
-        seed: 1,
-        bytes: 64 * PIECE,
-    }
-    .make()
+/// What files are made of; one for all, so that the size of this process is that of the library.
+fn pattern() -> &'static [u8] {
+    static PATTERN: OnceLock<Vec<u8>> = OnceLock::new();
+    PATTERN.get_or_init(|| {
+        Content {
+            seed: 1,
+            bytes: 64 * PIECE,
+        }
+        .make()
+    })
 }
 
 fn show(what: &str, gigabytes: f64, took: &Took, report: &mut Report) {
