@@ -152,12 +152,16 @@ fn fill(cluster: &Cluster, name: &str) -> Result<Ballast> {
     Ballast::leave(&cluster.data(name), left)
 }
 
-/// Makes as many files in directories of their own as make it likely to have met most shards.
+/// Makes as many files in directories of their own as make it likely to have met most shards; their leaders hear one after the other
+/// that there is space.
 fn works_everywhere(cluster: &Cluster, name: &str) -> Result<()> {
     for n in 0..20 {
         let dir = cluster.mount().join(format!("{name}-{n}"));
-        fs::create_dir(&dir).context("make a directory")?;
-        write(&dir.join("file"), b"x").context("make a file")?;
+        let file = dir.join("file");
+        until("a directory can be made", BOUND, || {
+            fs::create_dir(&dir).is_ok()
+        })?;
+        until("a file can be made", BOUND, || write(&file, b"x").is_ok())?;
     }
     Ok(())
 }
@@ -169,7 +173,6 @@ fn heals(cluster: &Cluster, name: &str) -> Result<()> {
         fs::create_dir(&probe).is_ok()
     })?;
     println!("{name}: healed {took:?} after health said so");
-    std::thread::sleep(Duration::from_secs(1)); // for all shards
     works_everywhere(cluster, name)
 }
 

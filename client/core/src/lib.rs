@@ -19,6 +19,7 @@ mod error;
 mod fsck;
 mod group_call;
 mod heal;
+mod lately;
 mod map_cache;
 mod namespace;
 mod path;

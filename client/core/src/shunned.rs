@@ -1,46 +1,28 @@
 //! Replicas that did not answer a read lately: others are asked for a few seconds.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use eggs_proto::NodeId;
-use tokio::time::Instant;
 
+use crate::lately::Lately;
 use crate::routing::Target;
 
 /// For how long a replica is not asked.
 const SHUN: Duration = Duration::from_secs(3);
-/// More than this many are not remembered.
-const SHUNNED_MAX: usize = 4096;
 
 #[derive(Debug, Default)]
-pub(crate) struct Shunned(Mutex<HashMap<NodeId, Instant>>);
+pub(crate) struct Shunned(Lately<NodeId, ()>);
 
 impl Shunned {
     pub(crate) fn add(&self, node: NodeId) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        if all.len() >= SHUNNED_MAX {
-            all.retain(|_, until| *until > now);
-        }
-        if all.len() < SHUNNED_MAX {
-            all.insert(node, now + SHUN);
-        }
+        self.0.note(node, (), SHUN);
     }
 
     /// Those to choose from; all if none is left.
-    pub(crate) fn without(&self, mut targets: Vec<Target>) -> Vec<Target> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = Instant::now();
-        let shunned = |target: &Target| {
-            let until = target.node.and_then(|node| all.get(&node));
-            until.is_some_and(|until| *until > now)
-        };
-        if targets.iter().any(|target| !shunned(target)) {
-            targets.retain(|target| !shunned(target));
-        }
-        targets
+    pub(crate) fn without(&self, targets: Vec<Target>) -> Vec<Target> {
+        let willing = |target: &&Target| target.node.and_then(|node| self.0.of(node)).is_none();
+        let willing: Vec<Target> = targets.iter().filter(willing).copied().collect();
+        if willing.is_empty() { targets } else { willing }
     }
 }
 

@@ -8,6 +8,9 @@ pub const SYMLINK_BYTES_MAX: usize = 4095;
 pub const PAGE_BYTES: usize = 4096;
 /// Largest block, in bytes.
 pub const BLOCK_BYTES_MAX: u64 = 100 << 20;
+/// Free space that a block service must have besides a block that is placed on it, in bytes: others are choosing it at the same
+/// time.
+pub const PLACEMENT_SLACK_BYTES: u64 = 64 << 20;
 /// Largest extent, in bytes: as many data blocks as a scheme may have.
 pub const EXTENT_BYTES_MAX: u64 = 1 << 30;
 /// Largest file, in bytes.

@@ -3,15 +3,15 @@
 //! Prints a JSON array of `{what, value, unit}` for `eggsbench`. `cargo run --release -p eggs-raft --example limits`
 #![allow(missing_docs)]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eggs_machine::{
-    ApplyContext, Command, CommandHeader, Fault, Outcome, StateMachine, Store, Table, TableSpec,
-};
+use eggs_machine::{Command, CommandHeader};
 use eggs_proto::hello::Secret;
 use eggs_proto::{GroupId, NodeId, ProcessRole, Time};
 use eggs_raft::{Group, GroupSpec, Node, NodeConfig, RpcTransport};
@@ -22,26 +22,10 @@ use rocksdb::{DB, Options, WriteBatch, WriteOptions};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
-const TABLE: Table = Table(16);
 const BOUND: Duration = Duration::from_secs(3);
 const NODES: u32 = 3;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// Keeps the last value.
-struct Register;
-
-impl StateMachine for Register {
-    fn apply(
-        &self,
-        store: &mut dyn Store,
-        _: ApplyContext,
-        command: &[u8],
-    ) -> std::result::Result<Outcome, Fault> {
-        store.put(TABLE, &command[..command.len().min(8)], command);
-        Ok(Outcome::Accepted(Vec::new()))
-    }
-}
 
 /// Consensus and nothing else.
 #[derive(Default)]
@@ -122,15 +106,11 @@ async fn bare_group(dir: &Path, rows: &mut Vec<Row>) -> Result<()> {
     for (index, shell) in shells.iter().enumerate() {
         let credentials = Credentials::server(secret());
         let client = Client::new(credentials, "limits", ClientLimits::default());
-        let tables = vec![TableSpec {
-            table: TABLE,
-            name: "register",
-        }];
         let id = node_id(index as u32);
-        let config = NodeConfig::new(id, dir.join(index.to_string()), tables);
+        let config = NodeConfig::new(id, dir.join(index.to_string()), support::tables());
         let spec = GroupSpec {
             group: GroupId(0),
-            machine: Arc::new(Register),
+            machine: Arc::new(support::Register),
             members: members.clone(),
         };
         let transport = RpcTransport::new(client, peers.clone());

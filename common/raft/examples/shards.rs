@@ -3,6 +3,8 @@
 //! `cargo run --release -p eggs-raft --example shards -- [groups] [heartbeat min max]`
 #![allow(missing_docs)]
 
+mod support;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,9 +13,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use eggs_machine::{
-    ApplyContext, Command, CommandHeader, Fault, Outcome, StateMachine, Store, Table, TableSpec,
-};
+use eggs_machine::{Command, CommandHeader};
 use eggs_proto::hello::Secret;
 use eggs_proto::{GroupId, MessageKind, NodeId, ProcessRole, Time};
 use eggs_raft::{GroupSpec, Node, NodeConfig, RpcTransport, Timing};
@@ -23,24 +23,8 @@ use eggs_rpc::{
 use tokio_util::sync::CancellationToken;
 
 const NODES: u32 = 3;
-const TABLE: Table = Table(16);
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// Keeps the last value.
-struct Register;
-
-impl StateMachine for Register {
-    fn apply(
-        &self,
-        store: &mut dyn Store,
-        _: ApplyContext,
-        command: &[u8],
-    ) -> std::result::Result<Outcome, Fault> {
-        store.put(TABLE, &command[..command.len().min(8)], command);
-        Ok(Outcome::Accepted(Vec::new()))
-    }
-}
 
 #[derive(Clone)]
 struct Arguments {
@@ -125,17 +109,13 @@ async fn serve(arguments: Arguments, index: u32) -> Result<()> {
         .map(|peer| (node_id(peer), address(&arguments, peer)))
         .collect();
     let members: BTreeSet<_> = peers.keys().copied().collect();
-    let tables = vec![TableSpec {
-        table: TABLE,
-        name: "register",
-    }];
     let dir = arguments.dir.join(index.to_string());
-    let mut config = NodeConfig::new(node_id(index), dir, tables);
+    let mut config = NodeConfig::new(node_id(index), dir, support::tables());
     config.timing = arguments.timing;
     let specs = (0..arguments.groups)
         .map(|group| GroupSpec {
             group: GroupId(group),
-            machine: Arc::new(Register),
+            machine: Arc::new(support::Register),
             members: members.clone(),
         })
         .collect();

@@ -8,16 +8,14 @@ use std::time::Duration;
 use eggs_machine::{Command, StateMachine, StoreRead};
 use eggs_proto::registry::SpaceLevel;
 use eggs_proto::{GroupId, NodeId};
-use openraft::LinearizerOption;
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{LinearizableReadError, RaftError};
 use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
-use crate::read_index::ReadIndexes;
+use crate::read_index::{ReadIndexes, linearizer};
 use crate::rest::{Presence, Sight, Touched, Watch};
 use crate::space::Board;
 use crate::state::{GroupView, StateDb};
@@ -228,18 +226,9 @@ impl Group {
     async fn check_lead(&self, deadline: Instant) -> Result<Lead, ReadError> {
         let raft = &self.replica.raft;
         let patience = deadline.saturating_duration_since(Instant::now());
-        let option = LinearizerOption::new(Some(self.replica.timing.read_lease()), true)
-            .with_wait_timeout(patience.min(self.replica.timing.silence()));
-        let linearizer = match raft.get_read_linearizer(option).await {
-            Ok(linearizer) => linearizer,
-            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-                return Ok(Lead::NoQuorum);
-            }
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                let leader = forward.leader_id.and_then(NodeId::from_u64);
-                return Err(ReadError::NotLeader { leader });
-            }
-            Err(RaftError::Fatal(_)) => return Err(ReadError::Stopped),
+        let asked = patience.min(self.replica.timing.silence());
+        let Some(linearizer) = linearizer(raft, self.replica.timing, asked).await? else {
+            return Ok(Lead::NoQuorum);
         };
         match linearizer.try_await_ready(raft, Some(patience)).await {
             Ok(Ok(_)) => Ok(Lead::Certain),

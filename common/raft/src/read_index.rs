@@ -19,12 +19,13 @@ use openraft::LinearizerOption;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{LinearizableReadError, RaftError};
 use openraft::metrics::WaitError;
+use openraft::raft::linearizable_read::Linearizer;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::net::{Answer, Networks, Question};
 use crate::state::GroupView;
-use crate::types::Raft;
+use crate::types::{Raft, TypeConfig};
 use crate::{Group, ReadError, Timing};
 
 /// Reads of one group that wait for an index; more are refused as overload.
@@ -36,24 +37,34 @@ pub struct ReadPoint {
     index: u64,
 }
 
-/// How far the log is committed, if this replica leads for certain.
-pub(crate) async fn of_leader(
+/// What this replica must have applied before a read, if it leads for certain: by its lease, or because a quorum says so. `None` if
+/// none did in time; the lease may come back.
+pub(crate) async fn linearizer(
     raft: &Raft,
     timing: Timing,
     patience: Duration,
-) -> Result<u64, ReadError> {
+) -> Result<Option<Linearizer<TypeConfig>>, ReadError> {
     let option = LinearizerOption::new(Some(timing.read_lease()), true).with_wait_timeout(patience);
     match raft.get_read_linearizer(option).await {
-        Ok(linearizer) => Ok(linearizer.read_log_id().index()),
-        Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-            Err(ReadError::Deadline)
-        }
+        Ok(linearizer) => Ok(Some(linearizer)),
+        Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Ok(None),
         Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
             let leader = forward.leader_id.and_then(NodeId::from_u64);
             Err(ReadError::NotLeader { leader })
         }
         Err(RaftError::Fatal(_)) => Err(ReadError::Stopped),
     }
+}
+
+/// How far the log is committed, if this replica leads for certain.
+pub(crate) async fn of_leader(
+    raft: &Raft,
+    timing: Timing,
+    patience: Duration,
+) -> Result<u64, ReadError> {
+    let certain = linearizer(raft, timing, patience).await?;
+    let certain = certain.ok_or(ReadError::Deadline)?;
+    Ok(certain.read_log_id().index())
 }
 
 type Index = Result<u64, ReadError>;
@@ -191,6 +202,7 @@ impl Group {
         let left = || deadline.saturating_duration_since(Instant::now());
         let (raft, timing) = (&self.replica.raft, self.replica.timing);
         let index = if self.is_leader() {
+            self.replica.presence.touch(); // without a lease, a quorum is asked below
             of_leader(raft, timing, left().min(timing.silence())).await?
         } else {
             self.replica.indexes.next(deadline).await?

@@ -13,13 +13,11 @@ use std::collections::BTreeSet;
 
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::{
-    BlockServiceId, BlockServiceInfo, ClusterMap, FailureDomainId, Refusal, Scheme, StorageClass,
+    BlockServiceId, BlockServiceInfo, ClusterMap, FailureDomainId, PLACEMENT_SLACK_BYTES, Refusal,
+    Scheme, StorageClass,
 };
 
 use crate::random::Random;
-
-/// Free space that a service must have besides the block, in bytes: others are choosing it at the same time.
-const SLACK_BYTES: u64 = 64 << 20;
 
 /// What is to be placed where.
 pub(crate) struct Demand<'a> {
@@ -103,7 +101,7 @@ impl Domain<'_> {
 }
 
 fn domains<'a>(map: &'a ClusterMap, demand: &Demand<'_>, class: StorageClass) -> Vec<Domain<'a>> {
-    let space = demand.block_bytes.saturating_add(SLACK_BYTES);
+    let space = demand.block_bytes.saturating_add(PLACEMENT_SLACK_BYTES);
     let mut fitting: Vec<&BlockServiceInfo> = map
         .services
         .iter()
@@ -230,7 +228,7 @@ mod tests {
         set_state(&mut map, 12, ServiceState::NoWrite);
         for info in &mut map.services {
             if info.domain.0 < 2 {
-                info.available_bytes = SLACK_BYTES;
+                info.available_bytes = PLACEMENT_SLACK_BYTES;
             }
         }
         let empty = BTreeSet::new();

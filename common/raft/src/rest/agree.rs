@@ -35,7 +35,7 @@ pub(super) fn has_moved(group: &Group) -> bool {
 }
 
 /// Asks the members to rest if there is nothing to do.
-pub(super) fn consider(node: &Arc<Shared>, group: &Group) {
+pub(super) fn consider(node: &Shared, group: &Group) {
     let presence = &group.replica.presence;
     if presence.idle() < IDLE || node.is_stopping() {
         return;
@@ -44,13 +44,14 @@ pub(super) fn consider(node: &Arc<Shared>, group: &Group) {
         return;
     };
     if presence.begin_asking() {
-        let (node, group) = (Arc::clone(node), group.clone());
+        // Not the node: it must be able to end meanwhile.
+        let presence = Arc::clone(presence);
+        let asking = everybody_agrees(node, group, request);
         tokio::spawn(async move {
-            let after = request.last_log.index();
-            if everybody_agrees(&node, &group, request).await {
-                group.replica.presence.rest(after, IDLE);
+            if asking.await {
+                presence.rest(request.last_log.index(), IDLE);
             }
-            group.replica.presence.done_asking();
+            presence.done_asking();
         });
     }
 }
@@ -86,7 +87,11 @@ fn is_suspect(watch: &Watch, peer: NodeId) -> bool {
 }
 
 /// Asks every member that lives. The dead do not campaign; when one comes back, its leader wakes.
-async fn everybody_agrees(node: &Shared, group: &Group, request: RestQuestion) -> bool {
+fn everybody_agrees(
+    node: &Shared,
+    group: &Group,
+    request: RestQuestion,
+) -> impl Future<Output = bool> + use<> {
     let peers: Vec<NodeId> = {
         let metrics = group.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
@@ -96,13 +101,17 @@ async fn everybody_agrees(node: &Shared, group: &Group, request: RestQuestion) -
             .collect()
     };
     let question = Question::Rest(request).encode();
+    let group = group.id();
     let asking = peers.into_iter().map(|peer| {
         let link = node.networks.link(peer);
         let question = question.clone();
-        async move { link.ask(group.id(), question, PATIENCE).await }
+        async move { link.ask(group, question, PATIENCE).await }
     });
-    let answers = futures::future::join_all(asking).await;
-    answers.iter().all(|a| matches!(a, Ok(Answer::Rests)))
+    let answers = futures::future::join_all(asking);
+    async move {
+        let answers = answers.await;
+        answers.iter().all(|a| matches!(a, Ok(Answer::Rests)))
+    }
 }
 
 /// Whether this follower agrees to rest; if so, it does.

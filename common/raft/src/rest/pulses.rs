@@ -7,7 +7,7 @@ use bytes::Bytes;
 use eggs_proto::{GroupId, NodeId};
 use openraft::async_runtime::WatchReceiver;
 
-use super::watch::PULSE_PERIOD;
+use super::watch::{PULSE_PERIOD, Watch};
 use crate::TransportError;
 use crate::group::Group;
 use crate::net::{Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question, wire};
@@ -39,7 +39,8 @@ pub(crate) async fn run(node: Weak<Shared>) {
             } else {
                 Vec::new()
             };
-            tokio::spawn(exchange(Arc::clone(&node), peer, claims));
+            let to_whom = (Arc::clone(&node.watch), Arc::downgrade(&node));
+            tokio::spawn(exchange(to_whom, peer, claims));
         }
         round += 1;
         let watch = Arc::clone(&node.watch);
@@ -74,8 +75,12 @@ fn claims(node: &Shared, peer: NodeId) -> Vec<(u16, u64)> {
     node.groups.iter().filter_map(resting).collect()
 }
 
-async fn exchange(node: Arc<Shared>, peer: NodeId, claims: Vec<(u16, u64)>) {
-    let watch = &node.watch;
+/// One pulse and its answer. The node must be able to end meanwhile: a silent peer takes its time.
+async fn exchange(
+    (watch, node): (Arc<Watch>, Weak<Shared>),
+    peer: NodeId,
+    claims: Vec<(u16, u64)>,
+) {
     let asked = watch.detector().now();
     let rests = claims.clone();
     let question = Question::Pulse(PulseQuestion { rests }).encode();
@@ -89,7 +94,9 @@ async fn exchange(node: Arc<Shared>, peer: NodeId, claims: Vec<(u16, u64)>) {
     match sent {
         Ok((body, _)) => {
             let answer = wire::decode_answers(&body).ok().and_then(|mut a| a.pop());
-            if let Some(Answer::Pulse(answer)) = answer {
+            if let Some(Answer::Pulse(answer)) = answer
+                && let Some(node) = node.upgrade()
+            {
                 take(&node, peer, asked, &claims, &answer);
             }
         }

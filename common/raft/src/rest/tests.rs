@@ -134,8 +134,16 @@ async fn whoever_rests_deposes_nobody() {
     let nodes = start(&network, dir.path()).await;
     let groups = replicas(&nodes, 0);
     let leader = all_rest(&groups).await;
-    // The lease has lapsed: consensus alone would grant this.
-    tokio::time::sleep(Duration::from_millis(700)).await;
+    // When the lease has lapsed, consensus alone would grant this.
+    let (lease, one) = (
+        Duration::from_millis(groups[leader].replica.timing.election_ms_max),
+        (leader + 2) % 3,
+    );
+    eventually("lapsed lease", || {
+        let (_, heard) = groups[one].replica.presence.following();
+        heard.filter(|(_, ago)| *ago > lease)
+    })
+    .await;
     let term = groups[leader].status().term + 1;
     let (candidate, voter) = ((leader + 1) % 3, (leader + 2) % 3);
     let vote = Vote::new(term, nodes[candidate].id().get());

@@ -177,17 +177,7 @@ impl DataPlan<'_> {
         let files = files.concat();
         let count = files.len().max(1) as f64;
         let what = "files of 10 KiB, 64 clients";
-        report.add(&format!("{what}: written"), count / took.seconds, "1/s");
-        report.add(
-            &format!("{what}: written, client CPU"),
-            took.client * 1e6 / count,
-            "us/op",
-        );
-        report.add(
-            &format!("{what}: written, server CPU"),
-            took.servers * 1e6 / count,
-            "us/op",
-        );
+        show_files(&format!("{what}: written"), count, &took, report);
         let one = |part: Vec<InodeId>| async move {
             for file in part {
                 let reader = self.client.open(file).await.context("open")?;
@@ -201,17 +191,7 @@ impl DataPlan<'_> {
             .map(<[_]>::to_vec);
         let work = async { try_join_all(parts.map(one)).await };
         let (_, took) = self.timed(work).await?;
-        report.add(&format!("{what}: read"), count / took.seconds, "1/s");
-        report.add(
-            &format!("{what}: read, client CPU"),
-            took.client * 1e6 / count,
-            "us/op",
-        );
-        report.add(
-            &format!("{what}: read, server CPU"),
-            took.servers * 1e6 / count,
-            "us/op",
-        );
+        show_files(&format!("{what}: read"), count, &took, report);
         let stored = stored_bytes(self.cluster)?.saturating_sub(stored_before) as f64;
         report.add(&format!("{what}: stored"), stored / count, "bytes each");
         // The default policy keeps small extents in five copies.
@@ -303,4 +283,11 @@ fn show(what: &str, gigabytes: f64, took: &Took, report: &mut Report) {
         took.servers / gigabytes,
         "CPU-s/GB",
     );
+}
+
+fn show_files(what: &str, count: f64, took: &Took, report: &mut Report) {
+    report.add(what, count / took.seconds, "1/s");
+    let each = |seconds: f64| seconds * 1e6 / count;
+    report.add(&format!("{what}, client CPU"), each(took.client), "us/op");
+    report.add(&format!("{what}, server CPU"), each(took.servers), "us/op");
 }
