@@ -1,6 +1,8 @@
 //! The metadata of a whole cluster is backed up while it is used, lost with all its disks, and restored; blocks stay where
 //! they are. Every file of the backup is there with its content, and nothing of a change across directories by halves.
 
+mod tokens;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +35,7 @@ fn files() -> impl Iterator<Item = (String, Content)> {
     };
     let few = (0..60).map(move |seed| (format!("kept/d{}/f{seed}", seed % 7), content(seed)));
     // Enough to be seen in the size of the backup, all of it in the metadata.
-    let many = (1000..1300).map(|seed| {
+    let many = (1000..1900).map(|seed| {
         let content = Content { seed, bytes: 4_000 };
         (format!("kept/many{}/f{seed}", seed % 3), content)
     });
@@ -85,13 +87,15 @@ fn tokens_are_whole(cluster: &Cluster) -> Result<()> {
     }
     for mover in 0..MOVERS {
         for token in [format!("dir-{mover}"), format!("file-{mover}")] {
-            ensure!(
-                seen.get(&token) == Some(&1),
-                "{token}: {:?} times",
-                seen.get(&token)
-            );
+            once(&seen, &token)?;
         }
     }
+    tokens::names().try_for_each(|token| once(&seen, &token))
+}
+
+fn once(seen: &BTreeMap<String, u64>, token: &str) -> Result<()> {
+    let times = seen.get(token).copied().unwrap_or(0);
+    ensure!(times == 1, "{token}: {times} times");
     Ok(())
 }
 
@@ -183,6 +187,8 @@ fn fsck_is_clean(cluster: &Cluster) -> Result<()> {
 /// Two backups while everything moves; the second stores less.
 fn back_up_under_load(cluster: &Cluster, shown: &str) -> Result<()> {
     let (stop, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
+    let moves = AtomicU64::new(0);
+    let places: Vec<String> = (0..5).map(|place| format!("place{place}")).collect();
     std::thread::scope(|scope| -> Result<()> {
         let movers: Vec<_> = (0..MOVERS)
             .map(|mover| {
@@ -190,9 +196,10 @@ fn back_up_under_load(cluster: &Cluster, shown: &str) -> Result<()> {
                 scope.spawn(move || churn(cluster, mover, stop, rounds))
             })
             .collect();
+        let tokens = scope.spawn(|| tokens::move_around(cluster, &places, &stop, &moves));
         let work = || -> Result<()> {
             until("everything moves", Duration::from_secs(60), || {
-                rounds.load(Ordering::Relaxed) > 10
+                rounds.load(Ordering::Relaxed) > 10 && moves.load(Ordering::Relaxed) > 500
             })?;
             let first = backup(cluster, shown)?;
             ensure!(first["groups"] == 258, "{first}");
@@ -215,6 +222,8 @@ fn back_up_under_load(cluster: &Cluster, shown: &str) -> Result<()> {
         for mover in movers {
             mover.join().expect("a mover does not panic")?;
         }
+        tokens.join().expect("a mover does not panic")?;
+        println!("{} moves of tokens", moves.load(Ordering::Relaxed));
         worked
     })
 }
