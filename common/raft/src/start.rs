@@ -13,7 +13,7 @@ use crate::fatal::Fatal;
 use crate::group::Replica;
 use crate::log::LogDb;
 use crate::members::{self, Members};
-use crate::net::{Answerer, Network, Networks, Silence};
+use crate::net::{Answerer, Network, Networks, Notices, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
 use crate::read_index::ReadIndexes;
@@ -43,6 +43,7 @@ pub(crate) struct Builder {
 /// A group that was just built, and how it begins.
 struct Begun {
     group: Group,
+    notices: Arc<Notices>,
     /// Who votes, as the log says.
     voters: BTreeSet<NodeId>,
     pristine: bool,
@@ -91,7 +92,8 @@ impl Builder {
                 Silence::Until(silence_end)
             };
             let replica = &one.group.replica;
-            let seen = (replica.raft.clone(), Arc::clone(&replica.presence));
+            let presence = Arc::clone(&replica.presence);
+            let seen = (replica.raft.clone(), presence, Arc::clone(&one.notices));
             let promised = (silence, self.config.timing);
             answerer.add(one.group.id(), seen, promised, &self.state);
             begun.push(one);
@@ -146,10 +148,8 @@ impl Builder {
                 "the state of {group} ends before its log begins"
             )));
         }
-        let network = Network {
-            group,
-            shared: Arc::clone(&self.networks),
-        };
+        let notices = Arc::<Notices>::default();
+        let network = Network::new(group, Arc::clone(&self.networks), Arc::clone(&notices));
         let node = self.config.node;
         let raft = Raft::new(
             node.get(),
@@ -196,6 +196,7 @@ impl Builder {
         });
         Ok(Begun {
             group: Group { replica },
+            notices,
             voters,
             pristine,
         })

@@ -11,6 +11,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::raft::AppendEntriesResponse;
 use tokio::time::Instant;
 
+use super::Notices;
 use super::checkpoint::Receiver;
 use super::wire::{self, Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question};
 use crate::rest::{Presence, Sight, Stance, Touched, Watch, agree};
@@ -46,6 +47,7 @@ struct Replica {
     group: GroupId,
     raft: Raft,
     presence: Arc<Presence>,
+    notices: Arc<Notices>,
     watch: Arc<Watch>,
     silence: Silence,
     receiver: Receiver,
@@ -71,7 +73,7 @@ impl Answerer {
     pub(crate) fn add(
         &mut self,
         group: GroupId,
-        (raft, presence): (Raft, Arc<Presence>),
+        (raft, presence, notices): (Raft, Arc<Presence>, Arc<Notices>),
         (silence, timing): (Silence, Timing),
         state: &StateDb,
     ) {
@@ -79,6 +81,7 @@ impl Answerer {
             group,
             raft,
             presence,
+            notices,
             watch: Arc::clone(&self.watch),
             silence,
             receiver: Receiver::new(group, state),
@@ -183,7 +186,10 @@ impl Replica {
     async fn read_index(&self) -> Answer {
         self.presence.touch(); // without a lease, a quorum is asked below
         match read_index::of_leader(&self.raft, self.timing, READ_INDEX_PATIENCE).await {
-            Ok(index) => Answer::ReadIndex(index),
+            Ok(index) => {
+                self.notices.want(index);
+                Answer::ReadIndex(index)
+            }
             Err(ReadError::NotLeader { leader }) => Answer::NotLeading {
                 leader: leader.map(NodeId::get),
             },

@@ -10,6 +10,7 @@ mod hearing;
 mod hostile_tests;
 mod link;
 mod network;
+mod notices;
 mod space;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ pub(crate) mod wire;
 
 pub(crate) use answer::{Answerer, Silence};
 pub(crate) use network::{Network, Networks};
+pub(crate) use notices::Notices;
 pub(crate) use space::ask_space;
 pub(crate) use wire::{
     Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question, RestQuestion, is_misdirected,

@@ -6,17 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use eggs_proto::{GroupId, NodeId};
+use futures::Stream;
+use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::{RPCOption, RaftNetworkFactory};
+use openraft::network::{RPCOption, RaftNetworkFactory, stream_append_sequential};
 use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
-    TransferLeaderResponse, VoteRequest, VoteResponse,
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, StreamAppendResult,
+    TransferLeaderRequest, TransferLeaderResponse, VoteRequest, VoteResponse,
 };
 use openraft::{OptionalSend, RaftNetworkV2};
 use tokio::sync::Semaphore;
 
 use super::checkpoint::{self, Destination};
 use super::link::Link;
+use super::notices::{Holder, Notices, Told, committed_end};
 use super::wire::{Answer, Question};
 use crate::state::Checkpoint;
 use crate::types::{Snapshot, TypeConfig, Vote};
@@ -66,10 +70,31 @@ impl Networks {
     }
 }
 
+/// What a follower says to one message after another.
+type Appended<'s> = BoxStream<'s, Result<StreamAppendResult<TypeConfig>, RPCError<TypeConfig>>>;
+
 /// The network of one group.
 pub(crate) struct Network {
     pub(crate) group: GroupId,
     pub(crate) shared: Arc<Networks>,
+    pub(crate) notices: Arc<Notices>,
+    /// What each peer was told by any of the clients to it.
+    told: BTreeMap<u64, Arc<Told>>,
+}
+
+impl Network {
+    pub(crate) const fn new(
+        group: GroupId,
+        shared: Arc<Networks>,
+        notices: Arc<Notices>,
+    ) -> Self {
+        Self {
+            group,
+            shared,
+            notices,
+            told: BTreeMap::new(),
+        }
+    }
 }
 
 /// One group's client to one peer.
@@ -79,6 +104,8 @@ pub(crate) struct PeerClient {
     shared: Arc<Networks>,
     /// `None` if the target is not one of our processes.
     peer: Option<(NodeId, Link)>,
+    notices: Arc<Notices>,
+    told: Arc<Told>,
 }
 
 impl RaftNetworkFactory<TypeConfig> for Network {
@@ -91,6 +118,8 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             target,
             shared: Arc::clone(&self.shared),
             peer,
+            notices: Arc::clone(&self.notices),
+            told: Arc::clone(self.told.entry(target).or_default()),
         }
     }
 }
@@ -168,12 +197,35 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         let Some((_, link)) = &self.peer else {
             return Err(self.unreachable("unknown process"));
         };
+        let committed = committed_end(&rpc);
         let question = Question::Append(rpc).encode();
         let asked = link.lead(self.group, question, patience).await;
         match asked.map_err(|error| self.unreachable(error))? {
-            Answer::Append(response) => Ok(response),
+            Answer::Append(response) => {
+                if matches!(response, AppendEntriesResponse::Success) {
+                    self.told.tell(committed);
+                }
+                Ok(response)
+            }
             other => Err(self.unexpected(&other)),
         }
+    }
+
+    fn stream_append<'s, S>(
+        &'s mut self,
+        input: S,
+        option: RPCOption,
+    ) -> BoxFuture<'s, Result<Appended<'s>, RPCError<TypeConfig>>>
+    where
+        S: Stream<Item = AppendEntriesRequest<TypeConfig>> + Unpin + Send + 'static,
+    {
+        let heartbeat = Duration::from_millis(self.shared.timing.heartbeat_ms);
+        let holder = Holder {
+            notices: Arc::clone(&self.notices),
+            told: Arc::clone(&self.told),
+            patience: heartbeat * 3 / 2,
+        };
+        stream_append_sequential(self, holder.hold(input), option)
     }
 
     async fn vote(
