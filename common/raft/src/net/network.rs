@@ -83,11 +83,7 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    pub(crate) const fn new(
-        group: GroupId,
-        shared: Arc<Networks>,
-        notices: Arc<Notices>,
-    ) -> Self {
+    pub(crate) const fn new(group: GroupId, shared: Arc<Networks>, notices: Arc<Notices>) -> Self {
         Self {
             group,
             shared,
@@ -223,7 +219,7 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         let holder = Holder {
             notices: Arc::clone(&self.notices),
             told: Arc::clone(&self.told),
-            patience: heartbeat * 3 / 2,
+            patience: heartbeat * 3,
         };
         stream_append_sequential(self, holder.hold(input), option)
     }

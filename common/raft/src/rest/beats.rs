@@ -27,7 +27,8 @@ pub(crate) async fn run(node: Weak<Shared>, period: Duration) {
             if group.replica.presence.rests() && !agree::has_moved(group) {
                 continue;
             }
-            if !is_acknowledged(group, period / 2) {
+            // The lease is four periods long; so it is renewed after two and a half at the latest.
+            if !is_acknowledged(group, period * 3 / 2) {
                 // An error means that the group has stopped.
                 let _ = group.replica.raft.trigger().heartbeat().await;
             }
