@@ -9,7 +9,7 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos bench bench-meta bench-data bench-failover deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos bench bench-meta bench-meta-large bench-data bench-failover deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
@@ -19,7 +19,8 @@ help:
 	@echo 'make raft-crash  Raft over disks that crash everywhere; CRASH_SECONDS=600 for a longer search'
 	@echo 'make chaos  real processes under every nemesis, histories checked; CHAOS_SECONDS=600 for longer runs'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
-	@echo 'make bench-meta  metadata in depth; META="--entries 10000000" for a larger name space'
+	@echo 'make bench-meta  metadata in depth; META="--clients 64" for less'
+	@echo 'make bench-meta-large  the same before and after FILES=10000000 files were made'
 	@echo 'make bench-data  content in depth: throughput, CPU per GB, with services paused and lost'
 	@echo 'make bench-failover  figures: time without a leader after kill -9, planned hand-over, idle load, restart'
 	@echo 'make build  programs only, in $(BIN)'
@@ -83,6 +84,11 @@ bench: build
 bench-meta: build
 	$(CARGO) build --release --locked -p eggs-raft --example limits
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS) meta $(META)
+
+# The same with very many files in the name space; needs 10 GB and most of an hour.
+FILES ?= 10000000
+bench-meta-large: META = --clients 64 --entries 0 --files $(FILES)
+bench-meta-large: bench-meta
 
 # Content in depth, next to the limits of this machine.
 bench-data: build

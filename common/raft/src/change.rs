@@ -100,7 +100,7 @@ impl Replica {
             Step::Done => return Ok(()),
             Step::HandOver(heir) => {
                 tracing::info!(group = %self.group, %heir, "hands over, because this replica leaves");
-                let _ = self.raft.trigger().transfer_leader(heir.get()).await; // it may have stopped
+                self.certainty.hand_over(&self.raft, heir).await;
                 return Err(ChangeError::NotLeader { leader: Some(heir) });
             }
             Step::Learn(node) => ChangeMembers::AddNodes([(node.get(), EmptyNode {})].into()),

@@ -12,6 +12,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
+use crate::certainty::Certainty;
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
@@ -49,6 +50,7 @@ pub(crate) struct Replica {
     /// One more than the version of the members as of which this replica has left; 0 if it has not.
     pub(crate) left: AtomicU64,
     pub(crate) presence: Arc<Presence>,
+    pub(crate) certainty: Certainty,
     pub(crate) watch: Arc<Watch>,
 }
 
@@ -195,6 +197,11 @@ impl Group {
     ) -> Result<(), ReadError> {
         let deadline = Instant::from_std(deadline);
         self.replica.presence.touch(); // without a lease, a quorum is asked below
+        let (raft, node) = (&self.replica.raft, self.replica.node);
+        let lease = self.replica.timing.read_lease();
+        if self.replica.certainty.holds(raft, node, lease) {
+            return Ok(());
+        }
         loop {
             let checked = tokio::time::timeout_at(deadline, self.check_lead(deadline)).await;
             match checked.unwrap_or(Err(ReadError::Deadline))? {
@@ -224,14 +231,18 @@ impl Group {
     }
 
     async fn check_lead(&self, deadline: Instant) -> Result<Lead, ReadError> {
-        let raft = &self.replica.raft;
+        let (raft, node) = (&self.replica.raft, self.replica.node);
+        let before = Certainty::before(raft, node);
         let patience = deadline.saturating_duration_since(Instant::now());
         let asked = patience.min(self.replica.timing.silence());
         let Some(linearizer) = linearizer(raft, self.replica.timing, asked).await? else {
             return Ok(Lead::NoQuorum);
         };
         match linearizer.try_await_ready(raft, Some(patience)).await {
-            Ok(Ok(_)) => Ok(Lead::Certain),
+            Ok(Ok(_)) => {
+                self.replica.certainty.confirm(raft, node, before);
+                Ok(Lead::Certain)
+            }
             Ok(Err(_)) => Err(ReadError::Deadline),
             Err(_) => Err(ReadError::Stopped),
         }
@@ -280,8 +291,8 @@ impl Group {
     pub async fn transfer_leader(&self, to: NodeId) {
         if to != self.replica.node {
             self.replica.presence.touch();
-            // An error means that the group has stopped: then nobody is led from here anyway.
-            let _ = self.replica.raft.trigger().transfer_leader(to.get()).await;
+            let raft = &self.replica.raft;
+            self.replica.certainty.hand_over(raft, to).await;
         }
     }
 

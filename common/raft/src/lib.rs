@@ -17,6 +17,7 @@ pub const SIMULATED: bool = cfg!(feature = "sim");
 
 mod admin;
 mod backup;
+mod certainty;
 mod change;
 mod codec;
 mod config;

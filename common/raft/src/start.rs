@@ -9,6 +9,7 @@ use eggs_proto::NodeId;
 use tokio::time::Instant;
 
 use crate::backup::Digests;
+use crate::certainty::Certainty;
 use crate::fatal::Fatal;
 use crate::group::Replica;
 use crate::log::LogDb;
@@ -192,6 +193,7 @@ impl Builder {
             changing: Arc::default(),
             left: AtomicU64::new(0),
             presence: Arc::new(Presence::new()),
+            certainty: Certainty::default(),
             watch: Arc::clone(&self.watch),
         });
         Ok(Begun {

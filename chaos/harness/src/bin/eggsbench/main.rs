@@ -5,6 +5,7 @@
 //! to compare.
 
 mod cpu;
+mod crowd;
 mod data;
 mod data_depth;
 mod data_limits;
@@ -80,6 +81,9 @@ struct MetaArgs {
     /// Files of one huge directory; 0 for none.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
+    /// Files that are made before all is measured once more; 0 for none.
+    #[arg(long, default_value_t = 0)]
+    files: u64,
     /// Operations in flight, one round for each number.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     clients: Vec<usize>,
@@ -130,6 +134,7 @@ fn everything(args: &Args, runtime: &Runtime, report: &mut Report) -> Result<()>
         bound: Duration::from_secs(args.seconds),
         clients: &[1, 64],
         directories: 64,
+        prefix: "",
     };
     runtime.block_on(plan.measure(report))?;
     let bytes = args.megabytes << 20;
@@ -163,11 +168,21 @@ fn metadata_in_depth(
         bound: Duration::from_secs(args.seconds),
         clients: &meta.clients,
         directories: meta.directories.max(1),
+        prefix: "",
     };
     runtime.block_on(plan.measure(report))?;
     if meta.entries > 0 {
         let huge = huge::measure(&cluster, &machines[0], meta.entries, report);
         runtime.block_on(huge)?;
+    }
+    if meta.files > 0 {
+        report.under(&format!("with {} files", meta.files));
+        runtime.block_on(crowd::fill(&plan, meta.files, report))?;
+        let again = Plan {
+            prefix: "later-",
+            ..plan
+        };
+        runtime.block_on(again.measure(report))?;
     }
     drop(machines);
     restart(&cluster, report)

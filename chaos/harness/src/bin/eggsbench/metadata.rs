@@ -13,6 +13,7 @@ use crate::report::Report;
 use crate::round::{Round, Worker};
 
 /// What is measured.
+#[derive(Clone, Copy)]
 pub struct Plan<'a> {
     pub cluster: &'a Cluster,
     /// Libraries with connections of their own.
@@ -23,12 +24,15 @@ pub struct Plan<'a> {
     pub clients: &'a [usize],
     /// Directories that the work is spread over.
     pub directories: usize,
+    /// Begins the names of all that is made in the root.
+    pub prefix: &'a str,
 }
 
 impl<'a> Plan<'a> {
     /// Measures everything; leaves its files behind.
     pub async fn measure(&self, report: &mut Report) -> Result<()> {
-        let dirs = make_directories(&self.machines[0], "spread", self.directories).await?;
+        let spread = format!("{}spread", self.prefix);
+        let dirs = make_directories(&self.machines[0], &spread, self.directories).await?;
         let mut most = 0;
         for (turn, clients) in self.clients.iter().enumerate() {
             let round = self.round(*clients);
@@ -92,7 +96,8 @@ impl<'a> Plan<'a> {
     }
 
     async fn directories(&self, round: Round<'a>, report: &mut Report) -> Result<()> {
-        let parent = make_directories(&self.machines[0], "parent", 1).await?[0];
+        let parent = format!("{}parent", self.prefix);
+        let parent = make_directories(&self.machines[0], &parent, 1).await?[0];
         let make = |worker: Worker<'a>, n: u64| async move {
             let name = name(format!("{}-{n}", worker.index))?;
             make_directory(worker.client, parent, &name).await.map(drop)

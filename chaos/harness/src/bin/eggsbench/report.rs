@@ -6,14 +6,22 @@ use serde_json::json;
 #[derive(Debug, Default)]
 pub struct Report {
     rows: Vec<(String, f64, String)>,
+    /// In front of the names of all figures.
+    circumstance: String,
 }
 
 impl Report {
     /// Adds a figure and shows it at once on the standard error, because a run takes minutes.
     pub fn add(&mut self, what: &str, value: f64, unit: impl Into<String>) {
         let unit = unit.into();
+        let what = format!("{}{what}", self.circumstance);
         eprintln!("{what}: {value:.2} {unit}");
-        self.rows.push((what.to_string(), value, unit));
+        self.rows.push((what, value, unit));
+    }
+
+    /// What is true of the figures from here on.
+    pub fn under(&mut self, circumstance: &str) {
+        self.circumstance = format!("{circumstance}: ");
     }
 
     /// Adds the middle and the slowest hundredth of durations in microseconds.

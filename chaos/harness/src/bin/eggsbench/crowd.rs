@@ -1,0 +1,59 @@
+//! A name space with very many files, made through the ordinary path.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use futures::future::{select, try_join_all};
+
+use crate::metadata::Plan;
+use crate::operations::{create, make_directories, name};
+use crate::report::Report;
+use crate::{cpu, disk};
+
+/// Creates in flight: so many that those of one shard share entries of its log.
+const IN_FLIGHT: usize = 4096;
+/// Between two lines that say how far it is.
+const TOLD: Duration = Duration::from_secs(30);
+
+/// Makes so many files in directories of their own, and measures what they cost.
+pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()> {
+    let dirs = make_directories(&plan.machines[0], "crowd", plan.directories).await?;
+    let (cluster, next) = (plan.cluster, AtomicU64::new(0));
+    let disk_before = disk::shard_bytes(cluster)?;
+    let (begin, before) = (Instant::now(), cpu::seconds_by_role(cluster)?);
+    let (dirs, next) = (&dirs, &next);
+    let worker = |index: usize| async move {
+        let client = &plan.machines[index % plan.machines.len()];
+        loop {
+            let n = next.fetch_add(1, Ordering::Relaxed);
+            if n >= files {
+                return anyhow::Ok(());
+            }
+            let dir = dirs[usize::try_from(n)? % dirs.len()];
+            create(client, dir, &name(n.to_string())?).await?;
+        }
+    };
+    let tell = async {
+        loop {
+            tokio::time::sleep(TOLD).await;
+            eprintln!("{} of {files} files", next.load(Ordering::Relaxed));
+        }
+    };
+    let filling = try_join_all((0..IN_FLIGHT).map(worker));
+    match select(std::pin::pin!(filling), std::pin::pin!(tell)).await {
+        futures::future::Either::Left((filled, _)) => drop(filled?),
+        futures::future::Either::Right((never, _)) => never,
+    }
+    let rate = files as f64 / begin.elapsed().as_secs_f64();
+    report.add("files created", rate, "1/s");
+    let used = cpu::servers(&cpu::difference(&before, &cpu::seconds_by_role(cluster)?));
+    let each = used * 1e6 / files as f64;
+    report.add("files created, server CPU", each, "us/op");
+    let grown = disk::shard_bytes(cluster)?.saturating_sub(disk_before) as f64;
+    let each = grown / files as f64 / disk::REPLICAS;
+    report.add("on disk per file and replica, log included", each, "bytes");
+    let memory = cpu::resident_mb(cluster)?;
+    report.add("resident memory of all processes", memory, "MB");
+    Ok(())
+}
