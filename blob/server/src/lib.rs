@@ -4,7 +4,8 @@
 //! that one slow disk never holds up another.
 //!
 //! **Invariant:** memory is bounded: requests by the RPC server, pages being sent by a budget, and what
-//! waits for a disk by its queues. Whatever exceeds them is refused as overloaded.
+//! waits for a disk by its queues. Whatever exceeds them is refused as overloaded. What a disk holds of it, waiting
+//! or being sent, is never more than it leaves for the others.
 //!
 //! **Invariant:** no request stops the process.
 
@@ -12,9 +13,11 @@ mod args;
 mod disks;
 mod memory;
 mod metrics;
+mod patience;
 mod pool;
 mod run;
 mod service;
+mod shares;
 
 pub use args::{Args, BadDisk, DiskArg};
 pub use disks::{ServedDisk, ServedDisks};

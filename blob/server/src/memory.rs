@@ -1,46 +1,24 @@
-//! Memory: pages being sent are bounded, and what was freed goes back to the system.
-
-use std::sync::Arc;
+//! Memory: pages being sent hold their share of what there is, and what was freed goes back to the system.
 
 use bytes::Bytes;
-use eggs_proto::{PAGE_BYTES, PAYLOAD_BYTES_MAX};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A bound on the bytes that have been read from disks and not yet been sent.
-#[derive(Clone, Debug)]
-pub(crate) struct PageBudget(Arc<Semaphore>);
+use crate::shares::Share;
 
-/// Pages with their share of the budget, which is given back when the last reference goes.
-struct Budgeted {
+/// Pages with their share of the memory, which is given back when the last reference goes.
+struct Shared {
     bytes: Bytes,
-    _share: OwnedSemaphorePermit,
+    _share: Share,
 }
 
-impl AsRef<[u8]> for Budgeted {
+impl AsRef<[u8]> for Shared {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
 }
 
-impl PageBudget {
-    /// At least one block must fit, or large reads would wait for ever.
-    pub fn new(bytes: usize) -> Self {
-        let pages = bytes.max(PAYLOAD_BYTES_MAX as usize) / PAGE_BYTES;
-        Self(Arc::new(Semaphore::new(pages)))
-    }
-
-    /// Waits until `pages` pages may be read; `None` for more than ever fit.
-    pub async fn take(&self, pages: u32) -> Option<OwnedSemaphorePermit> {
-        if pages as usize > PAYLOAD_BYTES_MAX as usize / PAGE_BYTES {
-            return None;
-        }
-        self.0.clone().acquire_many_owned(pages).await.ok()
-    }
-}
-
-/// Pages that hold their share of the budget until they were sent.
-pub(crate) fn budgeted(bytes: Bytes, share: OwnedSemaphorePermit) -> Bytes {
-    Bytes::from_owner(Budgeted {
+/// Pages that hold their share until they were sent.
+pub(crate) fn with_share(bytes: Bytes, share: Share) -> Bytes {
+    Bytes::from_owner(Shared {
         bytes,
         _share: share,
     })

@@ -4,15 +4,19 @@ use bytes::Bytes;
 use eggs_block_store::{Disk, EraseOrder, WriteOrder};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::hello::PeerRole;
-use eggs_proto::{BlockServiceId, CallError, CallResult, MessageKind, PAGE_BYTES, decode, encode};
+use eggs_proto::{
+    BlockServiceId, CallError, CallResult, MessageKind, PAGE_BYTES, PAYLOAD_BYTES_MAX, decode,
+    encode,
+};
 use eggs_rpc::{Handler, Peer, Reply, Request};
-use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tokio::time::{Instant, timeout_at};
 
 use crate::disks::now;
-use crate::memory::{PageBudget, budgeted};
+use crate::memory::with_share;
 use crate::metrics::reason;
-use crate::pool::Work;
+use crate::patience::Patience;
+use crate::pool::{Overloaded, Work};
+use crate::shares::{Share, Shares};
 use crate::{BlockMetrics, ServedDisks};
 
 /// What the service keeps to.
@@ -20,12 +24,15 @@ use crate::{BlockMetrics, ServedDisks};
 pub struct ServiceLimits {
     /// Bytes read from disks and not yet sent.
     pub reading_bytes_max: usize,
+    /// Bytes of blocks that wait for disks to take them.
+    pub writing_bytes_max: usize,
 }
 
 impl Default for ServiceLimits {
     fn default() -> Self {
         Self {
             reading_bytes_max: 256 << 20,
+            writing_bytes_max: 256 << 20,
         }
     }
 }
@@ -33,7 +40,8 @@ impl Default for ServiceLimits {
 /// Answers block requests.
 pub struct BlockService {
     disks: ServedDisks,
-    budget: PageBudget,
+    reading: Shares,
+    writing: Shares,
     metrics: BlockMetrics,
 }
 
@@ -53,7 +61,9 @@ impl BlockService {
     pub fn new(disks: ServedDisks, metrics: BlockMetrics, limits: ServiceLimits) -> Self {
         Self {
             disks,
-            budget: PageBudget::new(limits.reading_bytes_max),
+            // At least one block must fit, or large ones would never be served.
+            reading: Shares::new(limits.reading_bytes_max.max(PAYLOAD_BYTES_MAX as usize) as u64),
+            writing: Shares::new(limits.writing_bytes_max.max(PAYLOAD_BYTES_MAX as usize) as u64),
             metrics,
         }
     }
@@ -113,11 +123,14 @@ impl BlockService {
                 page,
                 pages,
             } => {
-                let share = self.share(pages, deadline).await?;
+                let share = self.share(service, pages, deadline).await?;
                 let run = move |disk: &Disk| {
                     let read = disk.read(block, page, pages)?;
                     let checksums = read.checksums;
-                    Ok((BlockReply::Pages { checksums }, budgeted(read.bytes, share)))
+                    Ok((
+                        BlockReply::Pages { checksums },
+                        with_share(read.bytes, share),
+                    ))
                 };
                 let answer = self
                     .run(Task {
@@ -163,7 +176,7 @@ impl BlockService {
                 };
                 self.run(Task {
                     service,
-                    work: Work::Background,
+                    work: Work::Scrub,
                     deadline,
                     run,
                 })
@@ -201,7 +214,10 @@ impl BlockService {
     ) -> Result<Answer, BlockRefusal> {
         let service = order.facts.service;
         let bytes = payload.len() as u64;
+        // The bytes are here already: what waited for a slow disk would take memory from the others.
+        let share = self.writing.try_take(service, bytes)?;
         let run = move |disk: &Disk| {
+            let _held_until_written = share;
             let proof = disk.write(&order, &payload, now())?;
             Ok((BlockReply::Written { proof }, Bytes::new()))
         };
@@ -220,16 +236,25 @@ impl BlockService {
     /// Waits for memory for pages.
     async fn share(
         &self,
+        service: BlockServiceId,
         pages: u32,
         deadline: Instant,
-    ) -> Result<OwnedSemaphorePermit, BlockRefusal> {
-        match timeout_at(deadline, self.budget.take(pages)).await {
-            Ok(share) => share.ok_or(BlockRefusal::BadRange),
+    ) -> Result<Share, BlockRefusal> {
+        let bytes = u64::from(pages) * PAGE_BYTES as u64;
+        if bytes > u64::from(PAYLOAD_BYTES_MAX) {
+            return Err(BlockRefusal::BadRange);
+        }
+        let served = self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
+        if served.pool.is_stuck(Work::Read) {
+            return Err(BlockRefusal::Overloaded);
+        }
+        match timeout_at(deadline, self.reading.take(service, bytes)).await {
+            Ok(share) => Ok(share?),
             Err(_) => Err(BlockRefusal::Overloaded),
         }
     }
 
-    /// Runs a task in a thread of its disk, unless nobody waits for it any more by then.
+    /// Runs a task in a thread of its disk, unless nobody waits for it any more by then or the disk hangs.
     async fn run<F>(&self, task: Task<F>) -> Result<Answer, BlockRefusal>
     where
         F: FnOnce(&Disk) -> Result<Answer, eggs_block_store::StoreError> + Send + 'static,
@@ -242,21 +267,15 @@ impl BlockService {
         } = task;
         let served = self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
         let disk = served.clone();
-        let (done, answer) = oneshot::channel();
-        let job = move || {
-            let result = if Instant::now() < deadline {
-                run(&disk.disk).map_err(BlockRefusal::from)
-            } else {
-                Err(BlockRefusal::Overloaded)
-            };
-            let _ = done.send(result); // nobody waits when the process stops
-        };
-        if served.pool.submit(work, job).is_err() {
-            return Err(BlockRefusal::Overloaded);
-        }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(BlockRefusal::DiskFailed("the request failed".to_owned())))
+        let run = move || run(&disk.disk).map_err(BlockRefusal::from);
+        let waiting = Patience { work, deadline };
+        waiting.run(&served.pool, run).await
+    }
+}
+
+impl From<Overloaded> for BlockRefusal {
+    fn from(_: Overloaded) -> Self {
+        Self::Overloaded
     }
 }
 
