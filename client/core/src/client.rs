@@ -137,6 +137,11 @@ impl Inner {
         usize::from((mixed >> 48) as u16)
     }
 
+    /// For what goes on in the background; none while the last client goes away.
+    pub(crate) fn shared(&self) -> Option<Arc<Self>> {
+        self.myself.upgrade()
+    }
+
     /// The map is being used: replaces an old one in the background.
     pub(crate) fn touch(&self) {
         self.refresh_in_background(Wanted::ByAge);
@@ -151,7 +156,7 @@ impl Inner {
         if !self.map.claim(wanted) {
             return;
         }
-        let Some(inner) = self.myself.upgrade() else {
+        let Some(inner) = self.shared() else {
             return self.map.done();
         };
         self.runtime.spawn(async move {

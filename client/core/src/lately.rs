@@ -44,12 +44,4 @@ impl<K: Eq + Hash + Copy, V: Copy> Lately<K, V> {
         let (until, what) = all.get(&who)?;
         (*until > Instant::now()).then_some(*what)
     }
-
-    /// All of whom something is remembered, in no order.
-    pub(crate) fn all(&self) -> Vec<(K, V)> {
-        let now = Instant::now();
-        let all = self.lock();
-        let recent = all.iter().filter(|(_, (until, _))| *until > now);
-        recent.map(|(who, (_, what))| (*who, *what)).collect()
-    }
 }

@@ -10,12 +10,13 @@ use super::decode::decode_missing;
 use super::page_range::PageRange;
 use super::page_store::Verdict;
 use super::plan::{Standing, wants};
+use super::probe::probe;
 use super::race::{Fetch, Progress, Race};
 use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::raw::BLOCK_ATTEMPT;
-use crate::suspects::Fault;
+use crate::suspects::{Fault, Look};
 
 /// Part of an extent.
 #[derive(Clone, Copy)]
@@ -134,10 +135,16 @@ pub(super) fn standing(inner: &Inner, block: &ExtentBlock) -> Standing {
     let takes_reads = map
         .service(block.service)
         .is_some_and(|info| info.state.takes_reads());
-    if takes_reads && !inner.suspects.contains(block.service) {
-        Standing::Good
-    } else {
-        Standing::LastResort
+    if !takes_reads {
+        return Standing::LastResort;
+    }
+    match inner.suspects.look(block.service) {
+        Look::Trusted => Standing::Good,
+        Look::Suspected => Standing::LastResort,
+        Look::ProbeDue => {
+            probe(inner, block);
+            Standing::LastResort
+        }
     }
 }
 
@@ -214,7 +221,7 @@ fn land(inner: &Inner, blocks: &[ExtentBlock], race: &mut Race, landed: Landed) 
 }
 
 /// Whether a block service may answer otherwise later, or another process in its place.
-const fn may_pass(refusal: &BlockRefusal) -> bool {
+pub(super) const fn may_pass(refusal: &BlockRefusal) -> bool {
     match refusal {
         BlockRefusal::Overloaded | BlockRefusal::WrongService | BlockRefusal::DiskFailed(_) => true,
         BlockRefusal::NotFound

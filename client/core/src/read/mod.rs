@@ -11,6 +11,7 @@ mod layout;
 mod page_range;
 mod page_store;
 mod plan;
+mod probe;
 mod race;
 mod readahead;
 mod reader;

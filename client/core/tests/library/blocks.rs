@@ -19,6 +19,8 @@ pub struct Blocks {
     pub disks: HashMap<BlockServiceId, (Arc<Disk>, PathBuf)>,
     /// Requests to these wait that long first.
     pub delays: Mutex<HashMap<BlockServiceId, Duration>>,
+    /// Pages of each read that came, answered or not.
+    pub reads: Mutex<HashMap<BlockServiceId, Vec<u32>>>,
 }
 
 impl Blocks {
@@ -58,6 +60,10 @@ impl Blocks {
             BlockRequest::Read { service, .. } => *service,
             other => panic!("{other:?}"),
         };
+        if let BlockRequest::Read { pages, .. } = &request {
+            let mut reads = self.reads.lock().unwrap();
+            reads.entry(service).or_default().push(*pages);
+        }
         let delay = self.delays.lock().unwrap().get(&service).copied();
         if let Some(delay) = delay {
             tokio::time::sleep(delay).await;

@@ -44,6 +44,43 @@ async fn a_read_does_not_wait_for_slow_services() {
     );
 }
 
+/// Nothing but probes of one page comes to a service that was waited for once, until it answers one of them.
+#[tokio::test]
+async fn a_silent_service_is_waited_for_once_and_read_from_again_when_it_answers() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(10 << 20, 2);
+    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    let silent = blocks[2].service;
+    let reads = || {
+        let mut reads = cluster.world.blocks.reads.lock().unwrap();
+        reads.remove(&silent).unwrap_or_default()
+    };
+    slow(&cluster, &[silent]);
+    let reader = client.open(linked.inode).await.unwrap();
+    let whole = || within(10, reader.read_at(0, bytes.len()));
+    assert!(whole().await.unwrap()[..] == bytes[..]);
+    assert!(!reads().is_empty(), "the file can be read without it");
+    // Two probes are due after one second and after three.
+    let mut probes = Vec::new();
+    while probes.len() < 2 {
+        assert!(whole().await.unwrap()[..] == bytes[..]);
+        probes.extend(reads());
+    }
+    assert_eq!(probes, [1, 1], "it was read from while it was silent");
+    slow(&cluster, &[]);
+    within(60, async {
+        while reads().iter().all(|pages| *pages == 1) {
+            assert!(whole().await.unwrap()[..] == bytes[..]);
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_block_that_cannot_be_written_in_time_goes_elsewhere() {
     let cluster = Cluster::start();
