@@ -7,6 +7,8 @@
 //! The class asked for is used if it has enough failure domains for all blocks; otherwise the other class if that has;
 //! otherwise whichever has enough for a degraded extent, the one asked for first. Data blocks are placed before parity.
 //!
+//! With many services an extent is drawn without putting all of them in order: see `sample`.
+//!
 //! **Invariant:** a pure function of its arguments; the caller brings the entropy.
 
 use std::collections::BTreeSet;
@@ -43,6 +45,10 @@ pub(crate) fn place_extent(
     random: &mut Random,
 ) -> Result<(StorageClass, Vec<Option<BlockServiceId>>), Refusal> {
     let (wanted, needed) = (scheme.blocks(), scheme.blocks_min());
+    if let Some(mut chosen) = sample::sample(map, demand, wanted, random) {
+        random.shuffle(&mut chosen);
+        return Ok((demand.class, chosen.into_iter().map(Some).collect()));
+    }
     let asked = domains(map, demand, demand.class);
     let other = domains(map, demand, other_class(demand.class));
     let (class, candidates) = if asked.len() >= wanted || other.len() < needed {
@@ -81,6 +87,19 @@ pub(crate) fn place_some(
     placed.chain(std::iter::repeat_n(None, missing)).collect()
 }
 
+impl Demand<'_> {
+    /// Whether a service of this class could take a block.
+    fn fits(&self, info: &BlockServiceInfo, class: StorageClass) -> bool {
+        let space = self.block_bytes.saturating_add(PLACEMENT_SLACK_BYTES);
+        info.class == class
+            && info.state.takes_writes()
+            && info.available_bytes >= space
+            && !self.exclude.contains(&info.service)
+            && !self.occupied.contains(&info.domain)
+            && (self.usable)(info.service)
+    }
+}
+
 fn other_class(class: StorageClass) -> StorageClass {
     match class {
         StorageClass::Hdd => StorageClass::Flash,
@@ -101,18 +120,10 @@ impl Domain<'_> {
 }
 
 fn domains<'a>(map: &'a ClusterMap, demand: &Demand<'_>, class: StorageClass) -> Vec<Domain<'a>> {
-    let space = demand.block_bytes.saturating_add(PLACEMENT_SLACK_BYTES);
     let mut fitting: Vec<&BlockServiceInfo> = map
         .services
         .iter()
-        .filter(|info| {
-            info.class == class
-                && info.state.takes_writes()
-                && info.available_bytes >= space
-                && !demand.exclude.contains(&info.service)
-                && !demand.occupied.contains(&info.domain)
-                && (demand.usable)(info.service)
-        })
+        .filter(|info| demand.fits(info, class))
         .collect();
     fitting.sort_by_key(|info| (info.domain, info.service));
     fitting
@@ -163,6 +174,7 @@ fn draw(
     chosen
 }
 
+mod sample;
 #[cfg(test)]
 mod simulation;
 
