@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, bail};
 use eggs_block_store::{Disk, DiskOptions, DiskUsage};
-use eggs_proto::registry::{ServiceRegistration, ServiceReport};
+use eggs_proto::registry::{DiskPace, ServiceRegistration, ServiceReport};
 use eggs_proto::{BlockServiceId, FailureDomainId, Time};
 
 use crate::Args;
 use crate::pool::{Pool, Work};
+use crate::timing::{Timed, Timing};
 
 /// Jobs of one kind that may wait for one disk.
 const QUEUE_MAX: usize = 256;
@@ -23,6 +24,9 @@ pub struct ServedDisk {
     /// The disk.
     pub disk: Disk,
     pub(crate) pool: Pool,
+    pub(crate) timing: Timing,
+    /// The service, as a label of metrics.
+    pub(crate) name: &'static str,
     report: Mutex<Option<(Instant, DiskUsage)>>,
 }
 
@@ -66,6 +70,9 @@ impl ServedDisks {
             let disk = ServedDisk {
                 disk,
                 pool,
+                timing: Timing::new(),
+                // Disks are served until the process ends, and there are few.
+                name: service.to_string().leak(),
                 report: Mutex::new(Some((Instant::now(), usage))),
             };
             if let Some(twin) = served.insert(service, Arc::new(disk)) {
@@ -106,6 +113,11 @@ impl ServedDisks {
         self.all().filter_map(|served| served.report()).collect()
     }
 
+    /// How long the disks took lately. Does not touch them either.
+    pub fn paces(&self) -> Vec<DiskPace> {
+        self.all().map(|served| served.pace()).collect()
+    }
+
     /// Has every disk look at itself, in its own threads.
     pub(crate) fn look(&self) {
         for served in self.all() {
@@ -141,6 +153,15 @@ impl ServedDisk {
         report
             .filter(|(looked, _)| looked.elapsed() < REPORT_AGE_MAX)
             .map(|(_, usage)| usage)
+    }
+
+    /// How long it took lately.
+    pub(crate) fn pace(&self) -> DiskPace {
+        DiskPace {
+            service: self.disk.service(),
+            reads: self.timing.latency(Timed::Read),
+            writes: self.timing.latency(Timed::Write),
+        }
     }
 
     fn report(&self) -> Option<ServiceReport> {

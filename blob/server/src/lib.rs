@@ -18,6 +18,7 @@ mod pool;
 mod run;
 mod service;
 mod shares;
+mod timing;
 
 pub use args::{Args, BadDisk, DiskArg};
 pub use disks::{ServedDisk, ServedDisks};

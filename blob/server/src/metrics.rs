@@ -21,6 +21,10 @@ metric_table! {
         pub(crate) stored: Gauge = "eggs_blocks_stored_blocks", "Blocks";
         pub(crate) tombstones: Gauge = "eggs_blocks_erased_tombstones", "Tombstones of erased blocks";
         pub(crate) io_errors: Gauge = "eggs_blocks_io_errors", "I/O errors since the start";
+        pub(crate) read_p95: GaugeBy = "eggs_blocks_read_p95_microseconds",
+            "95th percentile of reads of the last minute by disk, without queues and network";
+        pub(crate) write_p95: GaugeBy = "eggs_blocks_write_p95_microseconds",
+            "95th percentile of writes and erasures of the last minute by disk, with fsync";
         pub(crate) fenced: Gauge = "eggs_blocks_fenced_disks", "Disks that take no writes after a failed fsync";
     }
 }

@@ -69,6 +69,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let condition = move || Condition {
         leads: Vec::new(),
         services: reported.reports(),
+        paces: reported.paces(),
     };
     tokio::spawn(announce(registry, member, condition, stop.clone()));
     tokio::spawn(upkeep(disks, table, stop.clone()));

@@ -17,6 +17,7 @@ use crate::metrics::reason;
 use crate::patience::Patience;
 use crate::pool::{Overloaded, Work};
 use crate::shares::{Share, Shares};
+use crate::timing::Timed;
 use crate::{BlockMetrics, ServedDisks};
 
 /// What the service keeps to.
@@ -267,7 +268,15 @@ impl BlockService {
         } = task;
         let served = self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
         let disk = served.clone();
-        let run = move || run(&disk.disk).map_err(BlockRefusal::from);
+        let run = move || {
+            let started = Instant::now();
+            let result = run(&disk.disk);
+            // What was refused took no time, and would hide how long the rest takes.
+            if let (Ok(_), Some(kind)) = (&result, timed(work)) {
+                disk.timing.record(kind, started.elapsed());
+            }
+            result.map_err(BlockRefusal::from)
+        };
         let waiting = Patience { work, deadline };
         waiting.run(&served.pool, run).await
     }
@@ -312,6 +321,15 @@ impl Handler for BlockService {
     }
 }
 
+/// Whether work is timed, and as what.
+const fn timed(work: Work) -> Option<Timed> {
+    match work {
+        Work::Read => Some(Timed::Read),
+        Work::Write => Some(Timed::Write),
+        Work::Background | Work::Scrub => None,
+    }
+}
+
 const fn kind(message: &BlockRequest) -> &'static str {
     match message {
         BlockRequest::Write { .. } => "write",
@@ -334,5 +352,15 @@ pub(crate) fn show(metrics: &BlockMetrics, disks: &ServedDisks) {
     metrics.stored.set(sum(|usage| usage.blocks));
     metrics.tombstones.set(sum(|usage| usage.tombstones));
     metrics.io_errors.set(sum(|usage| usage.io_errors));
+    for served in disks.all() {
+        let pace = served.pace();
+        let label = [("disk", served.name)];
+        let p95 = |of: eggs_proto::registry::Latency| i64::from(of.p95_us);
+        metrics.read_p95.get_or_create(&label).set(p95(pace.reads));
+        metrics
+            .write_p95
+            .get_or_create(&label)
+            .set(p95(pace.writes));
+    }
     metrics.fenced.set(sum(|usage| u64::from(usage.fenced)));
 }

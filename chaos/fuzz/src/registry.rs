@@ -4,7 +4,7 @@ use eggs_proto::Time;
 use eggs_proto::registry::RegistryRequest;
 use eggs_registry_state::{
     Beat, ClusterView, Observation, Registration, RegistryCommand, RegistryMachine, STALE_MS,
-    health,
+    SlowRules, Timed, health,
 };
 
 use crate::messages::{read, split};
@@ -42,7 +42,10 @@ fn command_of(
     request: RegistryRequest,
 ) -> Option<(Option<eggs_proto::RequestId>, RegistryCommand)> {
     match request {
-        RegistryRequest::Map { .. } | RegistryRequest::Keys | RegistryRequest::Health => None,
+        RegistryRequest::Map { .. }
+        | RegistryRequest::Keys
+        | RegistryRequest::Health
+        | RegistryRequest::Disks => None,
         RegistryRequest::RegisterNode {
             id,
             node,
@@ -75,6 +78,10 @@ fn command_of(
                 beats,
             };
             Some((None, RegistryCommand::Observe(observation)))
+        }
+        RegistryRequest::Pace { node, disks } => {
+            let (rules, timed) = (SlowRules::default(), vec![Timed { node, disks }]);
+            Some((None, RegistryCommand::Judge { rules, timed }))
         }
         RegistryRequest::SetServiceState { id, service, state } => Some((
             Some(id),

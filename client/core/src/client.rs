@@ -180,7 +180,8 @@ impl Inner {
             RegistryReply::Done
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Members(_) => {
+            | RegistryReply::Members(_)
+            | RegistryReply::Disks(_) => {
                 let what = "the registry".to_owned();
                 return Err(ClientError::Protocol { what });
             }

@@ -258,6 +258,7 @@ impl Parts {
                 .map(|g| g.id())
                 .collect(),
             services: Vec::new(),
+            paces: Vec::new(),
         };
         |stop| Box::pin(announce(registry, member, condition, stop))
     }

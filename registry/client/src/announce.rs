@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use eggs_proto::registry::{ServiceRegistration, ServiceReport};
+use eggs_proto::registry::{DiskPace, ServiceRegistration, ServiceReport};
 use eggs_proto::{GroupId, NodeId};
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +16,8 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE: Duration = Duration::from_millis(500);
 /// Heartbeats in a row that failed, after which the process registers again.
 const REGISTER_AGAIN_AFTER: u32 = 3;
+/// Every how many heartbeats it is said how long disks take.
+const BEATS_PER_PACE: u32 = 10;
 
 /// What a process says once, when it starts.
 #[derive(Clone, Debug)]
@@ -37,6 +39,8 @@ pub struct Condition {
     pub leads: Vec<GroupId>,
     /// How its disks are.
     pub services: Vec<ServiceReport>,
+    /// How long they took lately.
+    pub paces: Vec<DiskPace>,
 }
 
 /// Registers a process and reports its condition until `stop`. `condition` must not block.
@@ -53,10 +57,27 @@ pub async fn announce(
             () = register(&registry, &member) => {}
         }
         tracing::info!(node = %member.node, address = %member.address, "registered");
-        let mut failed = 0;
+        let (mut failed, mut beats) = (0, 0u32);
         while failed < REGISTER_AGAIN_AFTER {
-            let Condition { leads, services } = condition();
-            let beat = registry.heartbeat(member.node, leads, services, TIMEOUT);
+            let Condition {
+                leads,
+                services,
+                paces,
+            } = condition();
+            beats = beats.wrapping_add(1);
+            let with_pace = beats.is_multiple_of(BEATS_PER_PACE) && !paces.is_empty();
+            let beat = async {
+                registry
+                    .heartbeat(member.node, leads, services, TIMEOUT)
+                    .await?;
+                if with_pace {
+                    // What an older registry does not know or a newer leader missed is said again.
+                    if let Err(error) = registry.pace(member.node, paces, TIMEOUT).await {
+                        tracing::debug!(%error, "latencies not told");
+                    }
+                }
+                Ok::<(), crate::RegistryError>(())
+            };
             let beat = tokio::select! {
                 biased;
                 () = stop.cancelled() => return,

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::{
-    HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
-    SpaceReport,
+    DiskCondition, DiskPace, HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration,
+    ServiceReport, Severity, SpaceReport,
 };
 use eggs_proto::{
     BlockServiceId, CallError, CallResult, ClusterMap, Epoch, GroupId, MessageKind, NodeId,
@@ -81,7 +81,8 @@ impl RegistryClient {
             RegistryReply::Done
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Members(_)
+            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -96,7 +97,8 @@ impl RegistryClient {
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Members(_)
+            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -133,6 +135,30 @@ impl RegistryClient {
             services,
         };
         self.done(&request, timeout).await
+    }
+
+    /// What the map does not say about disks.
+    pub async fn disks(&self, timeout: Duration) -> Result<Vec<DiskCondition>, RegistryError> {
+        match self.call(&RegistryRequest::Disks, timeout).await? {
+            RegistryReply::Disks(disks) => Ok(disks),
+            RegistryReply::Done
+            | RegistryReply::Unchanged
+            | RegistryReply::Map(_)
+            | RegistryReply::Keys(_)
+            | RegistryReply::Health { .. }
+            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
+        }
+    }
+
+    /// Tells how long disks took lately; for servers only.
+    pub async fn pace(
+        &self,
+        node: NodeId,
+        disks: Vec<DiskPace>,
+        timeout: Duration,
+    ) -> Result<(), RegistryError> {
+        self.done(&RegistryRequest::Pace { node, disks }, timeout)
+            .await
     }
 
     /// Sets the state of a disk by hand.
@@ -188,7 +214,8 @@ impl RegistryClient {
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
-            | RegistryReply::Health { .. } => Err(RegistryError::Unexpected),
+            | RegistryReply::Health { .. }
+            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -215,7 +242,8 @@ impl RegistryClient {
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
-            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Members(_)
+            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -230,7 +258,8 @@ impl RegistryClient {
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Members(_)
+            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
         }
     }
 

@@ -177,6 +177,7 @@ async fn a_view_follows_the_epoch_and_a_member_is_heard_of() {
     let condition = || Condition {
         leads: vec![GroupId::CDC],
         services: Vec::new(),
+        paces: Vec::new(),
     };
     let announcing = tokio::spawn(announce(registry, member, condition, stop.clone()));
     until("two heartbeats", || {

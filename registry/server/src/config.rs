@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use eggs_proto::{NodeId, ProcessRole};
 use eggs_raft::Timing;
-use eggs_registry_state::STALE_MS;
+use eggs_registry_state::{STALE_MS, SlowRules};
 use eggs_rpc::Credentials;
 
 /// One small group can afford a livelier timing than hundreds of them: a new leader in about two seconds.
@@ -49,6 +49,10 @@ pub struct Config {
     pub stale_ms: u64,
     /// Longest time between observations.
     pub observe_every: Duration,
+    /// Time between judgements of how long disks take.
+    pub judge_every: Duration,
+    /// When a disk is slow.
+    pub slow: SlowRules,
     /// When a leader is suspected.
     pub timing: Timing,
 }
@@ -74,6 +78,8 @@ impl Config {
             cluster_name: "eggsfs".into(),
             stale_ms: STALE_MS,
             observe_every: Duration::from_secs(1),
+            judge_every: Duration::from_secs(10),
+            slow: SlowRules::default(),
             timing: TIMING,
         }
     }

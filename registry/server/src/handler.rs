@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
-use eggs_proto::registry::{RegistryReply, RegistryRequest, SpaceLevel, SpaceReport};
+use eggs_proto::registry::{DiskPace, RegistryReply, RegistryRequest, SpaceLevel, SpaceReport};
 use eggs_proto::{
     CallError, CallResult, InvalidArgument, MessageKind, NodeId, Refusal, RequestId, decode, encode,
 };
@@ -141,6 +141,11 @@ async fn answer(
     match request {
         RegistryRequest::Map { known } => queries::map(replica, known, deadline).await,
         RegistryRequest::Health => queries::cluster_health(replica, deadline).await,
+        RegistryRequest::Disks => queries::disks(replica, deadline).await,
+        RegistryRequest::Pace { node, disks } => {
+            servers_only(role)?;
+            note_pace(replica, node, disks)
+        }
         RegistryRequest::Keys => {
             servers_only(role)?;
             queries::keys(replica, deadline).await
@@ -255,18 +260,37 @@ async fn note_space(
     replica.propose(&command, Some(id), deadline).await
 }
 
+/// Keeps latencies for the next judgement.
+fn note_pace(replica: &Replica, node: NodeId, disks: Vec<DiskPace>) -> RegistryOutcome {
+    if disks.len() > SERVICES_PER_NODE_MAX {
+        return Err(CallError::Refused(Refusal::Invalid(InvalidArgument::List)));
+    }
+    leader_only(replica)?;
+    let known = replica.group.read_local(|store| knows(store, node, &[]));
+    if !known.map_err(|fault| queries::unreadable(&fault))? {
+        return Err(CallError::Refused(Refusal::NotFound));
+    }
+    replica.paces.put(node, disks);
+    Ok(RegistryReply::Done)
+}
+
+fn leader_only(replica: &Replica) -> Result<(), CallError> {
+    if replica.group.is_leader() {
+        return Ok(());
+    }
+    let leader = replica
+        .group
+        .leader()
+        .filter(|leader| *leader != replica.node);
+    Err(CallError::NotLeader { leader })
+}
+
 /// Keeps a heartbeat for the next observation. `NotFound` asks the process to register (again).
 fn heartbeat(replica: &Replica, beat: Beat) -> RegistryOutcome {
     if beat.leads.len() > GROUPS_MAX || beat.services.len() > SERVICES_PER_NODE_MAX {
         return Err(CallError::Refused(Refusal::Invalid(InvalidArgument::List)));
     }
-    if !replica.group.is_leader() {
-        let leader = replica
-            .group
-            .leader()
-            .filter(|leader| *leader != replica.node);
-        return Err(CallError::NotLeader { leader });
-    }
+    leader_only(replica)?;
     let known = replica
         .group
         .read_local(|store| knows(store, beat.node, &beat.services));

@@ -22,6 +22,7 @@ mod handler;
 mod http;
 mod label;
 mod members;
+mod paces;
 mod pulse;
 mod queries;
 mod replica;

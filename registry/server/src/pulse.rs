@@ -22,7 +22,7 @@ struct Last {
 
 /// Runs until dropped, at any moment.
 pub(crate) async fn run(replica: &Replica, health: &eggs_obs::Health) {
-    let mut last = None;
+    let (mut last, mut judged) = (None, Instant::now());
     loop {
         tokio::select! {
             () = tokio::time::sleep(replica.observe_every) => {}
@@ -31,8 +31,13 @@ pub(crate) async fn run(replica: &Replica, health: &eggs_obs::Health) {
         note_freshness(replica, health);
         if replica.group.is_leader() {
             last = observe(replica, last).await;
+            if judged.elapsed() >= replica.judge_every {
+                judged = Instant::now();
+                judge(replica).await;
+            }
         } else {
             replica.beats.forget();
+            replica.paces.forget();
             last = None;
         }
     }
@@ -86,4 +91,18 @@ async fn observe(replica: &Replica, last: Option<Last>) -> Option<Last> {
         }
     }
     Some(Last { office, at: now })
+}
+
+/// Proposes what was heard of latencies. What does not get through is said again by the disks themselves.
+async fn judge(replica: &Replica) {
+    let timed = replica.paces.take();
+    if timed.is_empty() {
+        return;
+    }
+    let rules = replica.slow;
+    let command = RegistryCommand::Judge { rules, timed };
+    let deadline = Instant::now() + PROPOSE;
+    if let Err(error) = replica.propose(&command, None, deadline).await {
+        tracing::debug!(%error, "latencies not committed");
+    }
 }

@@ -45,6 +45,14 @@ pub(crate) async fn cluster_health(replica: &Replica, deadline: Instant) -> Regi
     .await
 }
 
+/// What the map does not say about disks.
+pub(crate) async fn disks(replica: &Replica, deadline: Instant) -> RegistryOutcome {
+    linearizable(replica, deadline, |store| {
+        Ok(RegistryReply::Disks(eggs_registry_state::disks(store)?))
+    })
+    .await
+}
+
 async fn linearizable(
     replica: &Replica,
     deadline: Instant,

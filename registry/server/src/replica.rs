@@ -7,11 +7,12 @@ use eggs_machine::{Command, CommandHeader};
 use eggs_proto::registry::SpaceLevel;
 use eggs_proto::{CallError, InvalidArgument, NodeId, Refusal, RequestId, decode, encode};
 use eggs_raft::{Group, ProposeError, ReadError};
-use eggs_registry_state::{RegistryCommand, RegistryOutcome, address_of};
+use eggs_registry_state::{RegistryCommand, RegistryOutcome, SlowRules, address_of};
 
 use crate::beats::Beats;
 use crate::clock;
 use crate::freshness::Freshness;
+use crate::paces::Paces;
 
 /// This process's replica of the registry, and what it keeps in memory.
 pub(crate) struct Replica {
@@ -22,6 +23,9 @@ pub(crate) struct Replica {
     pub freshness: Freshness,
     pub stale_ms: u64,
     pub observe_every: Duration,
+    pub paces: Paces,
+    pub judge_every: Duration,
+    pub slow: SlowRules,
 }
 
 /// Where a process serves, as a replica knows.

@@ -23,6 +23,7 @@ use crate::freshness::Freshness;
 use crate::handler::RegistryHandler;
 use crate::http::{HttpServer, Web};
 use crate::label::Identity;
+use crate::paces::Paces;
 use crate::replica::{Replica, address};
 use crate::{Beginning, Config, RunError, founding, label, pulse};
 
@@ -150,6 +151,9 @@ async fn begin(
         freshness: Freshness::new(),
         stale_ms: config.stale_ms,
         observe_every: config.observe_every,
+        paces: Paces::default(),
+        judge_every: config.judge_every,
+        slow: config.slow,
     });
     // Not the connections of Raft: a request that waits for the leader must not hold up an append.
     let connect =
@@ -230,6 +234,7 @@ fn announcing(
             Vec::new()
         },
         services: Vec::new(),
+        paces: Vec::new(),
     };
     announce(registry, member, leads, stop.clone())
 }

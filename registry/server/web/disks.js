@@ -31,7 +31,7 @@ function showFill(node, disk) {
 
 function showState(cell, disk) {
   const [kind, words] = SERVICE_STATES[disk.state];
-  const why = disk.set_by_hand ? ", by hand" : disk.fenced ? ", I/O errors" : "";
+  const why = disk.set_by_hand ? ", by hand" : disk.fenced ? ", I/O errors" : disk.slow ? ", slow" : "";
   setBadge(cell, kind, words + why);
 }
 

@@ -1,9 +1,11 @@
 //! What goes through the registry's log.
 
 use eggs_proto::meta::GroupMembers;
-use eggs_proto::registry::{ServiceRegistration, ServiceReport, SpaceReport};
+use eggs_proto::registry::{DiskPace, ServiceRegistration, ServiceReport, SpaceReport};
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
 use serde::{Deserialize, Serialize};
+
+use crate::SlowRules;
 
 /// A command. The position of a variant is its number in the log: append only.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +42,13 @@ pub enum RegistryCommand {
         /// How its disk is.
         report: SpaceReport,
     },
+    /// What the leader has heard of latencies since it last said so.
+    Judge {
+        /// When a disk is slow.
+        rules: SlowRules,
+        /// Each process once.
+        timed: Vec<Timed>,
+    },
 }
 
 impl RegistryCommand {
@@ -52,7 +61,8 @@ impl RegistryCommand {
             | Self::Observe(_)
             | Self::NoteMembers(_)
             | Self::Retire { .. }
-            | Self::NoteSpace { .. } => None,
+            | Self::NoteSpace { .. }
+            | Self::Judge { .. } => None,
         }
     }
 }
@@ -92,4 +102,13 @@ pub struct Beat {
     pub leads: Vec<GroupId>,
     /// How its disks are.
     pub services: Vec<ServiceReport>,
+}
+
+/// How long the disks of one process took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timed {
+    /// The process.
+    pub node: NodeId,
+    /// Its disks.
+    pub disks: Vec<DiskPace>,
 }

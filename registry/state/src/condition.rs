@@ -1,7 +1,10 @@
 //! What a person wants of a disk, what the registry has seen of it, and what follows.
 
 use eggs_proto::ServiceState;
+use eggs_proto::registry::StateReason;
 use serde::{Deserialize, Serialize};
+
+use crate::pace::Pace;
 
 /// Wishes and observations about a disk, kept apart.
 ///
@@ -18,6 +21,9 @@ pub struct ServiceCondition {
     pub fenced: bool,
     /// I/O errors since its process started.
     pub io_errors: u64,
+    /// How long it takes; stored apart, see [`crate::services`].
+    #[serde(skip)]
+    pub pace: Pace,
 }
 
 impl ServiceCondition {
@@ -30,10 +36,33 @@ impl ServiceCondition {
             Some(ServiceState::NoRead) if self.fenced => ServiceState::Stale,
             Some(ServiceState::NoRead) => ServiceState::NoRead,
             Some(ServiceState::NoWrite) => ServiceState::NoWrite,
-            Some(ServiceState::Active | ServiceState::Stale) | None if self.fenced => {
+            Some(ServiceState::Active | ServiceState::Stale) | None
+                if self.fenced || self.pace.set_aside =>
+            {
                 ServiceState::NoWrite
             }
             Some(ServiceState::Active | ServiceState::Stale) | None => ServiceState::Active,
+        }
+    }
+
+    /// Why it is not active; `None` if it is.
+    pub const fn reason(&self) -> Option<StateReason> {
+        match self.effective() {
+            ServiceState::Active => None,
+            ServiceState::Stale if self.stale => Some(StateReason::Silent),
+            ServiceState::NoRead
+            | ServiceState::NoWrite
+            | ServiceState::Stale
+            | ServiceState::Decommissioned
+                if self.manual.is_some() =>
+            {
+                Some(StateReason::ByHand)
+            }
+            ServiceState::NoWrite if !self.fenced => Some(StateReason::Slow),
+            ServiceState::NoRead
+            | ServiceState::NoWrite
+            | ServiceState::Stale
+            | ServiceState::Decommissioned => Some(StateReason::Errors),
         }
     }
 
@@ -48,6 +77,27 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_slow_disk_takes_no_writes_unless_a_person_says_otherwise() {
+        let slow = |manual| ServiceCondition {
+            manual,
+            pace: Pace {
+                set_aside: true,
+                ..Pace::default()
+            },
+            ..ServiceCondition::default()
+        };
+        let of = |manual| (slow(manual).effective(), slow(manual).reason());
+        let (by_hand, is_slow) = (Some(StateReason::ByHand), Some(StateReason::Slow));
+        assert_eq!(of(None), (ServiceState::NoWrite, is_slow));
+        let no_read = ServiceState::NoRead;
+        assert_eq!(of(Some(no_read)), (no_read, by_hand));
+        let given_up = ServiceState::Decommissioned;
+        assert_eq!(of(Some(given_up)), (given_up, by_hand));
+        let no_write = ServiceState::NoWrite;
+        assert_eq!(of(Some(no_write)), (no_write, by_hand));
+    }
+
+    #[test]
     fn hand_set_states_survive_what_is_observed() {
         let effective = |manual, stale, fenced| {
             ServiceCondition {
@@ -55,7 +105,7 @@ mod tests {
                 stale,
                 fence_reported: fenced,
                 fenced,
-                io_errors: 0,
+                ..ServiceCondition::default()
             }
             .effective()
         };

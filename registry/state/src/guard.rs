@@ -1,4 +1,4 @@
-//! The guard: reports of errors never take away more than parity can bear.
+//! The guard: reports of errors and findings of slowness never take away more than parity can bear.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,16 +6,37 @@ use eggs_proto::{BlockServiceId, FailureDomainId, StorageClass};
 
 use crate::FENCED_DOMAINS_MAX;
 use crate::record::ServiceRecord;
+use crate::schemes::widest_schemes;
 
 /// A failure domain's disks of one class.
 type Place = (StorageClass, FailureDomainId);
 
-/// Decides which reports of errors are honoured; returns the disks whose answer has changed.
+/// Decides which reports of errors and which findings of slowness are honoured; returns the disks whose answer has
+/// changed.
 ///
-/// A report is honoured when its failure domain keeps another writable disk of the class, or when fewer than
-/// [`FENCED_DOMAINS_MAX`] domains of the class are without one, for whatever reason. Earlier decisions stand
+/// A report of errors is honoured when its failure domain keeps another writable disk of the class, or when fewer
+/// than [`FENCED_DOMAINS_MAX`] domains of the class are without one, for whatever reason. Earlier decisions stand
 /// for as long as their report does.
+///
+/// Slow disks come last and are decided anew each time: they give way to errors and to silence. Their domain may
+/// only be lost if, besides, as many are left as a write of the widest scheme of the class needs at least; to write
+/// slowly is better than not to write.
 pub(crate) fn honour_reports(
+    services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
+) -> BTreeSet<BlockServiceId> {
+    let mut set_aside = BTreeSet::new();
+    for (id, record) in services.iter_mut() {
+        if std::mem::take(&mut record.condition.pace.set_aside) {
+            set_aside.insert(*id);
+        }
+    }
+    let mut changed = honour_errors(services);
+    let now_aside = honour_slowness(services, &set_aside);
+    changed.extend(set_aside.symmetric_difference(&now_aside));
+    changed
+}
+
+fn honour_errors(
     services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
 ) -> BTreeSet<BlockServiceId> {
     let mut changed = BTreeSet::new();
@@ -46,6 +67,48 @@ pub(crate) fn honour_reports(
     changed
 }
 
+/// Those that were set aside before come first; returns who is now.
+fn honour_slowness(
+    services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
+    before: &BTreeSet<BlockServiceId>,
+) -> BTreeSet<BlockServiceId> {
+    let mut slow: Vec<BlockServiceId> = services
+        .iter()
+        .filter(|(_, record)| record.condition.pace.found_slow)
+        .map(|(id, _)| *id)
+        .collect();
+    let mut now_aside = BTreeSet::new();
+    if slow.is_empty() {
+        return now_aside;
+    }
+    slow.sort_by_key(|id| !before.contains(id));
+    let schemes = widest_schemes();
+    let mut writable = writable_disks(services);
+    for id in slow {
+        let Some(record) = services.get_mut(&id) else {
+            continue;
+        };
+        // What takes no writes anyway, or was decided by hand, is no business of ours.
+        if record.condition.manual.is_some() || !record.condition.effective().takes_writes() {
+            continue;
+        }
+        let place = (record.class, record.domain);
+        let left = writable.get(&place).copied().unwrap_or(0);
+        let needed = schemes
+            .get(&record.class)
+            .map_or(1, |scheme| scheme.blocks_min());
+        let spare = domains_with(&writable, record.class) > needed
+            && domains_without(&writable, record.class) < FENCED_DOMAINS_MAX;
+        if left <= 1 && !spare {
+            continue;
+        }
+        writable.insert(place, left.saturating_sub(1));
+        record.condition.pace.set_aside = true;
+        now_aside.insert(id);
+    }
+    now_aside
+}
+
 /// How many disks take writes in each place that has disks at all.
 fn writable_disks(services: &BTreeMap<BlockServiceId, ServiceRecord>) -> BTreeMap<Place, usize> {
     let mut writable = BTreeMap::new();
@@ -57,6 +120,13 @@ fn writable_disks(services: &BTreeMap<BlockServiceId, ServiceRecord>) -> BTreeMa
         *count += usize::from(record.condition.effective().takes_writes());
     }
     writable
+}
+
+fn domains_with(writable: &BTreeMap<Place, usize>, class: StorageClass) -> usize {
+    writable
+        .iter()
+        .filter(|((of, _), count)| *of == class && **count > 0)
+        .count()
 }
 
 fn domains_without(writable: &BTreeMap<Place, usize>, class: StorageClass) -> usize {

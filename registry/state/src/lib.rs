@@ -15,6 +15,8 @@
 //! heartbeat that says nothing new does not change it.
 //! **Invariant:** reports of I/O errors never take the last writable disks from more than
 //! [`FENCED_DOMAINS_MAX`] failure domains of a class. Silence is a fact, not a decision, and has no such limit.
+//! **Invariant:** slow disks yield to all of these: they are never set aside beyond that limit, whatever else is
+//! out of use, nor where fewer failure domains would be left than a write needs.
 //! **Invariant:** keys of block services are in a table of their own and never in a [`eggs_proto::ClusterMap`].
 
 mod command;
@@ -25,13 +27,16 @@ mod health;
 mod limits;
 mod machine;
 mod ops;
+mod pace;
 mod record;
+mod schemes;
+mod services;
 mod tables;
 mod totals;
 mod transaction;
 mod view;
 
-pub use command::{Beat, Observation, Registration, RegistryCommand};
+pub use command::{Beat, Observation, Registration, RegistryCommand, Timed};
 pub use condition::ServiceCondition;
 pub use fill::Fill;
 pub use health::{GroupCondition, Health, health};
@@ -40,8 +45,10 @@ pub use limits::{
     SERVICES_MAX, SERVICES_PER_NODE_MAX, STALE_MS,
 };
 pub use machine::{RegistryMachine, RegistryOutcome};
+pub use pace::{PACE_AGE_MS_MAX, PARDON_MS, PEERS_MIN, Pace, SlowRules};
 pub use tables::TABLES;
 pub use totals::{ClassTotals, Totals};
 pub use view::{
-    ClusterView, NodeCondition, address_of, knows, map_version, members, service_keys, space_of,
+    ClusterView, NodeCondition, address_of, disks, knows, map_version, members, service_keys,
+    space_of,
 };

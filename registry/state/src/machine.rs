@@ -50,6 +50,7 @@ fn apply(store: &mut dyn Store, context: ApplyContext, command: &[u8]) -> Result
         RegistryCommand::NoteMembers(groups) => ops::note_members(&mut tx, groups)?,
         RegistryCommand::Retire { node } => ops::retire(&mut tx, node)?,
         RegistryCommand::NoteSpace { node, report } => ops::note_space(&mut tx, node, report)?,
+        RegistryCommand::Judge { rules, timed } => ops::judge(&mut tx, &rules, &timed)?,
     }
     tx.finish();
     Ok(())

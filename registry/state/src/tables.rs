@@ -26,9 +26,11 @@ pub(crate) const MEMBERS: Table = Table(21);
 pub(crate) const IDENTITIES: Table = Table(22);
 /// Process with little space for metadata → [`crate::record::SpaceRecord`].
 pub(crate) const SPACE: Table = Table(23);
+/// Disk that was timed → [`crate::pace::Pace`].
+pub(crate) const PACES: Table = Table(24);
 
 /// The tables of the registry.
-pub const TABLES: [TableSpec; 8] = [
+pub const TABLES: [TableSpec; 9] = [
     TableSpec {
         table: CLUSTER,
         name: "registry_cluster",
@@ -60,6 +62,10 @@ pub const TABLES: [TableSpec; 8] = [
     TableSpec {
         table: SPACE,
         name: "registry_space",
+    },
+    TableSpec {
+        table: PACES,
+        name: "registry_paces",
     },
 ];
 

@@ -2,14 +2,14 @@
 
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::meta::GroupMembers;
-use eggs_proto::registry::{ServiceReport, SpaceReport};
+use eggs_proto::registry::{DiskCondition, DiskPace, ServiceReport, SpaceReport};
 use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupId, GroupInfo, NodeId, ServiceKey, Time};
 
 use crate::record::{
     ClusterRecord, GroupRecord, KeyRecord, MembersRecord, NodeRecord, ServiceRecord, SpaceRecord,
 };
 use crate::tables::{self, CLUSTER, GROUPS, KEYS, MEMBERS, NODES, SERVICES, SPACE};
-use crate::{GROUPS_MAX, ServiceCondition};
+use crate::{GROUPS_MAX, ServiceCondition, services};
 
 /// What the map does not say about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl ClusterView {
                 down: cluster.is_stale(record.seen_ms),
             });
         }
-        for (service, record) in tables::list::<BlockServiceId, ServiceRecord>(store, SERVICES)? {
+        for (service, record) in services::list(store)? {
             view.map.services.push(record.info(service));
             view.services.push(record.condition);
         }
@@ -118,6 +118,20 @@ pub fn service_keys(store: &dyn StoreRead) -> Result<Vec<(BlockServiceId, Servic
 pub fn address_of(store: &dyn StoreRead, node: NodeId) -> Result<Option<String>, Fault> {
     let known: Option<NodeRecord> = tables::get(store, NODES, node)?;
     Ok(known.map(|record| record.address))
+}
+
+/// What the map does not say about disks.
+pub fn disks(store: &dyn StoreRead) -> Result<Vec<DiskCondition>, Fault> {
+    let condition = |(service, record): (BlockServiceId, ServiceRecord)| DiskCondition {
+        pace: DiskPace {
+            service,
+            reads: record.condition.pace.reads,
+            writes: record.condition.pace.writes,
+        },
+        io_errors: record.condition.io_errors,
+        reason: record.condition.reason(),
+    };
+    Ok(services::list(store)?.into_iter().map(condition).collect())
 }
 
 /// Who votes in a group and as of which version, if its replicas have said so.

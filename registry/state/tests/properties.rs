@@ -4,12 +4,13 @@
 mod support;
 
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
-use eggs_proto::registry::ServiceReport;
+use eggs_proto::registry::{DiskPace, Latency, ServiceReport};
 use eggs_proto::{
     BlockServiceId, ClusterMap, GroupId, NodeId, ProcessRole, ServiceState, Time, encode,
 };
 use eggs_registry_state::{
-    Beat, ClusterView, Fill, Observation, RegistryCommand, RegistryMachine, Totals, health,
+    Beat, ClusterView, Fill, Observation, RegistryCommand, RegistryMachine, SlowRules, Timed,
+    Totals, health,
 };
 use proptest::prelude::*;
 use support::{blocks, blocks_registration, hdd, replica_registration, shard_node};
@@ -70,7 +71,35 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
             })
         },
     );
+    let pace = (0..8u64, 0..4u32, 0..4u32).prop_map(|(service, reads, writes)| {
+        let latency = |log: u32| Latency {
+            count: 20,
+            p95_us: 100u32.pow(log),
+            ..Latency::default()
+        };
+        DiskPace {
+            service: BlockServiceId(service),
+            reads: latency(reads),
+            writes: latency(writes),
+        }
+    });
+    let timed = (
+        (0..4u32).prop_map(blocks),
+        proptest::collection::vec(pace, 0..6),
+    )
+        .prop_map(|(node, disks)| Timed { node, disks });
+    let judge = proptest::collection::vec(timed, 0..4).prop_map(|timed| RegistryCommand::Judge {
+        rules: SlowRules {
+            slow_after_ms: 1000,
+            well_after_ms: 2000,
+            floor_us: 10,
+            times: 2,
+            samples_min: 1,
+        },
+        timed,
+    });
     prop_oneof![
+        3 => judge.prop_map(|command| encode(&command)),
         2 => register_blocks.prop_map(|command| encode(&command)),
         1 => register_shard.prop_map(|command| encode(&command)),
         1 => set.prop_map(|command| encode(&command)),

@@ -107,8 +107,9 @@ impl World {
             RegistryCommand::Claim { .. }
             | RegistryCommand::NoteMembers(_)
             | RegistryCommand::Retire { .. }
-            | RegistryCommand::NoteSpace { .. } => {
-                self.violate(|| "nobody changes members or runs out of space here".into());
+            | RegistryCommand::NoteSpace { .. }
+            | RegistryCommand::Judge { .. } => {
+                self.violate(|| "nobody changes members, lacks space or is timed here".into());
             }
             RegistryCommand::Observe(observation) => {
                 if heard.observe(observation) > 0 {

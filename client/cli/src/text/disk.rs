@@ -1,5 +1,6 @@
 //! Disks and their states, as people write them.
 
+use eggs_proto::registry::{Latency, StateReason};
 use eggs_proto::{BlockServiceId, ServiceState};
 
 /// A state as people see it.
@@ -11,6 +12,24 @@ pub(crate) const fn show_state(state: ServiceState) -> &'static str {
         ServiceState::Stale => "stale",
         ServiceState::Decommissioned => "decommissioned",
     }
+}
+
+/// Why a disk is not active, as people see it.
+pub(crate) const fn show_reason(reason: StateReason) -> &'static str {
+    match reason {
+        StateReason::ByHand => "by hand",
+        StateReason::Silent => "silent",
+        StateReason::Errors => "errors",
+        StateReason::Slow => "slow",
+    }
+}
+
+/// What 95 in 100 operations of the last minute did not exceed, in milliseconds; `-` if there were none.
+pub(crate) fn show_p95(latency: Latency) -> String {
+    if latency.count == 0 {
+        return "-".to_owned();
+    }
+    format!("{:.1} ms", f64::from(latency.p95_us) / 1000.0)
 }
 
 /// A disk as `status` shows it.
@@ -38,6 +57,14 @@ pub(crate) fn parse_state(text: &str) -> Result<ServiceState, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentiles_are_in_milliseconds() {
+        let mut latency = Latency::default();
+        assert_eq!(show_p95(latency), "-");
+        (latency.count, latency.p95_us) = (1, 12_345);
+        assert_eq!(show_p95(latency), "12.3 ms");
+    }
 
     #[test]
     fn disks_and_states_are_given_as_they_are_shown() {

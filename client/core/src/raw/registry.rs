@@ -32,7 +32,8 @@ impl Client {
             | RegistryReply::Unchanged
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
-            | RegistryReply::Members(_) => Err(ClientError::Protocol {
+            | RegistryReply::Members(_)
+            | RegistryReply::Disks(_) => Err(ClientError::Protocol {
                 what: "the registry".to_owned(),
             }),
         }

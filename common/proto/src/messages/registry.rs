@@ -88,6 +88,16 @@ pub enum RegistryRequest {
         /// How its disk is.
         report: SpaceReport,
     },
+    /// Servers only: how long the disks of a process took lately. Goes with heartbeats, more rarely; not replicated
+    /// one by one: the leader gathers them. → `Done`
+    Pace {
+        /// The process.
+        node: NodeId,
+        /// Its disks.
+        disks: Vec<DiskPace>,
+    },
+    /// What the registry knows of disks and the map does not say. → `Disks`
+    Disks,
 }
 
 /// How much space a process has for metadata.
@@ -147,6 +157,54 @@ pub struct ServiceReport {
     pub fenced: bool,
 }
 
+/// How long operations of one kind took on a disk during the last minute or so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Latency {
+    /// How many there were.
+    pub count: u32,
+    /// Half took no longer than this, in microseconds.
+    pub p50_us: u32,
+    /// 95 in 100 took no longer than this, in microseconds.
+    pub p95_us: u32,
+    /// 99 in 100 took no longer than this, in microseconds.
+    pub p99_us: u32,
+}
+
+/// How long a disk took lately, without the time in queues and on the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskPace {
+    /// The disk.
+    pub service: BlockServiceId,
+    /// Reads.
+    pub reads: Latency,
+    /// Writes and erasures, with their fsync.
+    pub writes: Latency,
+}
+
+/// Why a disk is in its state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StateReason {
+    /// A person wants it so.
+    ByHand,
+    /// Nothing is heard of it.
+    Silent,
+    /// It reports I/O errors.
+    Errors,
+    /// It takes many times as long as its peers.
+    Slow,
+}
+
+/// What the map does not say about a disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiskCondition {
+    /// The disk, and how long it took lately.
+    pub pace: DiskPace,
+    /// I/O errors since its process started.
+    pub io_errors: u64,
+    /// Why it is not `active`; `None` if it is.
+    pub reason: Option<StateReason>,
+}
+
 /// How bad something is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Severity {
@@ -194,4 +252,6 @@ pub enum RegistryReply {
     },
     /// Of the groups asked about, those of which something newer is known.
     Members(Vec<GroupMembers>),
+    /// What the map does not say about disks, in order of their names.
+    Disks(Vec<DiskCondition>),
 }

@@ -9,8 +9,8 @@ use eggs_proto::meta::{
     RestoreState, RestoreStep, Standing, StateDigest, StatePiece, Wait,
 };
 use eggs_proto::registry::{
-    HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration, ServiceReport, Severity,
-    SpaceLevel, SpaceReport,
+    DiskCondition, DiskPace, HealthFinding, Latency, RegistryReply, RegistryRequest,
+    ServiceRegistration, ServiceReport, Severity, SpaceLevel, SpaceReport, StateReason,
 };
 use eggs_proto::shard::Replace;
 use eggs_proto::*;
@@ -328,6 +328,20 @@ fn replicas() {
     );
 }
 
+fn pace() -> DiskPace {
+    let latency = |count| Latency {
+        count,
+        p50_us: 2,
+        p95_us: 3,
+        p99_us: 300,
+    };
+    DiskPace {
+        service: SERVICE,
+        reads: latency(1),
+        writes: latency(7),
+    }
+}
+
 #[test]
 fn registry() {
     let node = NodeId::new(ProcessRole::Blocks, 1);
@@ -356,7 +370,7 @@ fn registry() {
     pin!(
         RegistryRequest[
             Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health, Claim, Members, Retire,
-            Space,
+            Space, Pace, Disks,
         ],
         [
             RegistryRequest::Map { known: Some(Epoch(1)) },
@@ -373,6 +387,8 @@ fn registry() {
             RegistryRequest::Members { id: ID, node, groups: vec![members()] },
             RegistryRequest::Retire { id: ID, node },
             RegistryRequest::Space { id: ID, node, report: space },
+            RegistryRequest::Pace { node, disks: vec![pace()] },
+            RegistryRequest::Disks,
         ],
         expect![[r#"
             Map 000101
@@ -385,6 +401,8 @@ fn registry() {
             Members 0706078180808030010102018380808010
             Retire 0806078180808030
             Space 0906078180808030010203
+            Pace 0a81808080300109010203ac02070203ac02
+            Disks 0b
         "#]]
     );
     let info = BlockServiceInfo {
@@ -415,6 +433,11 @@ fn registry() {
             leader: None,
         }],
     };
+    let disk = DiskCondition {
+        pace: pace(),
+        io_errors: 9,
+        reason: Some(StateReason::Slow),
+    };
     let severity = Severity::Degraded;
     let text = || "x".to_string();
     let finding = HealthFinding {
@@ -426,7 +449,7 @@ fn registry() {
     };
     let keys = vec![(SERVICE, ServiceKey::new([1; 32]))];
     pin!(
-        RegistryReply[Done, Unchanged, Map, Keys, Health, Members],
+        RegistryReply[Done, Unchanged, Map, Keys, Health, Members, Disks],
         [
             RegistryReply::Done,
             RegistryReply::Unchanged,
@@ -434,6 +457,7 @@ fn registry() {
             RegistryReply::Keys(keys),
             RegistryReply::Health { severity, findings: vec![finding] },
             RegistryReply::Members(vec![members()]),
+            RegistryReply::Disks(vec![disk]),
         ],
         expect![[r#"
             Done 00
@@ -442,6 +466,7 @@ fn registry() {
             Keys 0301090101010101010101010101010101010101010101010101010101010101010101
             Health 040101017801017801780178
             Members 05010102018380808010
+            Disks 060109010203ac02070203ac02090103
         "#]]
     );
     pin!(

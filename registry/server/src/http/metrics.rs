@@ -17,6 +17,7 @@ eggs_obs::metric_table! {
         severity: Gauge = "eggs_registry_health_severity", "0 ok, 1 degraded, 2 down";
         findings: GaugeBy = "eggs_registry_health_findings", "Findings by severity";
         services: GaugeBy = "eggs_registry_services_count", "Block services by state";
+        slow: Gauge = "eggs_registry_slow_services_count", "Block services found slow, set aside or not";
         groups: GaugeBy = "eggs_registry_groups_count", "Groups by condition; ok and at_risk have a leader";
         nodes: GaugeBy = "eggs_registry_nodes_count", "Server processes by whether they are heard from";
         capacity: GaugeBy = "eggs_registry_capacity_bytes", "Bytes of disks by class";
@@ -43,6 +44,9 @@ impl RegistryMetrics {
                 .set(signed(count as u64));
         }
         self.show_totals(&Totals::of(map));
+        let services = seen.view.services.iter();
+        let slow = services.filter(|condition| condition.pace.found_slow);
+        self.slow.set(signed(slow.count() as u64));
     }
 
     fn show_health(&self, seen: &Seen) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use eggs_proto::registry::{HealthFinding, Severity};
+use eggs_proto::registry::{HealthFinding, Latency, Severity};
 use eggs_proto::{
     BlockServiceInfo, FailureDomainId, GroupId, NodeId, ProcessRole, ServiceState, StorageClass,
 };
@@ -118,6 +118,26 @@ impl DomainJson {
     }
 }
 
+/// Of the last minute in which the disk was heard of.
+#[derive(Debug, Serialize)]
+struct LatencyJson {
+    count: u32,
+    p50_us: u32,
+    p95_us: u32,
+    p99_us: u32,
+}
+
+impl LatencyJson {
+    const fn new(latency: Latency) -> Self {
+        Self {
+            count: latency.count,
+            p50_us: latency.p50_us,
+            p95_us: latency.p95_us,
+            p99_us: latency.p99_us,
+        }
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct ServiceJson {
     /// For the order within a domain.
@@ -130,6 +150,10 @@ struct ServiceJson {
     set_by_hand: bool,
     /// Takes no writes because of I/O errors.
     fenced: bool,
+    /// Takes no writes because it is many times slower than its peers.
+    slow: bool,
+    reads: LatencyJson,
+    writes: LatencyJson,
     io_errors: u64,
     node: String,
     capacity_bytes: u64,
@@ -151,6 +175,9 @@ impl ServiceJson {
             state: state_name(info.state),
             set_by_hand: condition.manual.is_some(),
             fenced: condition.fenced,
+            slow: condition.pace.set_aside,
+            reads: LatencyJson::new(condition.pace.reads),
+            writes: LatencyJson::new(condition.pace.writes),
             io_errors: condition.io_errors,
             node: info.node.to_string(),
             capacity_bytes: info.capacity_bytes,

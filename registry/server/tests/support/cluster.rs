@@ -54,6 +54,7 @@ pub fn blocks(domain: u32) -> (Member, Condition) {
     let condition = Condition {
         leads: vec![],
         services: classes.map(|class| report(domain, class)).into(),
+        paces: vec![],
     };
     (member, condition)
 }
@@ -76,6 +77,7 @@ pub fn replica(role: ProcessRole, index: u32, groups: &[GroupId]) -> (Member, Co
     let condition = Condition {
         leads: led.copied().collect(),
         services: vec![],
+        paces: vec![],
     };
     (member, condition)
 }

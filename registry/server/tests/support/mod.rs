@@ -67,6 +67,9 @@ impl Replicas {
         let mut config = Config::new(id, dir, self.peers.clone(), Credentials::server(secret()));
         config.stale_ms = self.stale_ms;
         config.observe_every = Duration::from_millis(200);
+        config.judge_every = Duration::from_millis(200);
+        config.slow.slow_after_ms = 800;
+        config.slow.well_after_ms = 800;
         config
     }
 

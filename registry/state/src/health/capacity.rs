@@ -1,26 +1,11 @@
 //! Whether there are enough failure domains, and enough space in them, for what the built-in policies write.
 
-use std::collections::BTreeMap;
-
 use eggs_proto::registry::{HealthFinding, Severity};
-use eggs_proto::{PolicySet, Scheme, StorageClass};
+use eggs_proto::{Scheme, StorageClass};
 
 use super::finding;
+use crate::schemes::widest_schemes;
 use crate::{ClassTotals, Fill, Totals};
-
-/// The widest scheme that the built-in policies use on a class.
-fn widest_schemes() -> BTreeMap<StorageClass, Scheme> {
-    let policies = PolicySet::default();
-    let mut widest: BTreeMap<StorageClass, Scheme> = BTreeMap::new();
-    for row in &policies.extent.rows {
-        let plan = policies.plan(row.extent_bytes_max);
-        let known = widest.entry(plan.class).or_insert(plan.scheme);
-        if plan.scheme.data > known.data {
-            *known = plan.scheme;
-        }
-    }
-    widest
-}
 
 pub(super) fn check(totals: &Totals, findings: &mut Vec<HealthFinding>) {
     if totals.classes.is_empty() {

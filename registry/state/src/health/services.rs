@@ -13,6 +13,8 @@ pub(super) fn check(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
     stale(view, findings);
     fenced(view, findings);
     unhonoured(view, findings);
+    slow(view, findings);
+    slow_in_use(view, findings);
     nearly_full(view, findings);
 }
 
@@ -96,6 +98,43 @@ fn unhonoured(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
             "writes to these disks fail and are retried elsewhere; one cause for all is likely"
                 .into(),
             format!("grep -i error DIR/log/{node}.log"),
+        ],
+    ));
+}
+
+fn slow(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
+    let services = those(view, |_, condition| condition.pace.set_aside);
+    let Some(service) = services.iter().map(|info| info.service).min() else {
+        return;
+    };
+    findings.push(finding(
+        Severity::Degraded,
+        "BLOCK_SERVICE_SLOW",
+        [
+            format!("many times slower than their peers: {} take no new blocks", disks(&services)),
+            "what is there is still read; they are taken back when they have been well for a while".into(),
+            format!("eggscli disk list; look at the disk with smartctl; to replace it: eggscli disk drain {service}"),
+        ],
+    ));
+}
+
+fn slow_in_use(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
+    let services = those(view, |_, condition| {
+        condition.pace.found_slow && !condition.pace.set_aside && condition.manual.is_none()
+    });
+    if services.is_empty() {
+        return;
+    }
+    findings.push(finding(
+        Severity::Degraded,
+        "SLOW_GUARD",
+        [
+            format!(
+                "many times slower than their peers, but too few failure domains are left without them: {} stay in use",
+                disks(&services)
+            ),
+            "writes that meet these disks are slow".into(),
+            "eggscli disk list; bring back what is down first, then look at the slow disks with smartctl".into(),
         ],
     ));
 }

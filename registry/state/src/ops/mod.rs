@@ -1,6 +1,7 @@
 //! One command per file.
 
 mod claim;
+mod judge;
 mod note_members;
 mod note_space;
 mod observe;
@@ -9,6 +10,7 @@ mod retire;
 mod set_service_state;
 
 pub(crate) use claim::claim;
+pub(crate) use judge::judge;
 pub(crate) use note_members::note_members;
 pub(crate) use note_space::note_space;
 pub(crate) use observe::observe;

@@ -8,10 +8,11 @@ use eggs_proto::registry::ServiceReport;
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
 
 use crate::fill::FillChange;
+use crate::pace::Pace;
 use crate::record::{GroupRecord, NodeRecord, ServiceRecord};
-use crate::tables::{self, GROUPS, NODES, SERVICES};
+use crate::tables::{self, GROUPS, NODES};
 use crate::transaction::Transaction;
-use crate::{Beat, ELAPSED_MS_MAX, Observation, guard};
+use crate::{Beat, ELAPSED_MS_MAX, Observation, guard, services};
 
 /// The last heartbeat of each process.
 type Beats<'a> = BTreeMap<NodeId, &'a Beat>;
@@ -80,8 +81,11 @@ fn note_leaders(tx: &mut Transaction<'_>, beats: &Beats<'_>) -> Result<(), Fault
 }
 
 fn note_services(tx: &mut Transaction<'_>, beats: &Beats<'_>) -> Result<(), Fault> {
-    let listed: Vec<(BlockServiceId, ServiceRecord)> = tables::list(tx.store, SERVICES)?;
-    let mut records: BTreeMap<_, _> = listed.into_iter().collect();
+    let mut records = services::list(tx.store)?;
+    let paces: BTreeMap<BlockServiceId, Pace> = records
+        .iter()
+        .map(|(id, record)| (*id, record.condition.pace))
+        .collect();
     let before: BTreeMap<BlockServiceId, ServiceState> = records
         .iter()
         .map(|(id, record)| (*id, record.condition.effective()))
@@ -113,7 +117,10 @@ fn note_services(tx: &mut Transaction<'_>, beats: &Beats<'_>) -> Result<(), Faul
         if before.get(&id) != Some(&record.condition.effective()) {
             tx.tell_clients();
         }
-        tables::put(tx.store, SERVICES, id, record);
+        services::put(tx.store, id, record);
+        if paces.get(&id) != Some(&record.condition.pace) {
+            services::put_pace(tx.store, id, &record.condition.pace);
+        }
     }
     Ok(())
 }

@@ -8,11 +8,11 @@ use eggs_proto::{GroupId, InvalidArgument, NodeId, ProcessRole, Refusal};
 use crate::record::{
     GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord, NodeRecord, ServiceRecord,
 };
-use crate::tables::{self, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SERVICES};
+use crate::tables::{self, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES};
 use crate::transaction::{Stop, Transaction};
 use crate::{
     ADDRESS_BYTES_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX, Registration, SERVICES_MAX,
-    SERVICES_PER_NODE_MAX, ServiceCondition,
+    SERVICES_PER_NODE_MAX, ServiceCondition, services,
 };
 
 /// Takes a process, its groups and its disks into the map. Whatever is wrong with any of it, none of it is
@@ -128,7 +128,7 @@ fn register_service(
     if key.is_some_and(|KeyRecord(key)| key != new.key) {
         return Err(Refusal::Exists.into()); // the name belongs to another disk
     }
-    let known: Option<ServiceRecord> = tables::get(tx.store, SERVICES, new.service)?;
+    let known = services::get(tx.store, new.service)?;
     let record = match known {
         Some(known) => move_service(tx, known, node, &new),
         None if tx.cluster.services >= SERVICES_MAX => {
@@ -142,7 +142,7 @@ fn register_service(
     };
     let key = KeyRecord(new.key.clone());
     tables::put(tx.store, KEYS, new.service, &key);
-    tables::put(tx.store, SERVICES, new.service, &record);
+    services::put(tx.store, new.service, &record);
     Ok(())
 }
 
