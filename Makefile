@@ -73,9 +73,11 @@ raft-crash: deps-test
 
 # Every nemesis under every workload, on one cluster after the other; see docs/chaos.md.
 CHAOS_SECONDS ?= 60
-CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,all
+CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,replace,members,all
+CHAOS_FILES := none,kill,rot,still,domains,filled
 chaos: build
 	$(BIN)/eggstests run --workload all --nemesis $(CHAOS) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
+	$(BIN)/eggstests run --workload files --nemesis $(CHAOS_FILES) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
 
 bench: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)

@@ -233,6 +233,18 @@ impl Cluster {
         Ok(names)
     }
 
+    /// Names of all block service processes, also of those that do not run.
+    pub fn domains(&self) -> Result<Vec<String>> {
+        let mut names = Vec::new();
+        for entry in fs::read_dir(self.dir().join("data")).context("list the data directory")? {
+            let name = entry.context("list the data directory")?.file_name();
+            names.extend(name.to_str().map(String::from));
+        }
+        names.retain(|name| name.starts_with("blocks"));
+        names.sort();
+        Ok(names)
+    }
+
     /// The dashboard's status document.
     pub fn status(&self) -> Result<Value> {
         let (code, value) = get_json(self.http(), "/api/v1/status")?;

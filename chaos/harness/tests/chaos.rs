@@ -8,13 +8,30 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use eggs_client::ReadFrom;
 use eggs_harness::check::Outcome;
-use eggs_harness::dress::Dress;
-use eggs_harness::{ChaosPlan, Cluster, Options, run_chaos};
+use eggs_harness::dress::{Dress, Faults};
+use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, run_chaos};
 
 /// Fixed, so that a failure here is not taken for bad luck. `make chaos` draws another one each time.
 const SEED: u64 = 20;
 
+/// What befalls a cluster beside its nemesis.
+type Beside = fn(&Dress) -> Result<()>;
+
 fn survives(nemesis: &str, seconds: u64, read_from: ReadFrom) -> Result<()> {
+    let report = suffers("all", nemesis, seconds, read_from, |_| Ok(()))?;
+    ensure!(report.outcome == Outcome::Sound, "{report:#?}");
+    ensure!(report.answered > 100, "clients got nearly nothing done");
+    ensure!(report.faults > 0, "nothing was broken");
+    Ok(())
+}
+
+fn suffers(
+    workload: &str,
+    nemesis: &str,
+    seconds: u64,
+    read_from: ReadFrom,
+    beside: Beside,
+) -> Result<ChaosReport> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
@@ -22,7 +39,7 @@ fn survives(nemesis: &str, seconds: u64, read_from: ReadFrom) -> Result<()> {
         .context("start the runtime")?;
     let out = tempfile::tempdir().context("make a directory")?;
     let plan = ChaosPlan {
-        workload: "all".into(),
+        workload: workload.into(),
         nemesis: nemesis.into(),
         seconds,
         seed: SEED,
@@ -36,6 +53,7 @@ fn survives(nemesis: &str, seconds: u64, read_from: ReadFrom) -> Result<()> {
     };
     let dress = Dress::start(runtime.handle())?;
     let cluster = Arc::new(Cluster::start_in(dress.programs(), options)?);
+    beside(&dress)?;
     let run = run_chaos(cluster.clone(), Some(dress.clone()), &plan, |text| {
         println!("{text}")
     });
@@ -50,10 +68,7 @@ fn survives(nemesis: &str, seconds: u64, read_from: ReadFrom) -> Result<()> {
         }
         println!("history and report: {}", kept.display());
     }
-    ensure!(report.outcome == Outcome::Sound, "{report:#?}");
-    ensure!(report.answered > 100, "clients got nearly nothing done");
-    ensure!(report.faults > 0, "nothing was broken");
-    Ok(())
+    Ok(report)
 }
 
 #[test]
@@ -69,4 +84,43 @@ fn clients_see_one_order_of_events_while_leaders_are_hunted() -> Result<()> {
 #[test]
 fn readers_of_followers_see_one_order_of_events_while_networks_are_cut() -> Result<()> {
     survives("partition", 20, ReadFrom::Any)
+}
+
+#[test]
+fn clients_notice_nothing_while_groups_move_between_processes() -> Result<()> {
+    survives("members", 15, ReadFrom::Leader)
+}
+
+#[test]
+fn four_failure_domains_are_down_paused_full_and_rotten_and_no_call_fails() -> Result<()> {
+    let report = suffers("files", "domains", 20, ReadFrom::Leader, |_| Ok(()))?;
+    ensure!(report.outcome == Outcome::Sound, "{report:#?}");
+    ensure!(report.faults > 0, "nothing was broken");
+    let reads = report.latencies.get("read").context("reads")?;
+    println!("{reads:?}");
+    ensure!(
+        reads.broken.calls > 20,
+        "hardly anything was read: {reads:?}"
+    );
+    Ok(())
+}
+
+/// The harness itself: a fault that its nemesis does not explain is in a log, and clients notice nothing.
+#[test]
+fn an_error_in_a_log_that_no_fault_explains_is_a_violation() -> Result<()> {
+    let report = suffers("files", "none", 8, ReadFrom::Leader, |dress| {
+        let sync_errno = 5;
+        let faults = Faults {
+            sync_errno,
+            ..Faults::default()
+        };
+        dress.suffer("blocks3", faults)
+    })?;
+    ensure!(report.outcome == Outcome::Violated, "{report:#?}");
+    let told = |problem: &String| {
+        problem.starts_with("an unexpected ERROR") && problem.contains("an fsync failed")
+    };
+    ensure!(report.problems.iter().any(told), "{report:#?}");
+    ensure!(report.verdict.findings.is_empty(), "{report:#?}");
+    Ok(())
 }

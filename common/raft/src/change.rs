@@ -100,7 +100,7 @@ impl Replica {
             Step::Done => return Ok(()),
             Step::HandOver(heir) => {
                 tracing::info!(group = %self.group, %heir, "hands over, because this replica leaves");
-                self.certainty.hand_over(&self.raft, heir).await;
+                self.give_away(heir).await;
                 return Err(ChangeError::NotLeader { leader: Some(heir) });
             }
             Step::Learn(node) => ChangeMembers::AddNodes([(node.get(), EmptyNode {})].into()),

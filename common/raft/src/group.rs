@@ -64,6 +64,16 @@ impl Replica {
         }
     }
 
+    /// Gives the leadership to `heir`, if it has it. Members that rest do not wait for an heir that never takes it.
+    pub(crate) async fn give_away(&self, heir: NodeId) {
+        let term = {
+            let metrics = self.raft.server_metrics();
+            metrics.borrow_watched().vote.leader_id.term
+        };
+        self.presence.give_away(term);
+        self.certainty.hand_over(&self.raft, heir).await;
+    }
+
     /// Whether this replica may ask for votes.
     pub(crate) fn may_campaign(&self) -> bool {
         self.presence.campaigns() && self.left.load(Ordering::Relaxed) == 0
@@ -291,8 +301,7 @@ impl Group {
     pub async fn transfer_leader(&self, to: NodeId) {
         if to != self.replica.node {
             self.replica.presence.touch();
-            let raft = &self.replica.raft;
-            self.replica.certainty.hand_over(raft, to).await;
+            self.replica.give_away(to).await;
         }
     }
 

@@ -240,3 +240,30 @@ async fn nothing_acknowledged_is_lost_between_rest_and_death() {
     }
     cluster.shutdown().await;
 }
+
+/// A leader that has given its place away does nothing more, and its followers rest: they must not rely on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_heir_that_never_takes_over_is_not_waited_for() {
+    let mut cluster = resting().await;
+    let from = cluster.leader(3).await;
+    let heir = (from + 1) % 3;
+    let leader = cluster.group(from, 3);
+    cluster.crash(heir).await;
+    all_rest(&cluster).await;
+    assert!(leader.is_resting());
+    leader.transfer_leader(node_id(heir)).await;
+    let added = eventually("somebody leads", async || {
+        // Whoever is asked again and again seems to work.
+        for index in [from, (from + 2) % 3] {
+            let group = cluster.group(index, 3);
+            let added = group.propose(command("a", None), within(300)).await;
+            if let Ok(reply) = added {
+                return Some(sum(&reply));
+            }
+        }
+        None
+    })
+    .await;
+    assert!(added >= 2); // one whose answer was late counts, too
+    cluster.shutdown().await;
+}

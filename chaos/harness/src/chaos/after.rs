@@ -1,8 +1,5 @@
 //! What is looked at when the load is over, beside the history.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,66 +65,4 @@ async fn blocking<T: Send + 'static>(
     tokio::task::spawn_blocking(move || work(&cluster))
         .await
         .context("wait for a program")?
-}
-
-/// What servers wrote into their logs.
-pub(super) struct Logs {
-    pub panics: Vec<String>,
-    /// Different errors, and how often each came up.
-    pub errors: Vec<(String, usize)>,
-}
-
-/// Looks through the logs.
-pub(super) fn logs(dir: &Path) -> Logs {
-    let mut panics = Vec::new();
-    let mut errors: BTreeMap<String, usize> = BTreeMap::new();
-    let files = fs::read_dir(dir.join("log"))
-        .into_iter()
-        .flatten()
-        .flatten();
-    for file in files {
-        let text = fs::read(file.path()).unwrap_or_default();
-        let name = file.file_name().to_string_lossy().into_owned();
-        for line in String::from_utf8_lossy(&text).lines() {
-            if line.contains("panicked at") {
-                panics.push(format!("{name}: {line}"));
-            } else if let Some((_, what)) = line.split_once("ERROR") {
-                *errors.entry(without_digits(what)).or_default() += 1;
-            }
-        }
-    }
-    let mut errors: Vec<_> = errors.into_iter().collect();
-    errors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-    Logs { panics, errors }
-}
-
-/// So that errors that differ in numbers only are counted together.
-fn without_digits(text: &str) -> String {
-    const SHOWN: usize = 75;
-    let mut out = String::new();
-    for c in text.trim().chars().take(SHOWN) {
-        match (c.is_ascii_digit(), out.ends_with('#')) {
-            (true, true) => {}
-            (true, false) => out.push('#'),
-            (false, _) => out.push(c),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn panics_and_errors_are_found_in_logs() {
-        let dir = tempfile::tempdir().unwrap();
-        fs::create_dir(dir.path().join("log")).unwrap();
-        let text = "10:00 INFO fine\n10:01 ERROR group 17 lost\n10:02 ERROR group 3 lost\n\
-                    thread 'main' panicked at src/x.rs:1:2:\n";
-        fs::write(dir.path().join("log/shard0.log"), text).unwrap();
-        let found = logs(dir.path());
-        assert_eq!(found.errors, [("group # lost".to_owned(), 2)]);
-        assert_eq!(found.panics.len(), 1);
-    }
 }

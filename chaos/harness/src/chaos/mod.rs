@@ -1,14 +1,20 @@
 //! One run: load, faults, healing, last reads, `fsck`, the verdict.
 
 mod after;
+mod expected;
+mod latencies;
+mod logs;
 mod run;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use eggs_client::ReadFrom;
 use serde::Serialize;
 
 use crate::check::{Outcome, Verdict};
+pub use latencies::{Latencies, Quantiles};
+pub use logs::LoggedError;
 pub use run::run_chaos;
 
 /// What to do.
@@ -37,10 +43,12 @@ pub struct ChaosReport {
     pub outcome: Outcome,
     /// What the checkers say.
     pub verdict: Verdict,
-    /// What is wrong beside the history: `fsck`, health, panics.
+    /// What is wrong beside the history: `fsck`, health, errors in the logs that no fault explains.
     pub problems: Vec<String>,
-    /// Different errors in the logs of the servers, with how often each came up.
-    pub errors: Vec<(String, usize)>,
+    /// Different errors in the logs of the servers.
+    pub errors: Vec<LoggedError>,
+    /// How long calls took, by kind.
+    pub latencies: BTreeMap<String, Latencies>,
     /// Calls that were answered, refusals included.
     pub answered: u64,
     /// Changes whose outcome is not known.

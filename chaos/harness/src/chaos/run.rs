@@ -11,10 +11,11 @@ use eggs_client::Client;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::{ChaosPlan, ChaosReport, after};
+use super::latencies::latencies;
+use super::{ChaosPlan, ChaosReport, LoggedError, after, logs};
 use crate::check::{Outcome, judge};
 use crate::dress::Dress;
-use crate::history::{Counts, FORMAT, Header, History, Recorder};
+use crate::history::{Answer, Call, Counts, FORMAT, Header, History, Recorder};
 use crate::nemesis::{Field, Nemesis};
 use crate::workload::{Hand, Workload};
 use crate::{Cluster, Random, report};
@@ -87,11 +88,12 @@ pub async fn run_chaos(
     recorder.flush()?;
     say("checking the file system");
     problems.extend(after::fsck(&cluster).await);
-    let logs = after::logs(&cluster.dir());
-    problems.extend(logs.panics);
+    let errors = logs::errors(&cluster.dir(), &plan.nemesis);
+    let unexpected = errors.iter().filter(|error| error.expected.is_none());
+    problems.extend(unexpected.map(|error| format!("an unexpected ERROR: {}", error.what)));
     say("judging the history");
     problems.extend(reached_applications(plan, recorder.counts()));
-    finish(plan, path, problems, logs.errors, recorder.counts())
+    finish(plan, path, problems, errors, recorder.counts())
 }
 
 /// Says how it goes; never ends.
@@ -112,8 +114,22 @@ async fn tell(recorder: &Recorder, end: Instant, say: &impl Fn(&str)) {
 /// Some nemeses must not be noticed by clients at all.
 fn reached_applications(plan: &ChaosPlan, counts: &Counts) -> Option<String> {
     let bad = counts.unknown.load(Ordering::Relaxed) + counts.failed.load(Ordering::Relaxed);
-    let quiet = matches!(plan.nemesis.as_str(), "none" | "roll");
-    (quiet && bad > 0).then(|| format!("{bad} errors reached clients, though nothing failed"))
+    let quiet = matches!(
+        plan.nemesis.as_str(),
+        "none" | "roll" | "members" | "rot" | "domains" | "still"
+    );
+    (quiet && bad > 0).then(|| format!("{bad} errors reached clients, who should notice nothing"))
+}
+
+/// What is acknowledged can be read, also while there is no space.
+fn failed_reads(plan: &ChaosPlan, history: &History) -> Option<String> {
+    if plan.nemesis != "filled" {
+        return None;
+    }
+    let failed =
+        |call: &&Call| call.operation.only_reads() && matches!(call.answer, Answer::Failed { .. });
+    let count = history.calls.iter().filter(failed).count();
+    (count > 0).then(|| format!("{count} reads failed, though only space was missing"))
 }
 
 fn hand(plan: &ChaosPlan, worker: u64, client: Client, recorder: &Arc<Recorder>) -> Hand {
@@ -181,11 +197,12 @@ impl Load {
 fn finish(
     plan: &ChaosPlan,
     path: PathBuf,
-    problems: Vec<String>,
-    errors: Vec<(String, usize)>,
+    mut problems: Vec<String>,
+    errors: Vec<LoggedError>,
     counts: &Counts,
 ) -> Result<ChaosReport> {
     let history = History::read(&path)?;
+    problems.extend(failed_reads(plan, &history));
     let verdict = judge(&history);
     let outcome = if problems.is_empty() {
         verdict.outcome()
@@ -197,6 +214,7 @@ fn finish(
         verdict,
         problems,
         errors,
+        latencies: latencies(&history),
         answered: counts.answered.load(Ordering::Relaxed),
         unknown: counts.unknown.load(Ordering::Relaxed),
         failed: counts.failed.load(Ordering::Relaxed),

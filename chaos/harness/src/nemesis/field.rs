@@ -45,6 +45,19 @@ impl Field {
         Ok(names)
     }
 
+    /// The failure domains that may lose blocks in this run: as many as the parity of the default policy can bear.
+    pub(super) fn weak_domains(&self) -> Result<Vec<String>> {
+        const DOMAINS: usize = 4;
+        let mut random = self.chance("rotten domains");
+        let mut all = self.cluster.domains()?;
+        let mut chosen = Vec::new();
+        while chosen.len() < DOMAINS && !all.is_empty() {
+            chosen.push(all.remove(random.below(all.len())));
+        }
+        chosen.sort();
+        Ok(chosen)
+    }
+
     /// A process, metadata more often than disks.
     pub(super) fn any_process(&self, random: &mut Random) -> Result<Option<String>> {
         let prefixes: &[&str] = match random.below(10) {

@@ -4,9 +4,12 @@
 //! cut off in the middle (Ctrl-C) is healed by the end of the cluster.
 
 mod cut;
+mod domains;
 mod field;
+mod filled;
 mod hunt;
 mod kill;
+mod members;
 mod pause;
 mod roll;
 mod rot;
@@ -33,8 +36,14 @@ enum Kind {
     Full,
     Slow,
     Failing,
+    Replace,
+    Members,
+    Domains,
+    Still,
+    Filled,
 }
 
+/// Those that get along with each other. Commands of an operator need majorities, and four domains are what parity bears.
 const ALL: [Kind; 11] = [
     Kind::Kill,
     Kind::Pause,
@@ -50,7 +59,7 @@ const ALL: [Kind; 11] = [
 ];
 
 /// Names that `--nemesis` takes, with a sentence each.
-pub const NEMESES: [(&str, &str); 13] = [
+pub const NEMESES: [(&str, &str); 18] = [
     ("none", "nothing is broken"),
     ("kill", "processes are killed, alone and several at once"),
     ("pause", "processes are stopped and go on later"),
@@ -59,7 +68,10 @@ pub const NEMESES: [(&str, &str); 13] = [
         "roll",
         "every process is stopped cleanly, one after the other",
     ),
-    ("rot", "bits turn in blocks on up to four failure domains"),
+    (
+        "rot",
+        "bits turn in data, parity and checksums on four failure domains",
+    ),
     (
         "partition",
         "nothing passes between some processes and others, both ways or one",
@@ -69,7 +81,24 @@ pub const NEMESES: [(&str, &str); 13] = [
     ("full", "no write of a process finds space"),
     ("slow", "writes and fsyncs of a process take longer"),
     ("fsync", "fsyncs of a process fail"),
-    ("all", "all of these, two at a time"),
+    (
+        "replace",
+        "the directory of a metadata process is destroyed, the process replaced",
+    ),
+    (
+        "members",
+        "groups move between processes, are balanced and handed over",
+    ),
+    (
+        "domains",
+        "up to four failure domains at once are down, paused, full or rotten",
+    ),
+    ("still", "one process of block services is paused"),
+    (
+        "filled",
+        "no disk of blocks has space, until all have it again",
+    ),
+    ("all", "all but the last five, two at a time"),
 ];
 
 /// What is broken, and how many things at a time.
@@ -95,6 +124,11 @@ impl Nemesis {
             "full" => (vec![Kind::Full], 1),
             "slow" => (vec![Kind::Slow], 1),
             "fsync" => (vec![Kind::Failing], 1),
+            "replace" => (vec![Kind::Replace], 1),
+            "members" => (vec![Kind::Members], 1),
+            "domains" => (vec![Kind::Domains], 1),
+            "still" => (vec![Kind::Still], 1),
+            "filled" => (vec![Kind::Filled], 1),
             "all" => (ALL.to_vec(), 2),
             _unknown => return None,
         };
@@ -133,6 +167,11 @@ impl Nemesis {
                 Kind::Full => system::full(field, &mut random).await?,
                 Kind::Slow => system::slow(field, &mut random).await?,
                 Kind::Failing => system::failing(field, &mut random).await?,
+                Kind::Replace => members::replace(field, &mut random).await?,
+                Kind::Members => members::change(field, &mut random).await?,
+                Kind::Domains => domains::run(field, &mut random).await?,
+                Kind::Still => domains::still(field, &mut random).await?,
+                Kind::Filled => filled::run(field, &mut random).await?,
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Turns bits in blocks on disks.
+//! Turns bits in blocks on disks: in data, in parity, in the checksums of pages, in what follows them.
 //!
 //! Only four failure domains rot in a run, chosen from its seed: as many as the parity of the default policy can bear.
 //! Nothing else that is broken takes a block away for ever, so every file must still be readable at the end.
@@ -12,52 +12,37 @@ use anyhow::Result;
 use super::field::Field;
 use crate::Random;
 
-const DOMAINS: usize = 4;
-/// Blocks that rot at a time.
-const BLOCKS: usize = 20;
+/// Blocks that rot at a time, on each domain.
+const BLOCKS: usize = 8;
+/// Page checksums and footer are at the end of a block file; so much of it is hit as often as all the rest.
+const TAIL_BYTES: u64 = 96;
 
+/// Some blocks of all four domains.
 pub(super) fn run(field: &Field, random: &mut Random) -> Result<()> {
-    let domains = domains(field)?;
-    let rots = |path: &PathBuf| {
-        let mut parts = path.components();
-        parts.any(|part| {
-            domains
-                .iter()
-                .any(|domain| part.as_os_str() == domain.as_str())
-        })
-    };
-    // Files come and go while they are listed.
-    let mut blocks = field.cluster.block_files().unwrap_or_default();
-    blocks.retain(rots);
-    let victims: Vec<_> = (0..BLOCKS)
-        .filter_map(|_| random.pick(&blocks).cloned())
-        .collect();
-    if victims.is_empty() {
-        return Ok(());
-    }
-    let what = format!(
-        "a bit turns in {} blocks of {}",
-        victims.len(),
-        domains.join(" ")
-    );
+    let domains = field.weak_domains()?;
+    let what = format!("bits turn in blocks of {}", domains.join(" "));
     let fault = field.recorder.fault(&what);
-    for path in victims {
-        turn_bit(&path, random);
-    }
+    of_domains(field, random, &domains);
     field.recorder.healed(fault, &what);
     Ok(())
 }
 
-/// The failure domains that rot in this run.
-fn domains(field: &Field) -> Result<Vec<String>> {
-    let mut all = field.processes(&["blocks"])?;
-    let mut random = field.chance("rotten domains");
-    let mut chosen = Vec::new();
-    while chosen.len() < DOMAINS && !all.is_empty() {
-        chosen.push(all.remove(random.below(all.len())));
+/// Some blocks of these domains.
+pub(super) fn of_domains(field: &Field, random: &mut Random, domains: &[String]) {
+    // Files come and go while they are listed.
+    let all = field.cluster.block_files().unwrap_or_default();
+    for domain in domains {
+        let of_domain = |path: &&PathBuf| {
+            let mut parts = path.components();
+            parts.any(|part| part.as_os_str() == domain.as_str())
+        };
+        let blocks: Vec<&PathBuf> = all.iter().filter(of_domain).collect();
+        for _ in 0..BLOCKS {
+            if let Some(path) = random.pick(&blocks) {
+                turn_bit(path, random);
+            }
+        }
     }
-    chosen.sort();
-    Ok(chosen)
 }
 
 /// A block that was removed meanwhile cannot rot.
@@ -66,7 +51,11 @@ fn turn_bit(path: &Path, random: &mut Random) {
         return;
     };
     let size = file.metadata().map_or(0, |found| found.len());
-    let (at, bit) = (random.between(0, size), random.below(8));
+    let from = match random.percent(50) {
+        true => size.saturating_sub(TAIL_BYTES),
+        false => 0,
+    };
+    let (at, bit) = (random.between(from, size), random.below(8));
     let mut byte = [0];
     if file.read_exact_at(&mut byte, at).is_ok() {
         byte[0] ^= 1 << bit;

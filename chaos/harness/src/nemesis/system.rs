@@ -10,7 +10,7 @@ use crate::Random;
 use crate::dress::Faults;
 
 const SECOND_NS: i64 = 1_000_000_000;
-const ENOSPC: i64 = 28;
+pub(super) const ENOSPC: i64 = 28;
 const EIO: i64 = 5;
 
 /// The clock of a process jumps, perhaps several times, and comes back.

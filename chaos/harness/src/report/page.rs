@@ -67,6 +67,7 @@ pub fn page(history: &History, report: &ChaosReport) -> String {
         latency::draw(history, scale)
     );
     operations(&mut out, history);
+    latencies(&mut out, report);
     faults(&mut out, history);
     out.push_str("</html>\n");
     out
@@ -89,8 +90,17 @@ fn findings(out: &mut String, report: &ChaosReport) {
     }
     if !report.errors.is_empty() {
         out.push_str("<h2>Errors in the logs of the servers</h2><table>");
-        for (what, count) in &report.errors {
-            let _ = write!(out, "<tr><td>{}</td><td>{count}</td></tr>", escape(what));
+        for error in &report.errors {
+            let (class, why) = match error.expected {
+                Some(why) => ("", why),
+                None => ("violated", "unexpected"),
+            };
+            let (what, count) = (escape(&error.what), error.count);
+            let _ = write!(
+                out,
+                "<tr><td class='{class}'>{what}</td><td>{count}</td><td>{}</td></tr>",
+                escape(why)
+            );
         }
         out.push_str("</table>");
     }
@@ -133,6 +143,25 @@ fn operations(out: &mut String, history: &History) {
             "<tr><td>{name}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
             kind.done, kind.refused, kind.unknown, kind.failed, kind.wrong
         );
+    }
+    out.push_str("</table>");
+}
+
+fn latencies(out: &mut String, report: &ChaosReport) {
+    out.push_str(
+        "<h2>Milliseconds, while nothing was broken and beside faults</h2><table><tr><th>kind</th><th>calls</th>\
+         <th>median</th><th>99th percentile</th><th>calls</th><th>median</th><th>99th percentile</th></tr>",
+    );
+    for (kind, latencies) in &report.latencies {
+        let _ = write!(out, "<tr><td>{}</td>", escape(kind));
+        for part in [latencies.healthy, latencies.broken] {
+            let _ = write!(
+                out,
+                "<td>{}</td><td>{:.1}</td><td>{:.1}</td>",
+                part.calls, part.p50_ms, part.p99_ms
+            );
+        }
+        out.push_str("</tr>");
     }
     out.push_str("</table>");
 }

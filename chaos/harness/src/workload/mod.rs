@@ -4,6 +4,7 @@
 //! short enough to be searched for an order of events.
 
 mod counters;
+mod files;
 mod hand;
 mod registers;
 mod rotation;
@@ -16,6 +17,7 @@ use anyhow::Result;
 use eggs_proto::InodeId;
 
 use counters::Counters;
+use files::Files;
 pub use hand::Hand;
 use registers::Registers;
 use sets::Sets;
@@ -23,7 +25,7 @@ use tokens::Tokens;
 use trees::Trees;
 
 /// Names that `--workload` takes, with a sentence each.
-pub const WORKLOADS: [(&str, &str); 6] = [
+pub const WORKLOADS: [(&str, &str); 7] = [
     (
         "registers",
         "files created, replaced, renamed over, deleted and read",
@@ -41,7 +43,11 @@ pub const WORKLOADS: [(&str, &str); 6] = [
         "trees",
         "directories moved below each other, never in circles",
     ),
-    ("all", "all of these at once"),
+    (
+        "files",
+        "files of up to 6 MB in blocks, written, read in pieces, deleted",
+    ),
+    ("all", "all of these at once, but files"),
 ];
 
 /// A workload on a cluster.
@@ -55,6 +61,7 @@ enum Part {
     Tokens(Tokens),
     Counters(Counters),
     Trees(Trees),
+    Files(Files),
 }
 
 impl Workload {
@@ -72,6 +79,7 @@ impl Workload {
                 "tokens" => Part::Tokens(Tokens::prepare(hand).await?),
                 "counters" => Part::Counters(Counters::prepare(hand).await?),
                 "trees" => Part::Trees(Trees::prepare(hand).await?),
+                "files" => Part::Files(Files::prepare(hand).await?),
                 _unknown => return Ok(None),
             });
         }
@@ -92,6 +100,7 @@ impl Workload {
             Part::Tokens(tokens) => tokens.step(hand).await,
             Part::Counters(counters) => counters.step(hand).await,
             Part::Trees(trees) => trees.step(hand).await,
+            Part::Files(files) => files.step(hand).await,
         }
     }
 
@@ -104,6 +113,7 @@ impl Workload {
                 Part::Tokens(tokens) => tokens.finish(hand).await,
                 Part::Counters(counters) => counters.finish(hand).await,
                 Part::Trees(trees) => trees.finish(hand).await,
+                Part::Files(files) => files.finish(hand).await,
             }
         }
     }
@@ -116,6 +126,7 @@ impl Workload {
             Part::Tokens(tokens) => tokens.directories(),
             Part::Counters(counters) => counters.directories(),
             Part::Trees(trees) => trees.directories(),
+            Part::Files(files) => files.directories(),
         });
         lists.flatten().collect()
     }

@@ -1,12 +1,22 @@
-//! Values as the content of files: most fit into the metadata, some need blocks.
+//! Values as the content of files: most of the small ones fit into the metadata, the large ones all need blocks.
 
 use crate::Content;
 use crate::history::Answer;
 
 const NUMBER_BYTES: usize = 8;
 
+/// Values of this number and above are large.
+pub(super) const LARGE: u64 = 1 << 40;
+
 /// Bytes of the file that holds a value.
 const fn size(value: u64) -> usize {
+    if value >= LARGE {
+        return match value % 8 {
+            0 => 5_000_000 + (value * 97 % 1_000_000) as usize,
+            1 | 2 => 1_000_000 + (value * 97 % 900_000) as usize,
+            _ => 50_000 + (value * 97 % 400_000) as usize,
+        };
+    }
     match value % 16 {
         0 => 300_000 + (value % 5_000) as usize,
         1..=3 => 5_000 + (value * 97 % 60_000) as usize,
@@ -53,7 +63,7 @@ mod tests {
 
     #[test]
     fn every_byte_counts() {
-        for value in [0, 1, 7, 12_345] {
+        for value in [0, 1, 7, 12_345, LARGE, LARGE + 1, LARGE + 7] {
             let mut bytes = encode(value);
             assert_eq!(decode(&bytes), Answer::Value { value: Some(value) });
             let wrong = |bytes: &[u8]| matches!(decode(bytes), Answer::Wrong { .. });

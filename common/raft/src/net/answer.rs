@@ -210,6 +210,10 @@ impl Replica {
         if leader != Some(self.watch.node.get()) || leads_in != term || !works {
             return false;
         }
+        // Its heir may be dead: whoever waits for it must have an election timer.
+        if self.presence.gave_away(term) {
+            return false;
+        }
         let silence = self.watch.timing.group_silence();
         if self.presence.rests() || self.presence.idle() < silence {
             return true;
@@ -221,11 +225,15 @@ impl Replica {
 
     /// Whether this replica wants no other leader. One that leads a resting group makes itself heard instead.
     async fn is_content(&self) -> bool {
-        let leads = {
+        let (leads, term) = {
             let metrics = self.raft.server_metrics();
-            let leader = metrics.borrow_watched().current_leader;
-            leader == Some(self.watch.node.get())
+            let metrics = metrics.borrow_watched();
+            let leads = metrics.current_leader == Some(self.watch.node.get());
+            (leads, metrics.vote.leader_id.term)
         };
+        if leads && self.presence.gave_away(term) {
+            return false;
+        }
         if leads {
             if self.presence.touch() == Touched::Woken {
                 // An error means that the group has stopped.

@@ -36,6 +36,8 @@ pub(crate) struct Presence {
     active_ms: AtomicU64,
     /// When it last woke, likewise.
     woken_ms: AtomicU64,
+    /// As a leader: one more than the term in which it gave the leadership away; 0 if it did not.
+    gave_away: AtomicU64,
     /// Whether the members are being asked to rest.
     asking: AtomicBool,
     /// Whether it may campaign: not so shortly after a restart.
@@ -50,6 +52,7 @@ impl Presence {
             rests_after: AtomicU64::new(0),
             active_ms: AtomicU64::new(0),
             woken_ms: AtomicU64::new(0),
+            gave_away: AtomicU64::new(0),
             asking: AtomicBool::new(false),
             campaigns: AtomicBool::new(false),
             below: Mutex::default(),
@@ -106,6 +109,18 @@ impl Presence {
         if self.idle() < idle {
             self.rests_after.store(0, Ordering::SeqCst);
         }
+    }
+
+    /// This leader gives the leadership away. Consensus lets it do nothing more in this term, also if the heir never
+    /// takes it.
+    pub(crate) fn give_away(&self, term: u64) {
+        self.gave_away
+            .store(term.saturating_add(1), Ordering::SeqCst);
+    }
+
+    /// Whether it gave the leadership of this term away.
+    pub(crate) fn gave_away(&self, term: u64) -> bool {
+        self.gave_away.load(Ordering::SeqCst) == term.saturating_add(1)
     }
 
     /// Whether the caller may ask the members; it has to say when it is [`Presence::done_asking`].

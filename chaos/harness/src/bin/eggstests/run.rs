@@ -151,8 +151,22 @@ fn print(args: &RunArgs, plan: &ChaosPlan, report: &ChaosReport, kept: Option<&P
     for problem in &report.problems {
         println!("{problem}");
     }
-    for (what, count) in &report.errors {
-        println!("    {count} times in the logs: {what}");
+    for error in &report.errors {
+        let why = error.expected.unwrap_or("UNEXPECTED");
+        let (count, what) = (error.count, &error.what);
+        println!("    {count} times in the logs: {what} ({why})");
+    }
+    if let Some(reads) = report.latencies.get("read") {
+        let (healthy, broken) = (reads.healthy, reads.broken);
+        println!(
+            "    reads: p50 {:.1} ms, p99 {:.1} ms of {} while nothing was broken; {:.1} ms, {:.1} ms of {} beside faults",
+            healthy.p50_ms,
+            healthy.p99_ms,
+            healthy.calls,
+            broken.p50_ms,
+            broken.p99_ms,
+            broken.calls
+        );
     }
     if let Some(dir) = kept {
         println!("    history and report: {}", dir.display());
