@@ -109,7 +109,7 @@ impl Default for Limits {
             checkpoint_entries: 10_000,
             checkpoint_bytes: 64 << 20,
             kept_entries: 1_000,
-            block_cache_bytes: 32 << 20,
+            block_cache_bytes: 64 << 20,
             write_buffer_bytes: 16 << 20,
             reserve_bytes: 32 << 20,
         }

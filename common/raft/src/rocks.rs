@@ -4,8 +4,8 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    LogLevel, Options, WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
+    DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
 
 use crate::{Limits, StartError};
@@ -18,7 +18,8 @@ pub(crate) struct SharedMemory {
 impl SharedMemory {
     pub(crate) fn new(limits: &Limits) -> Self {
         Self {
-            cache: Cache::new_lru_cache(limits.block_cache_bytes),
+            // Not cut into parts, each of which a large block might not fit in, and without locks for readers.
+            cache: Cache::new_hyper_clock_cache(limits.block_cache_bytes, 0),
         }
     }
 }
@@ -110,6 +111,10 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
     blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     if kind == StoreKind::State {
         blocks.set_bloom_filter(10.0, false);
+        // In pieces of a few KiB: a file's filter or index in one piece grows with the file, and one that the cache does not
+        // keep is read and verified as a whole for each key that is looked for.
+        blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+        blocks.set_partition_filters(true);
     }
     let mut options = Options::default();
     if kind == StoreKind::State {
@@ -124,6 +129,8 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
     // A memtable takes one arena block at once: there are many, and most stay small.
     options.set_arena_block_size(64 << 10);
     options.set_target_file_size_base(32 << 20);
+    // A few flushes' worth, so that merging them does not write the same keys dozens of times.
+    options.set_max_bytes_for_level_base(4 * limits.write_buffer_bytes as u64);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_level_compaction_dynamic_level_bytes(true);
     options

@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use eggs_raft::Timing;
+use eggs_raft::{Limits, Timing};
 use eggs_rpc::{Credentials, PeerRole};
 
 use crate::{Beginning, Running, ServerConfig};
@@ -50,6 +50,9 @@ pub struct Args {
     /// Milliseconds between heartbeats of leaders; the same in all processes of this kind
     #[arg(long, default_value_t = HEARTBEAT_MS)]
     pub heartbeat_ms: u64,
+    /// Megabytes of memory for blocks of the stores; those with many files per process want more
+    #[arg(long, default_value_t = Limits::default().block_cache_bytes >> 20, value_parser = cache_mb)]
+    pub cache_mb: usize,
     /// How the log is written: text or json
     #[arg(long, default_value_t = eggs_obs::LogFormat::Text)]
     pub log_format: eggs_obs::LogFormat,
@@ -82,12 +85,25 @@ impl Args {
             registry: self.registry,
             credentials: Credentials::from_file(&self.secret_file, PeerRole::Server)?,
             http: self.http,
+            block_cache_bytes: self.cache_mb << 20,
             timing: Timing {
                 heartbeat_ms: self.heartbeat_ms,
                 election_ms_min: self.heartbeat_ms * 3,
                 election_ms_max: self.heartbeat_ms * 5,
             },
         })
+    }
+}
+
+fn cache_mb(text: &str) -> Result<usize, String> {
+    const LEAST: usize = 4;
+    const MOST: usize = 1 << 20;
+    let value = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a number of megabytes"))?;
+    match value {
+        LEAST..=MOST => Ok(value),
+        _ => Err(format!("has to be between {LEAST} and {MOST}")),
     }
 }
 
@@ -209,6 +225,16 @@ mod tests {
             "--peers=0=a:1",
         ] {
             assert!(parse(&[bad]).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_cache_has_bounds() {
+        let peers = "--peers=1=127.0.0.1:7001";
+        let args = parse(&[peers, "--cache-mb=4096"]).unwrap();
+        assert_eq!(args.cache_mb, 4096);
+        for bad in ["--cache-mb=3", "--cache-mb=-1", "--cache-mb=9999999999"] {
+            assert!(parse(&[peers, bad]).is_err(), "{bad}");
         }
     }
 

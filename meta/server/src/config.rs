@@ -35,6 +35,8 @@ pub struct ServerConfig {
     pub credentials: Credentials,
     /// Where it shows metrics and health, if anywhere.
     pub http: Option<SocketAddr>,
+    /// Memory for blocks of the stores.
+    pub block_cache_bytes: usize,
     /// When leaders are suspected; the same in all processes of the role.
     pub timing: Timing,
 }

@@ -202,6 +202,7 @@ impl Parts {
         view: ClusterView,
     ) -> anyhow::Result<Arc<Node>> {
         let mut config = NodeConfig::new(self.node, self.config.dir.join("raft"), tables);
+        config.limits.block_cache_bytes = self.config.block_cache_bytes;
         config.timing = self.config.timing;
         let role = self.node.role();
         let peers: BTreeMap<_, _> = self

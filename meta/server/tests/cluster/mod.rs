@@ -135,6 +135,7 @@ impl Cluster {
             registry: vec![self.registry],
             credentials: Credentials::server(SECRET),
             http: None,
+            block_cache_bytes: 8 << 20,
             timing: Timing::default(),
         }
     }

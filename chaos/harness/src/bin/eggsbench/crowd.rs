@@ -1,21 +1,19 @@
 //! A name space with very many files, made through the ordinary path.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
-use futures::future::{select, try_join_all};
+use futures::future::try_join_all;
 
 use crate::metadata::Plan;
 use crate::operations::{create, make_directories, name};
+use crate::progress::telling;
 use crate::report::Report;
 use crate::{cpu, disk};
 
 /// Creates in flight: so many that those of one shard share entries of its log.
 const IN_FLIGHT: usize = 4096;
-/// Between two lines that say how far it is.
-const TOLD: Duration = Duration::from_secs(30);
-
 /// Makes so many files in directories of their own, and measures what they cost.
 pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()> {
     let dirs = make_directories(&plan.machines[0], "crowd", plan.directories).await?;
@@ -34,17 +32,8 @@ pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()
             create(client, dir, &name(n.to_string())?).await?;
         }
     };
-    let tell = async {
-        loop {
-            tokio::time::sleep(TOLD).await;
-            eprintln!("{} of {files} files", next.load(Ordering::Relaxed));
-        }
-    };
-    let filling = try_join_all((0..IN_FLIGHT).map(worker));
-    match select(std::pin::pin!(filling), std::pin::pin!(tell)).await {
-        futures::future::Either::Left((filled, _)) => drop(filled?),
-        futures::future::Either::Right((never, _)) => never,
-    }
+    let filling = async { try_join_all((0..IN_FLIGHT).map(worker)).await.map(drop) };
+    telling("files", next, files, filling).await?;
     let rate = files as f64 / begin.elapsed().as_secs_f64();
     report.add("files created", rate, "1/s");
     let used = cpu::servers(&cpu::difference(&before, &cpu::seconds_by_role(cluster)?));

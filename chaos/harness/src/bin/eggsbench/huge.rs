@@ -10,6 +10,7 @@ use eggs_proto::InodeId;
 use futures::future::try_join_all;
 
 use crate::operations::{create, make_directories, name};
+use crate::progress::telling;
 use crate::report::Report;
 use crate::{cpu, disk, metadata};
 
@@ -42,7 +43,9 @@ pub async fn measure(
     report.add("resident memory of all processes", memory, "MB");
     metadata::list(cluster, client, dir, report).await?;
     let begin = Instant::now();
-    let removed = empty(client, dir).await?;
+    let count = AtomicU64::new(0);
+    telling("removed", &count, entries, empty(client, dir, &count)).await?;
+    let removed = count.into_inner();
     anyhow::ensure!(removed == entries, "{removed} of {entries} were listed");
     let rate = removed as f64 / begin.elapsed().as_secs_f64();
     report.add(&format!("{what}: removed"), rate, "1/s");
@@ -61,12 +64,13 @@ async fn fill(client: &Client, dir: InodeId, entries: u64) -> Result<()> {
             create(client, dir, &name(n.to_string())?).await?;
         }
     };
-    try_join_all((0..CLIENTS).map(|_| worker())).await.map(drop)
+    let all = async { try_join_all((0..CLIENTS).map(|_| worker())).await.map(drop) };
+    telling("created", next, entries, all).await
 }
 
 /// Removes everything, page by page.
-async fn empty(client: &Client, dir: InodeId) -> Result<u64> {
-    let (mut after, mut removed) = (None, 0);
+async fn empty(client: &Client, dir: InodeId, removed: &AtomicU64) -> Result<()> {
+    let mut after = None;
     loop {
         let page = client.list(dir, after, 4096).await.context("list")?;
         for entries in page.entries.chunks(REMOVALS) {
@@ -75,10 +79,10 @@ async fn empty(client: &Client, dir: InodeId) -> Result<u64> {
                 async move { client.unlink(dir, &name, None).await.context("unlink") }
             };
             try_join_all(entries.iter().map(unlink)).await?;
-            removed += entries.len() as u64;
+            removed.fetch_add(entries.len() as u64, Ordering::Relaxed);
         }
         if !page.more {
-            return Ok(removed);
+            return Ok(());
         }
         after = page.cursor();
     }

@@ -16,6 +16,7 @@ mod limits;
 mod metadata;
 mod mount;
 mod operations;
+mod progress;
 mod report;
 mod round;
 
