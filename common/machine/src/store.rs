@@ -47,6 +47,11 @@ pub trait StoreRead: Send + Sync {
     /// The value under a key.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 
+    /// The values under many keys, in the order of the keys; stores that can look for all of them at once do.
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        keys.iter().map(|key| self.get(table, key)).collect()
+    }
+
     /// Shows every entry of a range to `visit` until it breaks.
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault>;
 }

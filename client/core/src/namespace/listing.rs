@@ -55,24 +55,28 @@ impl Client {
         after: Option<DirectoryCursor>,
         limit: u32,
     ) -> Result<Page, ClientError> {
-        let Page { entries, more } = self.list(dir, after, limit).await?;
-        let filled = stream::iter(entries.into_iter().map(|entry| self.fill(entry)));
-        let filled = filled.buffered(STATS_IN_FLIGHT);
-        let found: Vec<Option<ListEntry>> = filled.try_collect().await?;
-        let entries = found.into_iter().flatten().collect();
+        let Page { mut entries, more } = self.list(dir, after, limit).await?;
+        let elsewhere = |entry: &&mut ListEntry| entry.dentry.attributes.is_none();
+        let fill = entries
+            .iter_mut()
+            .filter(elsewhere)
+            .map(|entry| self.fill(entry));
+        let filled = stream::iter(fill).buffer_unordered(STATS_IN_FLIGHT);
+        let gone = filled.try_fold(false, |gone, there| async move { Ok(gone || !there) });
+        if gone.await? {
+            entries.retain(|entry| entry.dentry.attributes.is_some());
+        }
         Ok(Page { entries, more })
     }
 
-    async fn fill(&self, mut entry: ListEntry) -> Result<Option<ListEntry>, ClientError> {
-        if entry.dentry.attributes.is_some() {
-            return Ok(Some(entry));
-        }
+    /// Fetches the attributes of an entry from its shard; whether it is still there.
+    async fn fill(&self, entry: &mut ListEntry) -> Result<bool, ClientError> {
         match self.stat(entry.dentry.inode).await {
             Ok(attributes) => {
                 entry.dentry.attributes = Some(attributes);
-                Ok(Some(entry))
+                Ok(true)
             }
-            Err(error) if error.is_not_found() => Ok(None),
+            Err(error) if error.is_not_found() => Ok(false),
             Err(error) => Err(error),
         }
     }

@@ -228,6 +228,17 @@ impl DB {
         Ok(data.get(&(family.0, key.as_ref().to_vec())).cloned())
     }
 
+    pub(crate) fn batched_multi_get_cf_opt(
+        &self,
+        family: &ColumnFamily,
+        keys: &[Vec<u8>],
+        _sorted: bool,
+        options: &ReadOptions,
+    ) -> Vec<Result<Option<Vec<u8>>, Error>> {
+        let get = |key: &Vec<u8>| self.get_cf_opt(family, key, options);
+        keys.iter().map(get).collect()
+    }
+
     pub(crate) fn get_pinned_cf(
         &self,
         family: &ColumnFamily,

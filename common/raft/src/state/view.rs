@@ -13,6 +13,8 @@ use super::db::INSTALLING;
 pub(crate) struct GroupView<'a> {
     state: &'a StateDb,
     group: GroupId,
+    /// For reads of single keys; refers to the moment.
+    options: ReadOptions,
     moment: Option<SnapshotWithThreadMode<'a, DB>>,
 }
 
@@ -22,16 +24,19 @@ impl<'a> GroupView<'a> {
         Self {
             state,
             group,
+            options: ReadOptions::default(),
             moment: None,
         }
     }
 
     /// What is there now, whatever is written later.
     pub(crate) fn moment(state: &'a StateDb, group: GroupId) -> Self {
+        let moment = state.db.snapshot();
         Self {
             state,
             group,
-            moment: Some(state.db.snapshot()),
+            options: options_of(Some(&moment)),
+            moment: Some(moment),
         }
     }
 
@@ -44,14 +49,14 @@ impl<'a> GroupView<'a> {
             .family(table)
             .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))
     }
+}
 
-    fn options(&self) -> ReadOptions {
-        let mut options = ReadOptions::default();
-        if let Some(moment) = &self.moment {
-            options.set_snapshot(moment);
-        }
-        options
+fn options_of(moment: Option<&SnapshotWithThreadMode<'_, DB>>) -> ReadOptions {
+    let mut options = ReadOptions::default();
+    if let Some(moment) = moment {
+        options.set_snapshot(moment);
     }
+    options
 }
 
 /// A key of a group in any table.
@@ -72,15 +77,28 @@ impl StoreRead for GroupView<'_> {
         let key = group_key(self.group, key);
         self.state
             .db
-            .get_cf_opt(self.family(table)?, key, &self.options())
+            .get_cf_opt(self.family(table)?, key, &self.options)
             .map_err(store_fault)
+    }
+
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        let keys: Vec<_> = keys.iter().map(|key| group_key(self.group, key)).collect();
+        let sorted = keys.is_sorted();
+        let family = self.family(table)?;
+        let found = self
+            .state
+            .db
+            .batched_multi_get_cf_opt(family, &keys, sorted, &self.options);
+        let owned = |value: Option<_>| value.map(|value| AsRef::<[u8]>::as_ref(&value).to_vec());
+        let found = found.into_iter().map(|value| value.map(owned));
+        found.collect::<Result<_, _>>().map_err(store_fault)
     }
 
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
         if scan.until.is_some_and(|until| until <= scan.from) {
             return Ok(());
         }
-        let mut options = self.options();
+        let mut options = options_of(self.moment.as_ref());
         options.set_iterate_lower_bound(group_key(self.group, scan.from));
         let upper = match scan.until {
             Some(until) => Some(group_key(self.group, until)),
@@ -141,8 +159,10 @@ impl GroupView<'_> {
     /// was nor what it will be.
     pub(crate) fn whole(&self) -> Result<Option<super::db::Applied>, Fault> {
         let note = group_key(self.group, INSTALLING);
-        let options = self.options();
-        let being_replaced = self.state.db.get_cf_opt(self.state.raft()?, note, &options);
+        let being_replaced = self
+            .state
+            .db
+            .get_cf_opt(self.state.raft()?, note, &self.options);
         match being_replaced.map_err(store_fault)? {
             Some(_) => Ok(None),
             None => self.applied().map(Some),
@@ -151,6 +171,6 @@ impl GroupView<'_> {
 
     /// How far the state of this view is.
     pub(crate) fn applied(&self) -> Result<super::db::Applied, Fault> {
-        self.state.applied_in(self.group, &self.options())
+        self.state.applied_in(self.group, &self.options)
     }
 }

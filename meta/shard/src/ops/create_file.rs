@@ -4,7 +4,7 @@ use eggs_proto::shard::{Replace, ShardReply};
 use eggs_proto::{Extent, ExtentBody, InodeId, InodeKind, Name, NewAttributes, Time};
 
 use super::add_inline::check_size;
-use crate::records::{CommonAttributes, Content, ExtentRecord, FileRecord, Life};
+use crate::records::{CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life};
 use crate::state::{OpenDirectory, State};
 use crate::step::Reply;
 
@@ -31,7 +31,7 @@ pub(crate) fn apply(
             extent,
             write_expiry: Time(0),
         };
-        state.put_extent(inode, &record)?;
+        state.put_fresh_extent(inode, &record)?;
     }
     let record = FileRecord {
         attributes,
@@ -41,7 +41,7 @@ pub(crate) fn apply(
         },
         life: Life::Linked { owners: 1 },
     };
-    state.put_file(inode, record)?;
+    state.put_fresh_inode(inode, &InodeRecord::File(record));
     dir.make_way(state, name, replace)?;
     dir.enter(state, name, inode)?;
     dir.close(state)?;

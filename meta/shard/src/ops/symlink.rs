@@ -3,7 +3,7 @@
 use eggs_proto::shard::{Replace, ShardReply};
 use eggs_proto::{InodeId, InodeKind, InvalidArgument, Name, NewAttributes, SYMLINK_BYTES_MAX};
 
-use crate::records::{CommonAttributes, Content, FileRecord, Life};
+use crate::records::{CommonAttributes, Content, FileRecord, InodeRecord, Life};
 use crate::state::{OpenDirectory, State};
 use crate::step::Reply;
 
@@ -24,7 +24,7 @@ pub(crate) fn apply(
     };
     let mut dir = OpenDirectory::open_attached(state, dir)?;
     let inode = state.fresh_inode(InodeKind::Symlink);
-    state.put_file(inode, record)?;
+    state.put_fresh_inode(inode, &InodeRecord::File(record));
     dir.make_way(state, name, Replace::Never)?;
     dir.enter(state, name, inode)?;
     dir.close(state)?;

@@ -5,14 +5,13 @@
 
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::InodeId;
-use eggs_proto::shard::{DirectoryCursor, ListEntry, ShardReply};
+use eggs_proto::shard::{Dentry, DirectoryCursor, ListEntry, ShardReply};
 
-use super::lookup::describe;
 use super::page::Page;
 use crate::keys;
 use crate::records::DentryRecord;
 use crate::state::{Range, Reader, visit};
-use crate::step::{Reply, Stop};
+use crate::step::{Reply, Step, Stop};
 use eggs_machine::from_bytes;
 
 /// About what an entry costs besides its name.
@@ -48,11 +47,31 @@ pub(crate) fn answer(
             Err(refusal) => return Err(Stop::Refused(refusal)),
         };
         let bytes = ENTRY_BYTES + name.as_bytes().len();
-        let dentry = describe(read, &record, inode)?;
+        let dentry = Dentry {
+            inode,
+            created: record.created,
+            attributes: None,
+        };
         Ok(page.add(ListEntry { hash, name, dentry }, bytes))
     })?;
+    let mut entries = page.entries;
+    describe_all(read, &mut entries)?;
     Ok(ShardReply::Listing {
-        entries: page.entries,
+        entries,
         more: page.more,
     })
+}
+
+/// Adds the attributes of all that is on this shard. Inodes that were made one after the other are neighbours in their table, so they are
+/// read in that order.
+fn describe_all(read: Reader<'_>, entries: &mut [ListEntry]) -> Step<()> {
+    let here = |entry: &&mut ListEntry| entry.dentry.inode.shard() == read.shard;
+    let mut here: Vec<&mut ListEntry> = entries.iter_mut().filter(here).collect();
+    here.sort_unstable_by_key(|entry| entry.dentry.inode);
+    let inodes: Vec<InodeId> = here.iter().map(|entry| entry.dentry.inode).collect();
+    for (entry, found) in here.into_iter().zip(read.inodes(&inodes)?) {
+        let inode = entry.dentry.inode;
+        entry.dentry.attributes = found.map(|record| record.attributes(inode));
+    }
+    Ok(())
 }

@@ -52,6 +52,20 @@ impl State<'_> {
         Ok(())
     }
 
+    /// Writes an extent of a file whose number was drawn in this change, which has none there yet.
+    pub(crate) fn put_fresh_extent(
+        &mut self,
+        file: InodeId,
+        record: &ExtentRecord,
+    ) -> Result<(), Fault> {
+        let offset = record.extent.offset;
+        debug_assert!(matches!(self.read().extent(file, offset), Ok(None)));
+        self.index(file, None, Some(record))?;
+        self.recount_extent(file, None, Some(record));
+        self.put(keys::EXTENTS, &keys::extent(file, offset), record);
+        Ok(())
+    }
+
     /// Removes an extent.
     pub(crate) fn remove_extent(&mut self, file: InodeId, offset: u64) -> Result<(), Fault> {
         let old = self.read().extent(file, offset)?;

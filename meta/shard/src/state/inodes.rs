@@ -1,7 +1,7 @@
 //! Inodes, and with them the usage counters and the index of deadlines.
 
-use eggs_machine::Fault;
 use eggs_machine::bugs::{Bug, planted};
+use eggs_machine::{Fault, from_bytes};
 use eggs_proto::{InodeId, Refusal};
 
 use super::{Reader, State};
@@ -12,13 +12,25 @@ use crate::step::Step;
 impl Reader<'_> {
     /// An inode of this shard, if it exists.
     pub(crate) fn inode(self, id: InodeId) -> Result<Option<InodeRecord>, Fault> {
-        let stored: Option<InodeRecord> = self.get(keys::INODES, &keys::inode(id))?;
-        if stored.is_none() && id == InodeId::ROOT && self.shard == id.shard() {
-            return Ok(Some(InodeRecord::Directory(
-                DirectoryRecord::untouched_root(),
-            )));
-        }
-        Ok(stored)
+        let stored = self.get(keys::INODES, &keys::inode(id))?;
+        Ok(stored.or_else(|| self.untouched(id)))
+    }
+
+    /// Many inodes of this shard, in the order of the numbers.
+    pub(crate) fn inodes(self, ids: &[InodeId]) -> Result<Vec<Option<InodeRecord>>, Fault> {
+        let keys: Vec<_> = ids.iter().map(|id| keys::inode(*id).to_vec()).collect();
+        let found = self.store.get_many(keys::INODES, &keys)?;
+        let decode = |(id, bytes): (&InodeId, Option<Vec<u8>>)| match bytes {
+            Some(bytes) => from_bytes(&bytes).map(Some),
+            None => Ok(self.untouched(*id)),
+        };
+        ids.iter().zip(found).map(decode).collect()
+    }
+
+    /// What is there before it is first written: the root.
+    fn untouched(self, id: InodeId) -> Option<InodeRecord> {
+        let root = id == InodeId::ROOT && self.shard == id.shard();
+        root.then(|| InodeRecord::Directory(DirectoryRecord::untouched_root()))
     }
 
     /// Refuses inodes that other shards answer for.
@@ -64,9 +76,20 @@ fn wrong_kind(id: InodeId) -> Fault {
 impl State<'_> {
     /// Writes an inode.
     pub(crate) fn put_inode(&mut self, id: InodeId, record: &InodeRecord) -> Result<(), Fault> {
-        self.account(id, Some(record))?;
+        let old = self.read().inode(id)?;
+        self.account(id, old.as_ref(), Some(record));
         self.put(keys::INODES, &keys::inode(id), record);
         Ok(())
+    }
+
+    /// Writes the inode of a number that was drawn in this change, so that nobody has to look what was there.
+    pub(crate) fn put_fresh_inode(&mut self, id: InodeId, record: &InodeRecord) {
+        debug_assert!(
+            matches!(self.read().inode(id), Ok(None)),
+            "{id} is not fresh"
+        );
+        self.account(id, None, Some(record));
+        self.put(keys::INODES, &keys::inode(id), record);
     }
 
     /// Writes a file or symlink.
@@ -85,7 +108,8 @@ impl State<'_> {
 
     /// Removes an inode, with its extended attributes.
     pub(crate) fn remove_inode(&mut self, id: InodeId) -> Result<(), Fault> {
-        self.account(id, None)?;
+        let old = self.read().inode(id)?;
+        self.account(id, old.as_ref(), None);
         self.remove_xattrs(id)?;
         self.store.delete(keys::INODES, &keys::inode(id));
         Ok(())
@@ -113,9 +137,8 @@ impl State<'_> {
         Ok(self.put_file(id, file)?)
     }
 
-    fn account(&mut self, id: InodeId, new: Option<&InodeRecord>) -> Result<(), Fault> {
-        let old = self.read().inode(id)?;
-        if let Some(old) = &old
+    fn account(&mut self, id: InodeId, old: Option<&InodeRecord>, new: Option<&InodeRecord>) {
+        if let Some(old) = old
             && !planted(Bug::UsageCountedTwice)
         {
             subtract(&mut self.counters, old);
@@ -124,9 +147,9 @@ impl State<'_> {
             add(&mut self.counters, new);
         }
         if let Some(recount) = &mut self.recount {
-            recount.inode_changed(id, old.as_ref(), new);
+            recount.inode_changed(id, old, new);
         }
-        let (before, after) = (old.as_ref().and_then(deadline), new.and_then(deadline));
+        let (before, after) = (old.and_then(deadline), new.and_then(deadline));
         if before != after {
             if let Some(before) = before {
                 let key = keys::transient(before, id);
@@ -137,7 +160,6 @@ impl State<'_> {
                 self.store.put(keys::TRANSIENTS, &key, &[]);
             }
         }
-        Ok(())
     }
 }
 
