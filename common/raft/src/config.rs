@@ -96,8 +96,10 @@ pub struct Limits {
     pub kept_entries: u64,
     /// Memory for cached blocks of both stores, in bytes.
     pub block_cache_bytes: usize,
-    /// Memory for what is not flushed yet, in bytes, per store.
-    pub write_buffer_bytes: usize,
+    /// Memory for what of the log is not flushed yet, in bytes.
+    pub log_buffer_bytes: usize,
+    /// Memory for what of the state is not flushed yet, in bytes: the more of it, the less often what is on disk is merged.
+    pub state_buffer_bytes: usize,
     /// Bytes of the disk that are set aside for what must go on when it is full; less on a small disk.
     pub reserve_bytes: u64,
 }
@@ -110,7 +112,8 @@ impl Default for Limits {
             checkpoint_bytes: 64 << 20,
             kept_entries: 1_000,
             block_cache_bytes: 64 << 20,
-            write_buffer_bytes: 16 << 20,
+            log_buffer_bytes: 16 << 20,
+            state_buffer_bytes: 64 << 20,
             reserve_bytes: 32 << 20,
         }
     }

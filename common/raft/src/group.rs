@@ -264,7 +264,10 @@ impl Group {
     where
         F: FnOnce(&dyn StoreRead) -> R,
     {
-        read(&GroupView::moment(&self.replica.state, self.replica.group))
+        read(&GroupView::first_read(
+            &self.replica.state,
+            self.replica.group,
+        ))
     }
 
     /// Who leads, as far as this replica knows.
@@ -308,8 +311,11 @@ impl Group {
     /// How much space the disks of this group have: as much as the best majority of its voters. A leader proposes
     /// nothing that grows unless it is ample.
     pub fn space(&self) -> SpaceLevel {
-        let voters = self.members().target;
-        self.replica.space.of_group(voters.iter(), Instant::now())
+        let (space, now) = (&self.replica.space, Instant::now());
+        if space.is_ample_everywhere(now) {
+            return SpaceLevel::Ample;
+        }
+        space.of_group(self.members().target.iter(), now)
     }
 
     /// Who takes part, as far as this replica knows that it is decided.

@@ -74,6 +74,13 @@ pub(crate) fn open(
     })
 }
 
+const fn buffer_bytes(kind: StoreKind, limits: &Limits) -> usize {
+    match kind {
+        StoreKind::Log => limits.log_buffer_bytes,
+        StoreKind::State => limits.state_buffer_bytes,
+    }
+}
+
 fn database_options(kind: StoreKind, limits: &Limits) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
@@ -87,17 +94,15 @@ fn database_options(kind: StoreKind, limits: &Limits) -> Options {
     options.set_stats_persist_period_sec(0);
     options.set_skip_stats_update_on_db_open(true);
     // Memtables of all column families together; the largest is flushed when they exceed it.
-    options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager(
-        limits.write_buffer_bytes,
-        false,
-    ));
+    let buffer = buffer_bytes(kind, limits);
+    options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager(buffer, false));
     match kind {
         StoreKind::Log => {
             // A torn tail is cut off here; whether it was more than a tail is for the mark to say.
             options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
             // Overwriting an old file spares the fsync a change of its size.
             options.set_recycle_log_file_num(4);
-            options.set_max_total_wal_size(4 * limits.write_buffer_bytes as u64);
+            options.set_max_total_wal_size(4 * buffer as u64);
         }
         StoreKind::State => options.set_atomic_flush(true),
     }
@@ -120,18 +125,25 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
     if kind == StoreKind::State {
         // Half of what a change reads is not there; that is known without a walk through the memtable. Each family takes
         // this share of its buffer at once, and the buffer is shared by all of them.
-        options.set_memtable_prefix_bloom_ratio(0.01);
+        options.set_memtable_prefix_bloom_ratio(0.0025);
         options.set_memtable_whole_key_filtering(true);
     }
     options.set_block_based_table_factory(&blocks);
-    options.set_write_buffer_size(limits.write_buffer_bytes);
+    let buffer = buffer_bytes(kind, limits);
+    options.set_write_buffer_size(buffer);
     options.set_max_write_buffer_number(3);
     // A memtable takes one arena block at once: there are many, and most stay small.
     options.set_arena_block_size(64 << 10);
     options.set_target_file_size_base(32 << 20);
-    // A few flushes' worth, so that merging them does not write the same keys dozens of times.
-    options.set_max_bytes_for_level_base(4 * limits.write_buffer_bytes as u64);
-    options.set_compression_type(DBCompressionType::Lz4);
+    // A few flushes' worth: merging a flush into the first level writes so much of that again.
+    options.set_max_bytes_for_level_base(4 * buffer as u64);
+    options.set_level_zero_file_num_compaction_trigger(6);
+    // What was just flushed is merged soon.
+    options.set_compression_per_level(&[
+        DBCompressionType::None,
+        DBCompressionType::Lz4,
+        DBCompressionType::Lz4,
+    ]);
     options.set_level_compaction_dynamic_level_bytes(true);
     options
 }

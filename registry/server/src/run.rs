@@ -312,7 +312,8 @@ async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError
     let mut node = NodeConfig::new(config.node(), config.dir.join("raft"), TABLES.to_vec());
     node.timing = config.timing;
     node.limits.block_cache_bytes = 4 << 20;
-    node.limits.write_buffer_bytes = 4 << 20;
+    node.limits.log_buffer_bytes = 4 << 20;
+    node.limits.state_buffer_bytes = 4 << 20;
     node.limits.reserve_bytes = 8 << 20;
     let group = GroupSpec {
         group: GroupId::REGISTRY,

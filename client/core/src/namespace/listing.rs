@@ -1,7 +1,7 @@
 //! Listing a directory.
 
 use eggs_proto::shard::{DirectoryCursor, ListEntry, ShardQuery, ShardReply};
-use eggs_proto::{InodeId, LIST_ENTRIES_MAX};
+use eggs_proto::{Attributes, InodeId, LIST_ENTRIES_MAX};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use crate::client::Client;
@@ -56,27 +56,34 @@ impl Client {
         limit: u32,
     ) -> Result<Page, ClientError> {
         let Page { mut entries, more } = self.list(dir, after, limit).await?;
-        let elsewhere = |entry: &&mut ListEntry| entry.dentry.attributes.is_none();
-        let fill = entries
-            .iter_mut()
-            .filter(elsewhere)
-            .map(|entry| self.fill(entry));
-        let filled = stream::iter(fill).buffer_unordered(STATS_IN_FLIGHT);
-        let gone = filled.try_fold(false, |gone, there| async move { Ok(gone || !there) });
-        if gone.await? {
+        let elsewhere = entries.iter().enumerate();
+        let elsewhere = elsewhere.filter(|(_, entry)| entry.dentry.attributes.is_none());
+        let stats: Vec<_> = elsewhere
+            .map(|(at, entry)| self.stat_if_there(at, entry.dentry.inode))
+            .collect();
+        let mut stats = stream::iter(stats).buffer_unordered(STATS_IN_FLIGHT);
+        let mut gone = false;
+        while let Some((at, found)) = stats.try_next().await? {
+            match found {
+                Some(attributes) => entries[at].dentry.attributes = Some(attributes),
+                None => gone = true,
+            }
+        }
+        if gone {
             entries.retain(|entry| entry.dentry.attributes.is_some());
         }
         Ok(Page { entries, more })
     }
 
-    /// Fetches the attributes of an entry from its shard; whether it is still there.
-    async fn fill(&self, entry: &mut ListEntry) -> Result<bool, ClientError> {
-        match self.stat(entry.dentry.inode).await {
-            Ok(attributes) => {
-                entry.dentry.attributes = Some(attributes);
-                Ok(true)
-            }
-            Err(error) if error.is_not_found() => Ok(false),
+    /// The attributes of an entry from its shard.
+    async fn stat_if_there(
+        &self,
+        at: usize,
+        inode: InodeId,
+    ) -> Result<(usize, Option<Attributes>), ClientError> {
+        match self.stat(inode).await {
+            Ok(attributes) => Ok((at, Some(attributes))),
+            Err(error) if error.is_not_found() => Ok((at, None)),
             Err(error) => Err(error),
         }
     }

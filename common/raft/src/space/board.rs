@@ -62,6 +62,13 @@ impl Board {
         self.level(&self.lock(), node, now) == SpaceLevel::Ample
     }
 
+    /// Whether all are known to have enough, and with them any group.
+    pub(crate) fn is_ample_everywhere(&self, now: Instant) -> bool {
+        let known = self.lock();
+        let mut nodes = known.peers.keys().chain([&self.node]);
+        nodes.all(|node| self.level(&known, *node, now) == SpaceLevel::Ample)
+    }
+
     /// How a group of these voters is.
     pub(crate) fn of_group<'a>(
         &self,
@@ -97,7 +104,12 @@ mod tests {
         let [one, two, three] = [1, 2, 3].map(|index| NodeId::new(ProcessRole::Shard, index));
         let voters = [one, two, three];
         let board = Board::new(one);
-        let of_group = |now| board.of_group(voters.iter(), now);
+        let of_group = |now| {
+            let level = board.of_group(voters.iter(), now);
+            assert!(!board.is_ample_everywhere(now) || level == SpaceLevel::Ample);
+            level
+        };
+        assert!(board.is_ample_everywhere(Instant::now()));
         let low = SpaceReport {
             level: SpaceLevel::Low,
             ..SpaceReport::default()
@@ -109,6 +121,7 @@ mod tests {
         board.heard(three, SpaceLevel::Ample, start);
         board.heard(two, SpaceLevel::Ample, start + SILENT);
         assert!(!board.is_ample(one, start) && board.is_ample(three, start));
+        assert!(!board.is_ample_everywhere(start));
         assert_eq!(of_group(start + SILENT), SpaceLevel::Ample);
         let later = start + SILENT * 3 / 2;
         assert!(!board.is_ample(three, later));

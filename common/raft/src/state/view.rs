@@ -1,6 +1,7 @@
 //! One group's part of the state store, as machines and readers see it.
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 
 use crate::kv::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
 use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table, Visit};
@@ -13,9 +14,29 @@ use super::db::INSTALLING;
 pub(crate) struct GroupView<'a> {
     state: &'a StateDb,
     group: GroupId,
-    /// For reads of single keys; refers to the moment.
+    when: When<'a>,
+}
+
+/// What a view shows.
+enum When<'a> {
+    Newest(ReadOptions),
+    /// The moment of the first read, so that those who need not read take none.
+    FirstRead(OnceLock<Moment<'a>>),
+}
+
+/// A moment; what refers to it is dropped before it.
+struct Moment<'a> {
     options: ReadOptions,
-    moment: Option<SnapshotWithThreadMode<'a, DB>>,
+    snapshot: SnapshotWithThreadMode<'a, DB>,
+}
+
+impl<'a> Moment<'a> {
+    fn now(state: &'a StateDb) -> Self {
+        let snapshot = state.db.snapshot();
+        let mut options = ReadOptions::default();
+        options.set_snapshot(&snapshot);
+        Self { options, snapshot }
+    }
 }
 
 impl<'a> GroupView<'a> {
@@ -24,19 +45,25 @@ impl<'a> GroupView<'a> {
         Self {
             state,
             group,
-            options: ReadOptions::default(),
-            moment: None,
+            when: When::Newest(ReadOptions::default()),
         }
     }
 
     /// What is there now, whatever is written later.
     pub(crate) fn moment(state: &'a StateDb, group: GroupId) -> Self {
-        let moment = state.db.snapshot();
         Self {
             state,
             group,
-            options: options_of(Some(&moment)),
-            moment: Some(moment),
+            when: When::FirstRead(OnceLock::from(Moment::now(state))),
+        }
+    }
+
+    /// What is there when it is first read, whatever is written later.
+    pub(crate) const fn first_read(state: &'a StateDb, group: GroupId) -> Self {
+        Self {
+            state,
+            group,
+            when: When::FirstRead(OnceLock::new()),
         }
     }
 
@@ -49,14 +76,24 @@ impl<'a> GroupView<'a> {
             .family(table)
             .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))
     }
-}
 
-fn options_of(moment: Option<&SnapshotWithThreadMode<'_, DB>>) -> ReadOptions {
-    let mut options = ReadOptions::default();
-    if let Some(moment) = moment {
-        options.set_snapshot(moment);
+    /// For reads of single keys.
+    fn options(&self) -> &ReadOptions {
+        match &self.when {
+            When::Newest(options) => options,
+            When::FirstRead(moment) => &moment.get_or_init(|| Moment::now(self.state)).options,
+        }
     }
-    options
+
+    /// For a scan, to be given bounds.
+    fn scan_options(&self) -> ReadOptions {
+        let mut options = ReadOptions::default();
+        if let When::FirstRead(moment) = &self.when {
+            let moment = moment.get_or_init(|| Moment::now(self.state));
+            options.set_snapshot(&moment.snapshot);
+        }
+        options
+    }
 }
 
 /// A key of a group in any table.
@@ -77,7 +114,7 @@ impl StoreRead for GroupView<'_> {
         let key = group_key(self.group, key);
         self.state
             .db
-            .get_cf_opt(self.family(table)?, key, &self.options)
+            .get_cf_opt(self.family(table)?, key, self.options())
             .map_err(store_fault)
     }
 
@@ -88,7 +125,7 @@ impl StoreRead for GroupView<'_> {
         let found = self
             .state
             .db
-            .batched_multi_get_cf_opt(family, &keys, sorted, &self.options);
+            .batched_multi_get_cf_opt(family, &keys, sorted, self.options());
         let owned = |value: Option<_>| value.map(|value| AsRef::<[u8]>::as_ref(&value).to_vec());
         let found = found.into_iter().map(|value| value.map(owned));
         found.collect::<Result<_, _>>().map_err(store_fault)
@@ -98,7 +135,7 @@ impl StoreRead for GroupView<'_> {
         if scan.until.is_some_and(|until| until <= scan.from) {
             return Ok(());
         }
-        let mut options = options_of(self.moment.as_ref());
+        let mut options = self.scan_options();
         options.set_iterate_lower_bound(group_key(self.group, scan.from));
         let upper = match scan.until {
             Some(until) => Some(group_key(self.group, until)),
@@ -162,7 +199,7 @@ impl GroupView<'_> {
         let being_replaced = self
             .state
             .db
-            .get_cf_opt(self.state.raft()?, note, &self.options);
+            .get_cf_opt(self.state.raft()?, note, self.options());
         match being_replaced.map_err(store_fault)? {
             Some(_) => Ok(None),
             None => self.applied().map(Some),
@@ -171,6 +208,6 @@ impl GroupView<'_> {
 
     /// How far the state of this view is.
     pub(crate) fn applied(&self) -> Result<super::db::Applied, Fault> {
-        self.state.applied_in(self.group, &self.options)
+        self.state.applied_in(self.group, self.options())
     }
 }

@@ -77,15 +77,11 @@ impl ShardService {
         origin: PeerRole,
         change: ShardChange,
     ) -> CallResult<ShardCommand> {
-        let mut entropy = [0; 32];
-        if getrandom::fill(&mut entropy).is_err() {
-            return Err(CallError::Unavailable("no entropy".into()));
-        }
         let view = self.view.current();
         let context = PrepareContext {
             map: &view.map,
             keys: &|service| view.keys.get(&service).cloned(),
-            entropy,
+            entropy: rand::random(),
             origin,
             now,
         };
