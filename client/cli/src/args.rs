@@ -84,6 +84,23 @@ impl Args {
     }
 }
 
+/// Which secret to make.
+#[derive(Debug, Subcommand)]
+pub enum SecretVerb {
+    /// Make the secret of a new cluster, which all its servers need. Keep a copy: without it the disks are worth nothing.
+    New {
+        /// A file that does not exist; for its owner alone.
+        file: PathBuf,
+    },
+    /// Make the secret that clients need, which follows from the cluster's.
+    Client {
+        /// The file with the cluster secret.
+        cluster: PathBuf,
+        /// A file that does not exist; for its owner alone.
+        file: PathBuf,
+    },
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Verb {
@@ -273,6 +290,9 @@ pub enum Verb {
         #[command(subcommand)]
         verb: MetaVerb,
     },
+    /// Make files with secrets, for a cluster that is started by hand.
+    #[command(subcommand)]
+    Secret(SecretVerb),
     /// Older spelling of `put`, with the path first.
     #[command(name = "copy_into", alias = "copy-into")]
     CopyInto {

@@ -131,13 +131,17 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
     options.set_block_based_table_factory(&blocks);
     let buffer = buffer_bytes(kind, limits);
     options.set_write_buffer_size(buffer);
-    options.set_max_write_buffer_number(3);
+    options.set_max_write_buffer_number(4);
     // A memtable takes one arena block at once: there are many, and most stay small.
     options.set_arena_block_size(64 << 10);
     options.set_target_file_size_base(32 << 20);
     // A few flushes' worth: merging a flush into the first level writes so much of that again.
     options.set_max_bytes_for_level_base(4 * buffer as u64);
     options.set_level_zero_file_num_compaction_trigger(6);
+    // Writers are those who answer everybody, so they are not put to sleep when merging falls behind for a while: until it has
+    // caught up, reading costs a little more.
+    options.set_level_zero_slowdown_writes_trigger(60);
+    options.set_level_zero_stop_writes_trigger(120);
     // What was just flushed is merged soon.
     options.set_compression_per_level(&[
         DBCompressionType::None,

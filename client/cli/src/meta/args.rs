@@ -47,7 +47,7 @@ pub enum MetaVerb {
         #[arg(value_parser = parse_node)]
         new: NodeId,
     },
-    /// Show which replicas would have to move for every process to have as many.
+    /// Show which replicas would have to move for those of each group to be on distinct hosts, and every process to have as many.
     Balance {
         /// Only show; this is the default.
         #[arg(short = 'n', long, conflicts_with = "apply")]

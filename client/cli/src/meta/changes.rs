@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use eggs_client::{Client, ClientError};
 use eggs_proto::meta::{MetaReply, MetaRequest};
 use eggs_proto::registry::RegistryRequest;
-use eggs_proto::{CallError, GroupId, NodeId, Refusal};
+use eggs_proto::{CallError, GroupId, NodeId, NodeInfo, Refusal};
 use futures::StreamExt as _;
 use futures::stream;
 use serde_json::json;
 
 use super::ask::{Moved, carry_out, leader_of, look, needs_secret, words};
-use super::plan::{Move, balance as plan_balance};
+use super::balance::{Hosts, balance as plan_balance};
+use super::plan::Move;
 use super::tally::Tally;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -128,9 +129,12 @@ pub(crate) async fn replace(context: &Context, old: NodeId, new: NodeId) -> Resu
     said(context, &sentence, moved)
 }
 
-/// Moves replicas until every process has as many as any other; says only what it would do unless told to do it.
+/// Moves replicas until those of each group are on distinct hosts and every process has as many as any other; says only what it would do unless told to do it.
 pub(crate) async fn balance(context: &Context, intent: Intent) -> Result<Exit, Failure> {
     let view = look(&context.client).await?;
+    let map = context.client.map();
+    let host = |info: &NodeInfo| (info.node, host_of(&info.address));
+    let known: BTreeMap<NodeId, String> = map.nodes.iter().map(host).collect();
     let mut moves = Vec::new();
     let roles: BTreeSet<_> = view.nodes.keys().map(|node| node.role()).collect();
     for role in roles {
@@ -139,20 +143,28 @@ pub(crate) async fn balance(context: &Context, intent: Intent) -> Result<Exit, F
             .nodes
             .iter()
             .filter(|(node, said)| of_role(node) && said.is_some());
-        let nodes: BTreeSet<NodeId> = there.map(|(node, _)| *node).collect();
+        let hosts: Hosts = there
+            .filter_map(|(node, _)| Some((*node, known.get(node)?.clone())))
+            .collect();
         let groups: BTreeMap<GroupId, BTreeSet<NodeId>> = view
             .groups
             .iter()
             .filter(|(_, group)| group.info.voters.iter().all(of_role))
             .map(|(id, group)| (*id, group.info.voters.iter().copied().collect()))
             .collect();
-        moves.extend(plan_balance(&groups, &nodes));
+        moves.extend(plan_balance(&groups, &hosts));
     }
     if intent == Intent::Tell || moves.is_empty() {
         return tell(context, &moves);
     }
     let moved = move_all(context, &moves).await?;
     said(context, &format!("{moved} replicas moved"), moved)
+}
+
+/// An address without its port.
+fn host_of(address: &str) -> String {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.to_owned()
 }
 
 /// Whether to do something or only to say what would be done.

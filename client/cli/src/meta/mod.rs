@@ -3,6 +3,7 @@
 mod args;
 mod ask;
 mod backup;
+mod balance;
 mod changes;
 mod plan;
 mod status;

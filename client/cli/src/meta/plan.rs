@@ -3,13 +3,11 @@
 //! **Invariant:** the next step follows from how the group is alone, so that whoever asks again goes on where somebody
 //! else stopped.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use eggs_proto::meta::{MemberStep, ReplicaInfo};
 use eggs_proto::{GroupId, NodeId};
 
 /// A replica that is to be on another process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Move {
     pub(crate) group: GroupId,
     pub(crate) from: NodeId,
@@ -46,48 +44,6 @@ pub(crate) fn next(info: &ReplicaInfo, wanted: Move) -> Next {
             add: to,
             remove: Some(from),
         }),
-    }
-}
-
-/// Moves after which every process has as many replicas as any other, give or take one.
-pub(crate) fn balance(
-    groups: &BTreeMap<GroupId, BTreeSet<NodeId>>,
-    nodes: &BTreeSet<NodeId>,
-) -> Vec<Move> {
-    let mut placed = groups.clone();
-    let mut moves = Vec::new();
-    loop {
-        let count = |node: &NodeId| {
-            placed
-                .values()
-                .filter(|voters| voters.contains(node))
-                .count()
-        };
-        let counts: BTreeMap<NodeId, usize> =
-            nodes.iter().map(|node| (*node, count(node))).collect();
-        let most = counts.iter().max_by_key(|(node, count)| (**count, **node));
-        let least = counts.iter().min_by_key(|(node, count)| (**count, **node));
-        let (Some((from, most)), Some((to, least))) = (most, least) else {
-            return moves;
-        };
-        if most.saturating_sub(*least) <= 1 {
-            return moves;
-        }
-        let (from, to) = (*from, *to);
-        // The one with most has a group that the one with least has not.
-        let group = placed
-            .iter_mut()
-            .find(|(_, voters)| voters.contains(&from) && !voters.contains(&to));
-        let Some((group, voters)) = group else {
-            return moves;
-        };
-        voters.remove(&from);
-        voters.insert(to);
-        moves.push(Move {
-            group: *group,
-            from,
-            to,
-        });
     }
 }
 
@@ -175,28 +131,5 @@ mod tests {
                 assert!(!group.learners.contains(&WANTED.to));
             }
         }
-    }
-
-    #[test]
-    fn balancing_moves_no_more_than_needed() {
-        let full: BTreeSet<NodeId> = [0, 1, 2].map(node).into();
-        let groups: BTreeMap<_, _> = (0..256).map(|g| (GroupId(g), full.clone())).collect();
-        let nodes: BTreeSet<NodeId> = [0, 1, 2, 3].map(node).into();
-        let moves = balance(&groups, &nodes);
-        assert_eq!(moves.len(), 192);
-        let mut placed = groups.clone();
-        for Move { group, from, to } in &moves {
-            let voters = placed.get_mut(group).unwrap();
-            assert!(voters.remove(from) && voters.insert(*to));
-        }
-        for node in &nodes {
-            let count = placed
-                .values()
-                .filter(|voters| voters.contains(node))
-                .count();
-            assert_eq!(count, 192);
-        }
-        assert_eq!(balance(&placed, &nodes), []);
-        assert_eq!(balance(&groups, &full), []);
     }
 }

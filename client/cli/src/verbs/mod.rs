@@ -14,6 +14,7 @@ mod mv;
 mod policy;
 mod put;
 mod rm;
+mod secret;
 mod snapshots;
 mod stat;
 mod status;
@@ -33,12 +34,15 @@ use crate::output::Format;
 
 /// Runs a verb.
 pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
-    let client = connect(&args).await?;
     let format = if args.json {
         Format::Json
     } else {
         Format::Text
     };
+    if let Verb::Secret(verb) = &args.verb {
+        return secret::run(format, verb); // before there is a cluster
+    }
+    let client = connect(&args).await?;
     let patience = if let Verb::Meta { patience, .. } = &args.verb {
         Duration::from_secs(*patience)
     } else {
@@ -94,6 +98,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Verb::Stat { dereference, path } => stat::run(context, &path, dereference).await,
         Verb::Ln { target, path, .. } => ln::run(context, &target, &path).await,
         Verb::Policy(verb) => policy::run(context, verb).await,
+        Verb::Secret(verb) => secret::run(format, &verb),
         Verb::Xattr(verb) => xattr::run(context, verb).await,
         Verb::Snapshots { path } => snapshots::run(context, &path).await,
         Verb::History { path } => history::run(context, &path).await,

@@ -53,6 +53,18 @@ pub fn servers(used: &BTreeMap<String, f64>) -> f64 {
         .sum()
 }
 
+/// Microseconds of each operation by role, of the roles that matter, if that is more than one.
+pub fn shares(used: &BTreeMap<String, f64>, operations: f64) -> Vec<(&str, f64)> {
+    const MATTERS: f64 = 0.05;
+    let all = servers(used);
+    let roles = used.iter().filter(|(role, _)| *role != "fuse");
+    let matter: Vec<_> = roles
+        .filter(|(_, seconds)| **seconds > all * MATTERS)
+        .map(|(role, seconds)| (role.as_str(), seconds * 1e6 / operations))
+        .collect();
+    if matter.len() > 1 { matter } else { Vec::new() }
+}
+
 /// CPU seconds of this process.
 pub fn own() -> f64 {
     seconds(&fs::read_to_string("/proc/self/stat").unwrap_or_default())

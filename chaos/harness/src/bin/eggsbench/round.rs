@@ -70,6 +70,9 @@ impl<'a> Round<'a> {
         report.percentiles(&what, micros);
         let servers = cpu::servers(&used) * 1e6 / count;
         report.add(&format!("{what}: server CPU"), servers, "us/op");
+        for (role, each) in cpu::shares(&used, count) {
+            report.add(&format!("{what}: of it {role}"), each, "us/op");
+        }
         let client = (cpu::own() - own) * 1e6 / count;
         report.add(&format!("{what}: client CPU"), client, "us/op");
         Ok(count as u64)
