@@ -9,7 +9,7 @@ DIR ?= $(HOME)/eggsfs
 ARGS ?=
 CARGO := cargo
 
-.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos bench bench-meta bench-meta-large bench-data bench-failover deps deps-test clean
+.PHONY: help run build test check unit process-test fuzz sim sim-bugs raft-crash chaos chaos-bugs bench bench-meta bench-meta-large bench-data bench-failover deps deps-test clean
 
 help:
 	@echo 'make run    build and start a whole cluster in $(DIR) (DIR=... for another place, ARGS=... for eggsrun)'
@@ -18,6 +18,7 @@ help:
 	@echo 'make sim    whole clusters in simulation, on all cores; ARGS="--minutes 60" for a longer search'
 	@echo 'make raft-crash  Raft over disks that crash everywhere; CRASH_SECONDS=600 for a longer search'
 	@echo 'make chaos  real processes under every nemesis, histories checked; CHAOS_SECONDS=600 for longer runs'
+	@echo 'make chaos-bugs  real processes with bugs put in on purpose, each of which must be seen'
 	@echo 'make bench  figures: operations per second, throughput, CPU, start-up, memory'
 	@echo 'make bench-meta  metadata in depth; META="--clients 64" for less'
 	@echo 'make bench-meta-large  the same before and after FILES=10000000 files were made'
@@ -73,11 +74,15 @@ raft-crash: deps-test
 
 # Every nemesis under every workload, on one cluster after the other; see docs/chaos.md.
 CHAOS_SECONDS ?= 60
-CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,replace,members,all
+CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,clients,power,replace,members,all
 CHAOS_FILES := none,kill,rot,still,domains,filled
 chaos: build
 	$(BIN)/eggstests run --workload all --nemesis $(CHAOS) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
 	$(BIN)/eggstests run --workload files --nemesis $(CHAOS_FILES) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
+
+# Deliberate bugs in real processes, each of which must be seen. A build of its own: no other program has them.
+chaos-bugs: build
+	$(CARGO) run --release --locked -p eggs-harness --features bugs --bin eggsbugs -- $(ARGS)
 
 bench: build
 	$(CARGO) run --release --locked -p eggs-harness --bin eggsbench -- $(ARGS)

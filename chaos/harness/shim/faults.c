@@ -6,14 +6,20 @@
  * with the same file later. Only regular files other than standard output and error have bad disks, so that sockets
  * work and logs are written.
  *
+ * If EGGS_UNSYNCED names a file, every write to a regular file is noted there with what it overwrites, and every sync that
+ * succeeds, so that whoever cuts the power can take back what was not synced (src/dress/unsynced.rs). One write at a time.
+ *
  * The monotonic clock is left alone: it is what leases are measured with, and no clock jump of a real machine moves it.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -30,6 +36,7 @@ struct faults {
 
 static const volatile struct faults none;
 static const volatile struct faults *faults = &none;
+static int journal = -1;
 
 __attribute__((constructor)) static void begin(void) {
     const char *path = getenv("EGGS_FAULTS");
@@ -40,6 +47,9 @@ __attribute__((constructor)) static void begin(void) {
     close(fd);
     if (map != MAP_FAILED)
         faults = map;
+    path = getenv("EGGS_UNSYNCED");
+    if (path)
+        journal = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
 #define REAL(name) \
@@ -115,16 +125,118 @@ static int trouble(int fd, int64_t error) {
         } \
     } while (0)
 
+struct note {
+    uint64_t kind;   /* NOTE_WRITE or NOTE_SYNC */
+    uint64_t inode;
+    uint64_t born;   /* nanoseconds since 1970: inode numbers are used again */
+    uint64_t offset; /* of a write; of a sync, how long the journal was when it began */
+    uint64_t size;   /* of the file before a write */
+    uint64_t bytes;  /* that follow: what a write overwrites */
+};
+enum { NOTE_WRITE = 1, NOTE_SYNC = 2 };
+
+static pthread_mutex_t noting = PTHREAD_MUTEX_INITIALIZER;
+
+static ssize_t raw_write(int fd, const void *bytes, size_t size) {
+    REAL(write);
+    return real(fd, bytes, size);
+}
+
+/* Whether a file's notes are kept; fills in which file it is. */
+static int begin_note(int fd, struct note *note) {
+    struct statx found;
+    if (journal < 0 || fd <= STDERR_FILENO || fd == journal ||
+        statx(fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS | STATX_BTIME, &found) != 0 || !S_ISREG(found.stx_mode))
+        return 0;
+    memset(note, 0, sizeof *note);
+    note->inode = found.stx_ino;
+    note->born = (uint64_t)found.stx_btime.tv_sec * 1000000000 + found.stx_btime.tv_nsec;
+    note->size = found.stx_size;
+    return 1;
+}
+
+/* A note that cannot be written would be a lie of the test. */
+static void append(const void *bytes, size_t size) {
+    if (raw_write(journal, bytes, size) != (ssize_t)size)
+        abort();
+}
+
+/* Called with `noting` held. */
+static void note_write(int fd, size_t size, off_t offset) {
+    struct note note;
+    if (!begin_note(fd, &note))
+        return;
+    if (offset < 0)
+        offset = fcntl(fd, F_GETFL) & O_APPEND ? (off_t)note.size : lseek(fd, 0, SEEK_CUR);
+    note.kind = NOTE_WRITE;
+    note.offset = offset;
+    uint64_t end = note.offset + size < note.size ? note.offset + size : note.size;
+    uint64_t old = note.offset < end ? end - note.offset : 0;
+    char *buffer = malloc(sizeof note + old);
+    if (!buffer)
+        abort();
+    if (old > 0) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+        int again = open(path, O_RDONLY | O_CLOEXEC); /* the descriptor may be for writing only */
+        ssize_t got = again < 0 ? -1 : pread(again, buffer + sizeof note, old, offset);
+        if (again >= 0)
+            close(again);
+        if (got < 0)
+            abort();
+        note.bytes = got;
+    }
+    memcpy(buffer, &note, sizeof note);
+    append(buffer, sizeof note + note.bytes);
+    free(buffer);
+}
+
+static int noted_sync(int fd, int (*real)(int)) {
+    struct note note;
+    if (!begin_note(fd, &note))
+        return real(fd);
+    pthread_mutex_lock(&noting);
+    struct stat written;
+    if (fstat(journal, &written) != 0)
+        abort();
+    pthread_mutex_unlock(&noting);
+    int result = real(fd);
+    if (result == 0) {
+        note.kind = NOTE_SYNC;
+        note.offset = written.st_size;
+        pthread_mutex_lock(&noting);
+        append(&note, sizeof note);
+        pthread_mutex_unlock(&noting);
+    }
+    return result;
+}
+
+/* Does a write, noted if notes are kept. */
+#define NOTED(fd, size, offset, call) \
+    do { \
+        if (journal < 0) \
+            return call; \
+        int saved = errno; \
+        pthread_mutex_lock(&noting); \
+        note_write(fd, size, offset); \
+        errno = saved; \
+        ssize_t result = call; \
+        saved = errno; \
+        pthread_mutex_unlock(&noting); \
+        errno = saved; \
+        return result; \
+    } while (0)
+
 int fsync(int fd) {
     REAL(fsync);
     FAIL_IF(trouble(fd, faults->sync_errno));
-    return real(fd);
+    return noted_sync(fd, real);
 }
 
 int fdatasync(int fd) {
     REAL(fdatasync);
     FAIL_IF(trouble(fd, faults->sync_errno));
-    return real(fd);
+    return noted_sync(fd, real);
 }
 
 int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {
@@ -136,25 +248,28 @@ int sync_file_range(int fd, off64_t offset, off64_t size, unsigned flags) {
 ssize_t write(int fd, const void *bytes, size_t size) {
     REAL(write);
     FAIL_IF(trouble(fd, faults->write_errno));
-    return real(fd, bytes, size);
+    NOTED(fd, size, -1, real(fd, bytes, size));
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t size, off_t offset) {
     REAL(pwrite);
     FAIL_IF(trouble(fd, faults->write_errno));
-    return real(fd, bytes, size, offset);
+    NOTED(fd, size, offset, real(fd, bytes, size, offset));
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t size, off64_t offset) {
     REAL(pwrite64);
     FAIL_IF(trouble(fd, faults->write_errno));
-    return real(fd, bytes, size, offset);
+    NOTED(fd, size, offset, real(fd, bytes, size, offset));
 }
 
 ssize_t writev(int fd, const struct iovec *parts, int count) {
     REAL(writev);
     FAIL_IF(trouble(fd, faults->write_errno));
-    return real(fd, parts, count);
+    size_t size = 0;
+    for (int i = 0; i < count; i++)
+        size += parts[i].iov_len;
+    NOTED(fd, size, -1, real(fd, parts, count));
 }
 
 int fallocate(int fd, int mode, off_t offset, off_t size) {

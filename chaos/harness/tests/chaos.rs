@@ -1,5 +1,5 @@
 //! A short selection of what `make chaos` does at length: every workload at once, while processes are killed, paused and
-//! restarted, leaders hunted, networks cut, clocks moved, disks full, slow or failing, and while blocks rot. What clients saw fits into one order of events, and nothing is lost.
+//! restarted, leaders hunted, networks cut, clients paused, power cut, clocks moved, disks full, slow or failing, and while blocks rot. What clients saw fits into one order of events, and nothing is lost.
 
 use std::fs;
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use eggs_client::ReadFrom;
 use eggs_harness::check::Outcome;
-use eggs_harness::dress::{Dress, Faults};
+use eggs_harness::dress::{Dress, Faults, Style};
 use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, run_chaos};
 
 /// Fixed, so that a failure here is not taken for bad luck. `make chaos` draws another one each time.
@@ -51,7 +51,7 @@ fn suffers(
         args: &["--no-mount"],
         ..Options::default()
     };
-    let dress = Dress::start(runtime.handle())?;
+    let dress = Dress::start_in(runtime.handle(), Style::of(nemesis))?;
     let cluster = Arc::new(Cluster::start_in(dress.programs(), options)?);
     beside(&dress)?;
     let run = run_chaos(cluster.clone(), Some(dress.clone()), &plan, |text| {
@@ -84,6 +84,11 @@ fn clients_see_one_order_of_events_while_leaders_are_hunted() -> Result<()> {
 #[test]
 fn readers_of_followers_see_one_order_of_events_while_networks_are_cut() -> Result<()> {
     survives("partition", 20, ReadFrom::Any)
+}
+
+#[test]
+fn what_was_acknowledged_is_there_after_power_cuts() -> Result<()> {
+    survives("power", 12, ReadFrom::Leader)
 }
 
 #[test]

@@ -4,6 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+// What is shipped has no deliberate bugs.
+const _: () = assert!(!eggs_client::BUGS);
+
 fn main() -> ExitCode {
     let args = eggs_cli::args::Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()

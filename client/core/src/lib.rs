@@ -11,6 +11,8 @@
 //!
 //! **Invariant:** a change is sent with one request id until its answer is known, so it happens at most once.
 
+#[cfg(feature = "bugs")]
+pub mod bugs;
 mod client;
 mod config;
 pub mod credentials;
@@ -30,6 +32,9 @@ mod routing;
 mod shunned;
 mod suspects;
 mod write;
+
+/// Whether deliberate bugs can be planted in this build: the programs that are shipped refuse to be built so.
+pub const BUGS: bool = cfg!(feature = "bugs");
 
 pub use client::Client;
 pub use config::ClientConfig;

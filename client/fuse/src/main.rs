@@ -17,6 +17,9 @@ use eggs_obs::{Health, LogFormat, Metrics, shutdown_signal};
 use eggs_rpc::{Credentials, PeerRole};
 use tokio_util::sync::CancellationToken;
 
+// What is shipped has no deliberate bugs.
+const _: () = assert!(!eggs_client::BUGS);
+
 /// How long requests under way may take when asked to stop; a little more than the client's own bound.
 const STOP_MAX: Duration = Duration::from_secs(35);
 

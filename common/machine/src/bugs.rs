@@ -1,8 +1,9 @@
 //! Deliberate bugs, to see that the tests see them.
 //!
 //! Code that may be wrong on purpose asks [`planted`], which is `false` at compile time unless the feature `bugs` is on.
-//! Only `chaos/sim` turns it on, for its own tests; servers refuse to be built with it, because `common/raft`
-//! asserts that [`COMPILED_IN`] is false.
+//! Only tests turn it on: `chaos/sim`, and `chaos/harness` for servers that are wrong on purpose. The programs that are
+//! shipped refuse to be built with it: `common/raft` asserts that [`COMPILED_IN`] is false unless it has bugs of its own, and
+//! the programs assert that it has none.
 
 /// Whether bugs can be planted in this build.
 pub const COMPILED_IN: bool = cfg!(feature = "bugs");
@@ -146,8 +147,12 @@ pub const fn impurity() -> u64 {
 #[cfg(feature = "bugs")]
 mod switch {
     use std::cell::Cell;
+    use std::sync::OnceLock;
 
     use super::Bug;
+
+    /// For all threads, in a process that is one server.
+    static EVERYWHERE: OnceLock<Bug> = OnceLock::new();
 
     thread_local! {
         static PLANTED: Cell<Option<Bug>> = const { Cell::new(None) };
@@ -159,6 +164,11 @@ mod switch {
         PLANTED.set(bug);
     }
 
+    /// Plants a bug in all threads of this process, for good. The first one counts.
+    pub fn plant_everywhere(bug: Bug) {
+        let _ = EVERYWHERE.set(bug); // one is enough
+    }
+
     /// Says what [`impurity`] gives in this thread.
     pub fn set_impurity(source: fn() -> u64) {
         IMPURITY.set(source);
@@ -166,7 +176,7 @@ mod switch {
 
     /// Whether a bug is planted in this thread.
     pub fn planted(bug: Bug) -> bool {
-        PLANTED.get() == Some(bug)
+        PLANTED.get() == Some(bug) || EVERYWHERE.get() == Some(&bug)
     }
 
     /// Something that no state machine may depend on.
@@ -176,4 +186,4 @@ mod switch {
 }
 
 #[cfg(feature = "bugs")]
-pub use switch::{impurity, plant, planted, set_impurity};
+pub use switch::{impurity, plant, plant_everywhere, planted, set_impurity};

@@ -13,11 +13,10 @@ pub(crate) use crate::sim::store::{
     SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
-/// A bug put in on purpose, to see that `tests/crash` sees it.
+/// A bug put in on purpose, to see that `tests/crash` or `chaos/harness` sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {
     /// Everything is acknowledged before it is on disk.
-    #[cfg_attr(not(feature = "sim"), expect(dead_code))] // RocksDB cannot be told to lie
     AcknowledgedBeforeSync,
     /// A vote is acknowledged before it is on disk.
     VoteNotSynced,
@@ -29,13 +28,20 @@ pub enum Bug {
     LostTailAccepted,
     /// The hash of a batch is not compared with the mark's.
     OtherTailAccepted,
+    /// A leader reads without being certain that it still is one.
+    LeaseIgnored,
+    /// A follower reads without asking how far it has to be.
+    ReadIndexIgnored,
 }
 
 /// Whether a bug was put in; never in a server.
-#[cfg(not(feature = "sim"))]
+#[cfg(not(any(feature = "sim", feature = "bugs")))]
 pub(crate) const fn planted(_bug: Bug) -> bool {
     false
 }
 
 #[cfg(feature = "sim")]
 pub(crate) use crate::sim::planted;
+
+#[cfg(all(feature = "bugs", not(feature = "sim")))]
+pub(crate) use crate::bugs::planted;

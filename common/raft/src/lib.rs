@@ -9,14 +9,20 @@
 //! **Invariant:** a replica that finds less on its disk than it promised does not start.
 //! **Invariant:** a frame that was meant for another process is refused, so that nobody's promise counts as another's.
 
-// No server may contain the deliberate bugs of the simulator's tests.
+// Deliberate bugs are for tests: nobody gets those of the state machines without asking for them here.
+#[cfg(not(feature = "bugs"))]
 const _: () = assert!(!eggs_machine::bugs::COMPILED_IN);
+
+/// Whether deliberate bugs can be planted in this build: the programs that are shipped refuse to be built so.
+pub const BUGS: bool = cfg!(feature = "bugs");
 
 /// Whether the stores of this build are in memory, for tests: a server refuses to be built so.
 pub const SIMULATED: bool = cfg!(feature = "sim");
 
 mod admin;
 mod backup;
+#[cfg(feature = "bugs")]
+pub mod bugs;
 mod certainty;
 mod change;
 mod codec;

@@ -24,12 +24,12 @@ const EXPECTED: &[Expected] = &[
         why: "what an fsync failed for may be lost: the disk of blocks waits for an operator",
     },
     Expected {
-        nemeses: &["fsync", "all"],
+        nemeses: &["fsync", "full", "all"],
         text: "replicas of this process must stop",
-        why: "a metadata process never goes on after a failed fsync",
+        why: "a metadata process never goes on after a failed fsync, or a failed write of its log",
     },
     Expected {
-        nemeses: &["fsync", "all"],
+        nemeses: &["fsync", "full", "all"],
         text: ": fault error=",
         why: "a metadata process says what it ends of",
     },

@@ -1,6 +1,7 @@
 //! One run: load, faults, healing, last reads, `fsck`, the verdict.
 
 mod after;
+mod crew;
 mod expected;
 mod latencies;
 mod logs;
@@ -13,6 +14,7 @@ use eggs_client::ReadFrom;
 use serde::Serialize;
 
 use crate::check::{Outcome, Verdict};
+pub use crew::Crew;
 pub use latencies::{Latencies, Quantiles};
 pub use logs::LoggedError;
 pub use run::run_chaos;

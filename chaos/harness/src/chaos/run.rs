@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use eggs_client::Client;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use super::crew::{Crew, Stop};
 use super::latencies::latencies;
 use super::{ChaosPlan, ChaosReport, LoggedError, after, logs};
 use crate::check::{Outcome, judge};
@@ -57,19 +57,21 @@ pub async fn run_chaos(
     let mut hand = hand(plan, LAST_WORKER, client.clone(), &recorder);
     let workload = Workload::prepare(&plan.workload, &mut hand).await?;
     let workload = workload.with_context(|| format!("there is no workload {}", plan.workload))?;
+    let workload = Arc::new(workload);
     let begin = Begin {
         cluster: &cluster,
         registry,
         plan,
         recorder: &recorder,
     };
-    let load = begin.load(Arc::new(workload)).await?;
+    let crew = Arc::new(begin.load(&workload).await?);
     let field = Field {
         cluster: cluster.clone(),
         client,
         recorder: recorder.clone(),
         dress,
-        workload: load.workload.clone(),
+        workload: workload.clone(),
+        crew: crew.clone(),
         seed: plan.seed,
     };
     let end = Instant::now() + Duration::from_secs(plan.seconds);
@@ -79,7 +81,8 @@ pub async fn run_chaos(
     }
     say("all is healed; waiting for the last answers");
     recorder.note("all is healed");
-    let workload = load.stop().await;
+    drop(field);
+    crew.end().await?;
     let mut problems = Vec::new();
     problems.extend(after::healthy(&cluster).await);
     say("reading everything again");
@@ -141,55 +144,36 @@ fn hand(plan: &ChaosPlan, worker: u64, client: Client, recorder: &Arc<Recorder>)
     }
 }
 
-/// The workers.
-struct Load {
-    workload: Arc<Workload>,
-    stop: Arc<AtomicBool>,
-    workers: JoinSet<()>,
-}
-
 /// What workers need.
 struct Begin<'a> {
-    cluster: &'a Cluster,
+    cluster: &'a Arc<Cluster>,
     registry: SocketAddr,
     plan: &'a ChaosPlan,
     recorder: &'a Arc<Recorder>,
 }
 
 impl Begin<'_> {
-    async fn load(&self, workload: Arc<Workload>) -> Result<Load> {
-        let stop = Arc::new(AtomicBool::new(false));
-        let mut workers = JoinSet::new();
+    async fn load(&self, workload: &Arc<Workload>) -> Result<Crew> {
+        let mut crew = Crew::new();
         for worker in 0..self.plan.workers {
-            let client = self
-                .cluster
-                .client_reading(self.registry, self.plan.read_from);
-            let client = client.await?;
-            let client = client.with_timeout(OPERATION);
-            let mut hand = hand(self.plan, worker, client, self.recorder);
-            let (workload, stop) = (workload.clone(), stop.clone());
-            workers.spawn(async move {
-                while !stop.load(Ordering::Relaxed) {
+            let (cluster, registry) = (self.cluster.clone(), self.registry);
+            let (plan, recorder) = (self.plan.clone(), self.recorder.clone());
+            let begin = async move {
+                let client = cluster.client_reading(registry, plan.read_from).await?;
+                let client = client.with_timeout(OPERATION);
+                Ok(hand(&plan, worker, client, &recorder))
+            };
+            let workload = workload.clone();
+            let work = |mut hand: Hand, stop: Stop| async move {
+                while !stop.is_asked() {
                     workload.step(&mut hand).await;
                     let pause = hand.random.between(0, PAUSE_MS);
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                 }
-            });
+            };
+            crew.join(begin, work).await?;
         }
-        Ok(Load {
-            workload,
-            stop,
-            workers,
-        })
-    }
-}
-
-impl Load {
-    /// Waits for the operations under way; each is bounded.
-    async fn stop(mut self) -> Arc<Workload> {
-        self.stop.store(true, Ordering::Relaxed);
-        while self.workers.join_next().await.is_some() {}
-        self.workload
+        Ok(crew)
     }
 }
 

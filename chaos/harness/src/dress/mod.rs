@@ -10,7 +10,8 @@ mod faults;
 mod put_on;
 mod rewrite;
 mod tailor;
+mod unsynced;
 
 pub use faults::Faults;
 pub use put_on::{put_on, role};
-pub use tailor::Dress;
+pub use tailor::{Dress, Instead, Power, Style};

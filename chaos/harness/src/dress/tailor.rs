@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use super::faults::{self, Faults};
 use super::put_on::{DRESSED, Dressed, Naked, SOCKET};
 use super::rewrite::{rewrite, server};
+use super::unsynced::Unsynced;
 use crate::network::Network;
 use crate::program_dir;
 
@@ -28,11 +29,62 @@ pub struct Dress {
     real: PathBuf,
     library: PathBuf,
     network: Arc<Network>,
+    instead: Option<Instead>,
+    unsynced: Option<Unsynced>,
+}
+
+/// A program in the place of others.
+#[derive(Clone, Debug)]
+pub struct Instead {
+    /// Of which programs.
+    pub of: &'static [&'static str],
+    /// What is started; it finds the name in the environment, as `EGGS_INSTEAD_OF`.
+    pub program: PathBuf,
+    /// More for its environment.
+    pub environment: Vec<(String, String)>,
+}
+
+/// What servers wear beside proxies.
+#[derive(Clone, Debug, Default)]
+pub struct Style {
+    /// Whether what was written and not synced can be lost. Costs every write a little.
+    pub power: Power,
+    /// What is started instead of some servers.
+    pub instead: Option<Instead>,
+}
+
+impl Style {
+    /// What a nemesis needs.
+    pub fn of(nemesis: &str) -> Self {
+        let power = match nemesis {
+            "power" => Power::CanBeCut,
+            _other => Power::Kept,
+        };
+        Self {
+            power,
+            instead: None,
+        }
+    }
+}
+
+/// Whether power can be cut.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Power {
+    /// It cannot: what a killed process wrote is there.
+    #[default]
+    Kept,
+    /// [`Dress::lose_unsynced`] works.
+    CanBeCut,
 }
 
 impl Dress {
     /// Begins to answer. Proxies run on `runtime`.
     pub fn start(runtime: &tokio::runtime::Handle) -> Result<Arc<Self>> {
+        Self::start_in(runtime, Style::default())
+    }
+
+    /// The same with more.
+    pub fn start_in(runtime: &tokio::runtime::Handle, style: Style) -> Result<Arc<Self>> {
         let home = tempfile::Builder::new()
             .prefix("eggs-dress-")
             .tempdir()
@@ -54,6 +106,8 @@ impl Dress {
             real,
             library,
             network: Network::new(runtime.clone()),
+            instead: style.instead,
+            unsynced: (style.power == Power::CanBeCut).then(Unsynced::default),
         });
         let weak = Arc::downgrade(&dress);
         std::thread::spawn(move || answer_all(&listener, &weak));
@@ -73,6 +127,26 @@ impl Dress {
     /// From now on this process suffers from these faults, also after it was started again.
     pub fn suffer(&self, process: &str, faults: Faults) -> Result<()> {
         faults.write(&self.file_of(process))
+    }
+
+    /// Before this process is started again, what it wrote below `dir` and never synced is taken back.
+    /// `false` if that was not asked for when the cluster was started.
+    pub fn lose_unsynced(&self, process: &str, dir: PathBuf) -> bool {
+        let Some(unsynced) = &self.unsynced else {
+            return false;
+        };
+        unsynced.lose(process, dir);
+        true
+    }
+
+    /// How many writes were taken back until now.
+    pub fn writes_lost(&self) -> u64 {
+        self.unsynced.as_ref().map_or(0, Unsynced::writes)
+    }
+
+    /// Where the library notes what could be lost.
+    fn journal_of(&self, process: &str) -> PathBuf {
+        self.home.path().join(format!("{process}.unsynced"))
     }
 
     fn file_of(&self, process: &str) -> PathBuf {
@@ -120,15 +194,31 @@ impl Dress {
         if !faults.exists() {
             Faults::default().write(&faults)?;
         }
-        let environment = [("LD_PRELOAD", &self.library), ("EGGS_FAULTS", &faults)];
-        let environment =
-            environment.map(|(key, path)| (key.to_owned(), path.display().to_string()));
+        let mut environment = vec![variable("LD_PRELOAD", &self.library)];
+        environment.push(variable("EGGS_FAULTS", &faults));
+        if let Some(unsynced) = &self.unsynced {
+            let journal = self.journal_of(&server.name);
+            unsynced.take_back(&server.name, &journal)?;
+            environment.push(variable("EGGS_UNSYNCED", &journal));
+        }
+        let mut program = self.real.join(&naked.program);
+        if let Some(instead) = &self.instead
+            && instead.of.contains(&naked.program.as_str())
+        {
+            program.clone_from(&instead.program);
+            environment.push(("EGGS_INSTEAD_OF".to_owned(), naked.program.clone()));
+            environment.extend(instead.environment.iter().cloned());
+        }
         Ok(Dressed {
-            program: self.real.join(&naked.program).display().to_string(),
+            program: program.display().to_string(),
             args,
-            environment: environment.into(),
+            environment,
         })
     }
+}
+
+fn variable(key: &str, path: &Path) -> (String, String) {
+    (key.to_owned(), path.display().to_string())
 }
 
 impl Drop for Dress {

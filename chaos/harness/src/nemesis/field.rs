@@ -9,6 +9,7 @@ use eggs_proto::{GroupId, ProcessRole};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
+use crate::chaos::Crew;
 use crate::dress::Dress;
 use crate::history::Recorder;
 use crate::workload::Workload;
@@ -29,6 +30,8 @@ pub struct Field {
     pub dress: Option<Arc<Dress>>,
     /// What clients are doing.
     pub workload: Arc<Workload>,
+    /// Who is doing it.
+    pub crew: Arc<Crew>,
     /// What chance follows from.
     pub seed: u64,
 }

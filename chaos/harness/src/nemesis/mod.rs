@@ -3,6 +3,7 @@
 //! **Invariant:** when a nemesis has ended, everything it broke is healed, apart from bits it turned on disks. What is
 //! cut off in the middle (Ctrl-C) is healed by the end of the cluster.
 
+mod clients;
 mod cut;
 mod domains;
 mod field;
@@ -11,6 +12,7 @@ mod hunt;
 mod kill;
 mod members;
 mod pause;
+mod power;
 mod roll;
 mod rot;
 mod system;
@@ -41,10 +43,12 @@ enum Kind {
     Domains,
     Still,
     Filled,
+    Clients,
+    Power,
 }
 
 /// Those that get along with each other. Commands of an operator need majorities, and four domains are what parity bears.
-const ALL: [Kind; 11] = [
+const ALL: [Kind; 12] = [
     Kind::Kill,
     Kind::Pause,
     Kind::Hunt,
@@ -56,10 +60,11 @@ const ALL: [Kind; 11] = [
     Kind::Full,
     Kind::Slow,
     Kind::Failing,
+    Kind::Clients,
 ];
 
 /// Names that `--nemesis` takes, with a sentence each.
-pub const NEMESES: [(&str, &str); 18] = [
+pub const NEMESES: [(&str, &str); 20] = [
     ("none", "nothing is broken"),
     ("kill", "processes are killed, alone and several at once"),
     ("pause", "processes are stopped and go on later"),
@@ -82,6 +87,10 @@ pub const NEMESES: [(&str, &str); 18] = [
     ("slow", "writes and fsyncs of a process take longer"),
     ("fsync", "fsyncs of a process fail"),
     (
+        "clients",
+        "clients are paused, also for longer than their requests may take",
+    ),
+    (
         "replace",
         "the directory of a metadata process is destroyed, the process replaced",
     ),
@@ -98,7 +107,11 @@ pub const NEMESES: [(&str, &str); 18] = [
         "filled",
         "no disk of blocks has space, until all have it again",
     ),
-    ("all", "all but the last five, two at a time"),
+    (
+        "power",
+        "processes are killed, and what they did not sync is gone",
+    ),
+    ("all", "all but the last six, two at a time"),
 ];
 
 /// What is broken, and how many things at a time.
@@ -129,6 +142,8 @@ impl Nemesis {
             "domains" => (vec![Kind::Domains], 1),
             "still" => (vec![Kind::Still], 1),
             "filled" => (vec![Kind::Filled], 1),
+            "clients" => (vec![Kind::Clients], 1),
+            "power" => (vec![Kind::Power], 1),
             "all" => (ALL.to_vec(), 2),
             _unknown => return None,
         };
@@ -172,6 +187,8 @@ impl Nemesis {
                 Kind::Domains => domains::run(field, &mut random).await?,
                 Kind::Still => domains::still(field, &mut random).await?,
                 Kind::Filled => filled::run(field, &mut random).await?,
+                Kind::Clients => clients::run(field, &mut random).await?,
+                Kind::Power => power::run(field, &mut random).await?,
             }
         }
     }

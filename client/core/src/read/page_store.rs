@@ -53,6 +53,11 @@ impl PageStore {
             .filter(|((page, part), sum)| Checksum::of_page(block, *page, part) != **sum)
             .map(|((page, _), _)| page)
             .collect();
+        #[cfg(feature = "bugs")]
+        let bad = match crate::bugs::believes_every_page() {
+            true => Vec::new(),
+            false => bad,
+        };
         let verdict = if bad.is_empty() {
             Verdict::Whole
         } else {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::kv::{DB, WriteBatch, WriteOptions};
+use crate::kv::{Bug, DB, WriteBatch, WriteOptions, planted};
 use tokio::sync::mpsc;
 use xxhash_rust::xxh64::xxh64;
 
@@ -57,6 +57,18 @@ impl Writer {
         for job in gathered.drain(..) {
             job.done.tell(&self.outcome);
         }
+        #[cfg(all(feature = "bugs", not(feature = "sim")))]
+        self.sync_too_late();
+    }
+
+    /// What a writer does that has acknowledged already.
+    #[cfg(all(feature = "bugs", not(feature = "sim")))]
+    fn sync_too_late(&mut self) {
+        if planted(Bug::AcknowledgedBeforeSync) {
+            let synced = self.db.flush_wal(true);
+            self.outcome = synced.map_err(crate::kv::Error::into_string);
+            self.marker.raise(self.last);
+        }
     }
 
     fn write(&mut self, jobs: &[Job]) -> Result<(), String> {
@@ -101,7 +113,9 @@ impl Writer {
         let value = keys::with_hash(mark.number, &mark.hash.to_le_bytes());
         batch.put_cf(facts, keys::BATCH_KEY, value);
         let mut options = WriteOptions::default();
-        options.set_sync(synced);
+        // The simulated disk has its own way of this bug.
+        let early = cfg!(not(feature = "sim")) && planted(Bug::AcknowledgedBeforeSync);
+        options.set_sync(synced && !early);
         #[cfg(feature = "sim")]
         crate::sim::loosen(&self.dir, jobs);
         self.db
@@ -110,7 +124,7 @@ impl Writer {
         #[cfg(feature = "sim")]
         crate::sim::keep(&self.dir, jobs);
         self.last = mark;
-        if synced {
+        if synced && !early {
             self.marker.raise(mark);
         }
         Ok(())

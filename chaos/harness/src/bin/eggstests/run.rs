@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eggs_harness::check::Outcome;
-use eggs_harness::dress::Dress;
+use eggs_harness::dress::{Dress, Style};
 use eggs_harness::nemesis::NEMESES;
 use eggs_harness::workload::Workload;
 use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, run_chaos};
@@ -75,7 +75,7 @@ async fn one(plan: &ChaosPlan, signals: &mut Signals) -> Result<Option<ChaosRepo
         args: &["--no-mount"],
         ..Options::default()
     };
-    let dress = Dress::start(&tokio::runtime::Handle::current())?;
+    let dress = Dress::start_in(&tokio::runtime::Handle::current(), Style::of(&plan.nemesis))?;
     let programs = dress.programs();
     let cluster = tokio::task::spawn_blocking(move || Cluster::start_in(programs, options));
     let cluster = Arc::new(cluster.await.context("wait for the cluster")??);
