@@ -482,6 +482,7 @@ mod tests {
             "disk",
             "status",
             "meta",
+            "secret",
             "copy_into",
         ];
         for verb in verbs {
