@@ -41,6 +41,7 @@ fn check_all(
                 "get {key:?}"
             );
         }
+        check_many(store, table, keys, expected);
         for from in keys {
             let ends = keys.iter().map(|k| Some(*k)).chain([None]);
             for until in ends {
@@ -56,6 +57,26 @@ fn check_all(
                 );
             }
         }
+    }
+}
+
+/// In any order, with some that are not there and some twice.
+fn check_many(
+    store: &dyn StoreRead,
+    table: Table,
+    keys: &[&[u8]],
+    expected: &BTreeMap<(Table, Vec<u8>), Vec<u8>>,
+) {
+    let forward: Vec<Vec<u8>> = keys.iter().map(|key| key.to_vec()).collect();
+    let mut mixed: Vec<Vec<u8>> = forward.iter().rev().cloned().collect();
+    mixed.extend([b"nor this".to_vec(), keys[2].to_vec(), keys[0].to_vec()]);
+    for asked in [forward, mixed, Vec::new()] {
+        let wanted: Vec<Option<Vec<u8>>> = asked
+            .iter()
+            .map(|key| expected.get(&(table, key.clone())).cloned())
+            .collect();
+        let found = store.get_many(table, &asked).expect("the store works");
+        assert_eq!(found, wanted, "get_many {asked:?}");
     }
 }
 

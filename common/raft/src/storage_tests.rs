@@ -79,6 +79,10 @@ impl StoreRead for Direct {
         GroupView::moment(&self.state, self.group).get(table, key)
     }
 
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        GroupView::first_read(&self.state, self.group).get_many(table, keys)
+    }
+
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
         GroupView::newest(&self.state, self.group).scan(scan, visit)
     }
@@ -132,6 +136,32 @@ fn the_state_store_is_a_store() {
     };
     let tables = TABLES.map(|spec| spec.table);
     eggs_machine::conformance::check_store(&mut store, tables);
+}
+
+#[test]
+fn a_view_is_of_the_moment_of_its_first_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (state, group) = (open_state(dir.path()), GroupId(7));
+    let direct = Direct {
+        state: Arc::clone(&state),
+        group,
+    };
+    let [one, other] = TABLES.map(|spec| spec.table);
+    direct.set(one, b"k", Some(b"1"));
+    let view = GroupView::first_read(&state, group);
+    direct.set(one, b"k", Some(b"2"));
+    assert_eq!(view.get(one, b"k").unwrap(), Some(b"2".to_vec()));
+    direct.set(one, b"k", Some(b"3"));
+    direct.set(other, b"l", Some(b"4"));
+    assert_eq!(view.get(one, b"k").unwrap(), Some(b"2".to_vec()));
+    assert_eq!(view.get_many(other, &[b"l".to_vec()]).unwrap(), [None]);
+    let mut seen = Vec::new();
+    view.each(one, &mut |_, value| {
+        seen.push(value.to_vec());
+        true
+    })
+    .unwrap();
+    assert_eq!(seen, [b"2"]);
 }
 
 #[test]

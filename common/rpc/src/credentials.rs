@@ -46,6 +46,30 @@ pub enum CredentialsError {
     },
 }
 
+/// Reads a secret from a file that only its owner may read.
+pub fn read_secret(path: &Path) -> Result<Secret, CredentialsError> {
+    let failed = |source| CredentialsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        return Err(CredentialsError::Exposed {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    Secret::from_hex(&text).map_err(|source| CredentialsError::Malformed {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 impl Credentials {
     /// Credentials of a server, from the cluster secret.
     pub const fn server(cluster_secret: Secret) -> Self {
@@ -65,26 +89,7 @@ impl Credentials {
 
     /// Reads the secret of `role` from a file that only its owner may read.
     pub fn from_file(path: &Path, role: PeerRole) -> Result<Self, CredentialsError> {
-        let failed = |source| CredentialsError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(failed)?;
-        let mode = file.metadata().map_err(failed)?.mode() & 0o7777;
-        if mode & 0o077 != 0 {
-            return Err(CredentialsError::Exposed {
-                path: path.to_owned(),
-                mode,
-            });
-        }
-        let mut text = String::new();
-        file.take(FILE_BYTES_MAX)
-            .read_to_string(&mut text)
-            .map_err(failed)?;
-        let secret = Secret::from_hex(&text).map_err(|source| CredentialsError::Malformed {
-            path: path.to_owned(),
-            source,
-        })?;
+        let secret = read_secret(path)?;
         Ok(Self { role, secret })
     }
 

@@ -28,7 +28,7 @@ mod socket;
 mod writer;
 
 pub use client::Client;
-pub use credentials::{Credentials, CredentialsError};
+pub use credentials::{Credentials, CredentialsError, read_secret};
 pub use eggs_proto::hello::PeerRole;
 pub use error::{Fate, RpcError};
 pub use exchange::{Handler, Peer, Reply, Request};

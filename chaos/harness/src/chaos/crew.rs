@@ -89,9 +89,9 @@ impl Crew {
         while self.threads.iter().any(|(_, thread)| !thread.is_finished()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        let crew = Arc::try_unwrap(self).ok();
-        let threads = crew.map(|mut crew| std::mem::take(&mut crew.threads));
-        for (_, thread) in threads.into_iter().flatten() {
+        let crew = Arc::try_unwrap(self);
+        let mut crew = crew.map_err(|_| anyhow::anyhow!("somebody still commands the workers"))?;
+        for (_, thread) in std::mem::take(&mut crew.threads) {
             let ended = thread.join();
             ended.map_err(|_| anyhow::anyhow!("a worker panicked"))?;
         }

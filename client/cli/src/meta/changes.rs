@@ -129,7 +129,8 @@ pub(crate) async fn replace(context: &Context, old: NodeId, new: NodeId) -> Resu
     said(context, &sentence, moved)
 }
 
-/// Moves replicas until those of each group are on distinct hosts and every process has as many as any other; says only what it would do unless told to do it.
+/// Moves replicas until those of each group are on distinct hosts and every process has as many as any other; says only what
+/// it would do unless told to do it.
 pub(crate) async fn balance(context: &Context, intent: Intent) -> Result<Exit, Failure> {
     let view = look(&context.client).await?;
     let map = context.client.map();

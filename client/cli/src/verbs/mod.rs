@@ -98,7 +98,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Verb::Stat { dereference, path } => stat::run(context, &path, dereference).await,
         Verb::Ln { target, path, .. } => ln::run(context, &target, &path).await,
         Verb::Policy(verb) => policy::run(context, verb).await,
-        Verb::Secret(verb) => secret::run(format, &verb),
+        Verb::Secret(verb) => secret::run(format, &verb), // not reached: see above
         Verb::Xattr(verb) => xattr::run(context, verb).await,
         Verb::Snapshots { path } => snapshots::run(context, &path).await,
         Verb::History { path } => history::run(context, &path).await,

@@ -1,19 +1,17 @@
 //! `secret`: files with the secrets of a cluster. Nothing is asked of anybody, and no secret is shown.
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use eggs_proto::hello::Secret;
+use eggs_rpc::CredentialsError;
 use serde_json::json;
 
 use crate::args::SecretVerb;
 use crate::failure::{Exit, Failure};
 use crate::output::{Format, Output};
-
-/// Longest file that can hold a secret, in bytes.
-const FILE_BYTES_MAX: u64 = 256;
 
 pub(crate) fn run(format: Format, verb: &SecretVerb) -> Result<Exit, Failure> {
     match verb {
@@ -48,20 +46,8 @@ fn write(path: &Path, secret: &Secret) -> Result<(), Failure> {
 }
 
 fn read(path: &Path) -> Result<Secret, Failure> {
-    let failed = |error: io::Error| Failure::local("read", path.display(), &error);
-    let file = File::open(path).map_err(failed)?;
-    if file.metadata().map_err(failed)?.mode() & 0o077 != 0 {
-        let path = path.display();
-        let sentence = format!("others may read {path}; `chmod 600 {path}` first");
-        return Err(Failure::new(Exit::Failed, sentence));
-    }
-    let mut text = String::new();
-    let mut file = file.take(FILE_BYTES_MAX);
-    file.read_to_string(&mut text).map_err(failed)?;
-    Secret::from_hex(&text).map_err(|error| {
-        let sentence = format!("{} holds no cluster secret: {error}", path.display());
-        Failure::new(Exit::Failed, sentence)
-    })
+    let failed = |error: CredentialsError| Failure::new(Exit::Failed, error.to_string());
+    eggs_rpc::read_secret(path).map_err(failed)
 }
 
 fn said(format: Format, file: &Path, what: &str) -> Result<Exit, Failure> {
@@ -78,7 +64,7 @@ fn said(format: Format, file: &Path, what: &str) -> Result<Exit, Failure> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::os::unix::fs::PermissionsExt as _;
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
     use std::path::PathBuf;
 
     use super::*;

@@ -44,12 +44,8 @@ impl Reader<'_> {
 impl State<'_> {
     /// Writes an extent.
     pub(crate) fn put_extent(&mut self, file: InodeId, record: &ExtentRecord) -> Result<(), Fault> {
-        let offset = record.extent.offset;
-        let old = self.read().extent(file, offset)?;
-        self.index(file, old.as_ref(), Some(record))?;
-        self.recount_extent(file, old.as_ref(), Some(record));
-        self.put(keys::EXTENTS, &keys::extent(file, offset), record);
-        Ok(())
+        let old = self.read().extent(file, record.extent.offset)?;
+        self.put_extent_over(file, old.as_ref(), record)
     }
 
     /// Writes an extent of a file whose number was drawn in this change, which has none there yet.
@@ -58,11 +54,26 @@ impl State<'_> {
         file: InodeId,
         record: &ExtentRecord,
     ) -> Result<(), Fault> {
-        let offset = record.extent.offset;
-        debug_assert!(matches!(self.read().extent(file, offset), Ok(None)));
-        self.index(file, None, Some(record))?;
-        self.recount_extent(file, None, Some(record));
-        self.put(keys::EXTENTS, &keys::extent(file, offset), record);
+        if cfg!(any(test, debug_assertions)) {
+            let old = self.read().extent(file, record.extent.offset);
+            assert!(matches!(old, Ok(None)), "an extent of {file} is known");
+        }
+        self.put_extent_over(file, None, record)
+    }
+
+    fn put_extent_over(
+        &mut self,
+        file: InodeId,
+        old: Option<&ExtentRecord>,
+        record: &ExtentRecord,
+    ) -> Result<(), Fault> {
+        self.index(file, old, Some(record))?;
+        self.recount_extent(file, old, Some(record));
+        self.put(
+            keys::EXTENTS,
+            &keys::extent(file, record.extent.offset),
+            record,
+        );
         Ok(())
     }
 

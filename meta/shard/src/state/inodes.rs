@@ -77,18 +77,20 @@ impl State<'_> {
     /// Writes an inode.
     pub(crate) fn put_inode(&mut self, id: InodeId, record: &InodeRecord) -> Result<(), Fault> {
         let old = self.read().inode(id)?;
-        self.account(id, old.as_ref(), Some(record));
-        self.put(keys::INODES, &keys::inode(id), record);
+        self.put_over(id, old.as_ref(), record);
         Ok(())
     }
 
     /// Writes the inode of a number that was drawn in this change, so that nobody has to look what was there.
     pub(crate) fn put_fresh_inode(&mut self, id: InodeId, record: &InodeRecord) {
-        debug_assert!(
-            matches!(self.read().inode(id), Ok(None)),
-            "{id} is not fresh"
-        );
-        self.account(id, None, Some(record));
+        if cfg!(any(test, debug_assertions)) {
+            assert!(matches!(self.read().inode(id), Ok(None)), "{id} is known");
+        }
+        self.put_over(id, None, record);
+    }
+
+    fn put_over(&mut self, id: InodeId, old: Option<&InodeRecord>, record: &InodeRecord) {
+        self.account(id, old, Some(record));
         self.put(keys::INODES, &keys::inode(id), record);
     }
 

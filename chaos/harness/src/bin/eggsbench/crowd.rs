@@ -14,6 +14,7 @@ use crate::{cpu, disk};
 
 /// Creates in flight: so many that those of one shard share entries of its log.
 const IN_FLIGHT: usize = 4096;
+
 /// Makes so many files in directories of their own, and measures what they cost.
 pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()> {
     let dirs = make_directories(&plan.machines[0], "crowd", plan.directories).await?;
