@@ -138,6 +138,32 @@ fn the_state_store_is_a_store() {
     eggs_machine::conformance::check_store(&mut store, tables);
 }
 
+/// Files are searched otherwise than what is in memory, many keys at a time.
+#[test]
+fn many_keys_are_found_in_files_and_in_any_order() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = open_state(dir.path());
+    let direct = Direct {
+        state: Arc::clone(&state),
+        group: GroupId(7),
+    };
+    let table = TABLES[0].table;
+    let key = |n: u32| n.to_be_bytes().to_vec();
+    for n in (0..4000).step_by(2) {
+        direct.set(table, &key(n), Some(&[n as u8; 40]));
+    }
+    state.flush_blocking().unwrap();
+    direct.set(table, &key(1), Some(b"in memory"));
+    // Prime, so that every number comes once, and neighbours far from each other.
+    let asked: Vec<_> = (0..4001).map(|n| key(n * 1999 % 4001)).collect();
+    let wanted: Vec<_> = asked
+        .iter()
+        .map(|key| direct.get(table, key).unwrap())
+        .collect();
+    assert_eq!(wanted.iter().flatten().count(), 2001);
+    assert_eq!(direct.get_many(table, &asked).unwrap(), wanted);
+}
+
 #[test]
 fn a_view_is_of_the_moment_of_its_first_read() {
     let dir = tempfile::tempdir().unwrap();
