@@ -8,6 +8,7 @@ mod entry;
 mod memo;
 mod memory;
 mod overlay;
+mod place;
 mod replies;
 mod store;
 mod stored;

@@ -8,12 +8,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
+use crate::place::{Place, Row};
 use crate::{Fault, Scan, StoreRead, Table, Visit};
 
 /// Keys that are remembered, at most; more are read each time.
 const KEYS_MAX: usize = 4096;
 
-type Seen = BTreeMap<(Table, Vec<u8>), Option<Vec<u8>>>;
+type Seen = BTreeMap<Row, Option<Vec<u8>>>;
 
 /// Remembers what was read, for as long as an entry is applied.
 pub(crate) struct Memo<'a> {
@@ -33,13 +34,12 @@ impl<'a> Memo<'a> {
 impl StoreRead for Memo<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = (table, key.to_vec());
-        if let Some(found) = seen.get(&key) {
+        if let Some(found) = seen.get(&(table, key) as &dyn Place) {
             return Ok(found.clone());
         }
-        let found = self.base.get(table, &key.1)?;
+        let found = self.base.get(table, key)?;
         if seen.len() < KEYS_MAX {
-            seen.insert(key, found.clone());
+            seen.insert((table, key.to_vec()), found.clone());
         }
         Ok(found)
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
+use crate::place::{Place, Row};
 use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table, Visit};
 
 /// A key and its new value, `None` if deleted.
@@ -11,39 +12,61 @@ type Changed<'a> = (&'a [u8], Option<&'a [u8]>);
 /// What a set of writes comes to: the last value per key, `None` for a deleted one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    tables: BTreeMap<Table, BTreeMap<Vec<u8>, Option<Vec<u8>>>>,
+    /// One map, because most changes are a handful of rows of as many tables.
+    rows: BTreeMap<Row, Option<Vec<u8>>>,
 }
 
 impl Changes {
     /// Sets or deletes a key.
     pub fn set(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
-        let entries = self.tables.entry(table).or_default();
-        entries.insert(key.to_vec(), value.map(<[u8]>::to_vec));
+        let value = value.map(<[u8]>::to_vec);
+        match self.rows.get_mut(&(table, key) as &dyn Place) {
+            Some(known) => *known = value,
+            None => {
+                self.rows.insert((table, key.to_vec()), value);
+            }
+        }
     }
 
     /// Puts later changes over these.
     pub fn merge(&mut self, later: Self) {
-        for (table, entries) in later.tables {
-            self.tables.entry(table).or_default().extend(entries);
-        }
+        self.rows.extend(later.rows);
     }
 
     /// All changes in order of table and key.
     pub fn iter(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
-        self.tables.iter().flat_map(|(table, entries)| {
-            entries
-                .iter()
-                .map(|(key, value)| (*table, key.as_slice(), value.as_deref()))
-        })
+        let rows = self.rows.iter();
+        rows.map(|((table, key), value)| (*table, key.as_slice(), value.as_deref()))
     }
 
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.tables.values().all(BTreeMap::is_empty)
+        self.rows.is_empty()
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
-        self.tables.get(&table)?.get(key).map(Option::as_deref)
+        let row = self.rows.get(&(table, key) as &dyn Place);
+        row.map(Option::as_deref)
+    }
+
+    /// Changes of a table from a key to before another, or to the end of the table.
+    fn range(
+        &self,
+        table: Table,
+        from: &[u8],
+        until: Option<&[u8]>,
+    ) -> impl DoubleEndedIterator<Item = Changed<'_>> {
+        let from: &dyn Place = &(table, from);
+        let next = table.0.checked_add(1).map(|next| (Table(next), &[][..]));
+        let until = until.map(|until| (table, until)).or(next);
+        let until: Bound<&dyn Place> = match &until {
+            Some(until) => Bound::Excluded(until),
+            None => Bound::Unbounded,
+        };
+        let rows = self
+            .rows
+            .range::<dyn Place, _>((Bound::Included(from), until));
+        rows.map(|((_, key), value)| (key.as_slice(), value.as_deref()))
     }
 }
 
@@ -82,21 +105,18 @@ impl StoreRead for Overlay<'_> {
     }
 
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
-        let upper = scan.until.map_or(Bound::Unbounded, Bound::Excluded);
         if scan.until.is_some_and(|until| until <= scan.from) {
             return Ok(());
         }
-        let Some(entries) = self.changes.tables.get(&scan.table) else {
-            return self.base.scan(scan, visit);
-        };
-        let range = entries.range::<[u8], _>((Bound::Included(scan.from), upper));
+        let range = self.changes.range(scan.table, scan.from, scan.until);
         let mut changed: Box<dyn Iterator<Item = Changed<'_>>> = match scan.direction {
-            ScanDirection::Forward => Box::new(range.map(|(k, v)| (k.as_slice(), v.as_deref()))),
-            ScanDirection::Backward => {
-                Box::new(range.rev().map(|(k, v)| (k.as_slice(), v.as_deref())))
-            }
+            ScanDirection::Forward => Box::new(range),
+            ScanDirection::Backward => Box::new(range.rev()),
         };
         let mut next = changed.next();
+        if next.is_none() {
+            return self.base.scan(scan, visit);
+        }
         let before = |a: &[u8], b: &[u8]| match scan.direction {
             ScanDirection::Forward => a < b,
             ScanDirection::Backward => a > b,

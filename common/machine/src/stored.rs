@@ -10,7 +10,7 @@
 
 use std::cmp::Ordering;
 
-use eggs_proto::{Malformed, decode, encode};
+use eggs_proto::{Malformed, decode, encode_after};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::Fault;
@@ -35,9 +35,7 @@ pub trait Stored: Serialize + DeserializeOwned {
 
 /// Writes a value.
 pub fn to_bytes<T: Stored>(value: &T) -> Vec<u8> {
-    let mut bytes = vec![T::VERSION];
-    bytes.append(&mut encode(value));
-    bytes
+    encode_after(vec![T::VERSION], value)
 }
 
 /// Reads a value.

@@ -39,7 +39,9 @@ pub use ids::*;
 pub use inode::{InodeId, InodeKind, NotAnInodeId};
 pub use limits::*;
 pub use map::{BlockServiceInfo, ClusterMap, GroupInfo, NodeInfo, ServiceState};
-pub use messages::{Malformed, audit, block, cdc, decode, encode, meta, registry, shard, tree};
+pub use messages::{
+    Malformed, audit, block, cdc, decode, encode, encode_after, meta, registry, shard, tree,
+};
 pub use name::{BadName, Name, NameHash};
 pub use policy::{
     BadPolicy, ClassPolicy, ExtentPlan, ExtentPolicy, ExtentRow, InlinePolicy, Policy, PolicyKind,

@@ -8,9 +8,11 @@ use std::thread::JoinHandle;
 use crate::kv::DB;
 use eggs_proto::GroupId;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
 
 use super::batch::Job;
 use super::mark::{self, Mark, MarkFound, Marker};
+use super::outcomes::Outcomes;
 use super::recover::{self, RecoveredLog};
 use super::writer::Writer;
 use super::{GroupLog, keys};
@@ -30,11 +32,13 @@ pub(crate) struct LogDb {
     pub(crate) bytes: Arc<Semaphore>,
     marker: Arc<Marker>,
     writer: Mutex<Option<JoinHandle<()>>>,
+    outcomes: Arc<Outcomes>,
+    telling: AbortHandle,
     recovered: BTreeMap<GroupId, RecoveredLog>,
 }
 
 impl LogDb {
-    /// Opens the store, checks all of it and starts its threads.
+    /// Opens the store, checks all of it and starts its threads. In the context of a runtime.
     pub(crate) fn open(
         dir: &Path,
         limits: &Limits,
@@ -58,22 +62,27 @@ impl LogDb {
             .map_err(|source| io_error("open the log mark", source))?;
         let marker = Arc::new(marker);
         let (sender, receiver) = mpsc::channel(QUEUE_JOBS_MAX);
+        let outcomes = Arc::<Outcomes>::default();
         let writer = Writer {
             db: Arc::clone(&db),
             last: recovered.mark,
             marker: Arc::clone(&marker),
             fatal: fatal.clone(),
             outcome: Ok(()),
+            outcomes: Arc::clone(&outcomes),
             #[cfg(feature = "sim")]
             dir: dir.to_path_buf(),
         };
         let thread = spawn(writer, receiver)?;
+        let telling = tokio::spawn(Arc::clone(&outcomes).run()).abort_handle();
         Ok(Arc::new(Self {
             db,
             jobs: Mutex::new(Some(sender)),
             bytes: Arc::new(Semaphore::new(QUEUE_BYTES_MAX)),
             marker,
             writer: Mutex::new(thread),
+            outcomes,
+            telling,
             recovered: recovered.groups,
         }))
     }
@@ -107,6 +116,7 @@ impl LogDb {
             .take();
         if let Some(thread) = thread {
             let _ = thread.join(); // it reports what goes wrong itself
+            self.outcomes.tell();
         }
         self.marker.stop();
     }
@@ -115,6 +125,7 @@ impl LogDb {
 impl Drop for LogDb {
     fn drop(&mut self) {
         self.close();
+        self.telling.abort();
     }
 }
 

@@ -13,6 +13,7 @@ mod keys;
 mod mark;
 #[cfg(not(feature = "sim"))]
 mod mark_file;
+mod outcomes;
 mod recover;
 mod store;
 mod tail;

@@ -299,12 +299,15 @@ async fn after_a_failed_write_nothing_is_tried_again() {
     let mark = super::mark::Mark::default();
     let marker =
         super::mark::Marker::start(&dir.path().join("log.mark"), mark, fatal.clone()).unwrap();
+    let outcomes = Arc::<super::outcomes::Outcomes>::default();
+    let telling = tokio::spawn(Arc::clone(&outcomes).run());
     let writer = super::writer::Writer {
         db: Arc::new(db),
         last: mark,
         marker: Arc::new(marker),
         fatal: fatal.clone(),
         outcome: Ok(()),
+        outcomes,
     };
     let (sender, receiver) = tokio::sync::mpsc::channel(8);
     let thread = std::thread::spawn(move || writer.run(receiver));
@@ -321,4 +324,5 @@ async fn after_a_failed_write_nothing_is_tried_again() {
     assert!(fatal.wait().await.contains("log failed"));
     drop(sender);
     thread.join().unwrap();
+    telling.abort();
 }

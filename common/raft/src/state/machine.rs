@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::kv::WriteBatch;
-use eggs_machine::{Entry, Fault, StateMachine, apply_entry};
+use eggs_machine::{AppliedEntry, Changes, Entry, Fault, StateMachine, apply_entry};
 use eggs_proto::GroupId;
 use futures::{Stream, StreamExt};
 use openraft::OptionalSend;
@@ -14,6 +14,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 
 use super::db::Applied;
 use super::restore::{RestoreRecord, recorded};
+use super::rows::{Rows, ThroughRows};
 use super::{Checkpoint, GroupView, StateDb};
 use crate::backup::Digests;
 use crate::fatal::Fatal;
@@ -32,6 +33,7 @@ pub(crate) struct GroupMachine {
     pub(super) state: Arc<StateDb>,
     pub(super) machine: Arc<dyn StateMachine>,
     applied: Applied,
+    rows: Rows,
     side: Side,
 }
 
@@ -57,6 +59,7 @@ impl GroupMachine {
             state,
             machine,
             applied,
+            rows: Rows::default(),
             side,
         };
         opened.note_restoring()?;
@@ -92,6 +95,7 @@ impl GroupMachine {
         let mut batch = WriteBatch::default();
         let mut replies = Replies::default();
         let mut ordered = false;
+        let mut changes = Changes::default();
         match &entry.payload {
             EntryPayload::Blank => {}
             EntryPayload::Normal(proposal) => {
@@ -104,7 +108,9 @@ impl GroupMachine {
                     }
                     None => {
                         let commands = postcard::from_bytes(&proposal.0).map_err(damaged)?;
-                        self.apply_commands(&mut batch, &commands)?
+                        let applied = self.apply_commands(&commands)?;
+                        changes = applied.changes;
+                        applied.replies
                     }
                 };
             }
@@ -119,30 +125,30 @@ impl GroupMachine {
                 self.applied.members = members;
             }
         }
+        self.state.put_changes(&mut batch, self.group, &changes)?;
         self.state
             .put_applied(&mut batch, self.group, &entry.log_id)?;
         self.state.write(batch)?;
         self.applied.last = Some(entry.log_id);
+        self.rows.update(&changes);
         if ordered {
+            self.rows.forget();
             self.note_restoring()?;
         }
         Ok(replies)
     }
 
-    fn apply_commands(
-        &self,
-        batch: &mut WriteBatch,
-        commands: &Entry,
-    ) -> Result<Vec<Vec<u8>>, Fault> {
+    fn apply_commands(&self, commands: &Entry) -> Result<AppliedEntry, Fault> {
         if self.side.restoring.load(Ordering::SeqCst) {
             // They were on their way when the filling began: nothing happens, on any replica.
-            return Ok(vec![Vec::new(); commands.commands.len()]);
+            return Ok(AppliedEntry {
+                changes: Changes::default(),
+                replies: vec![Vec::new(); commands.commands.len()],
+            });
         }
         let view = GroupView::newest(&self.state, self.group);
-        let applied = apply_entry(self.machine.as_ref(), &view, commands)?;
-        self.state
-            .put_changes(batch, self.group, &applied.changes)?;
-        Ok(applied.replies)
+        let view = ThroughRows::new(&view, &self.rows);
+        apply_entry(self.machine.as_ref(), &view, commands)
     }
 
     /// Carries out an order and returns the reply.
@@ -219,6 +225,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         match installed {
             Ok(Ok(())) => {
                 self.applied = applied;
+                self.rows.forget();
                 self.note_restoring().map_err(|fault| self.fault(&fault))
             }
             Ok(Err(fault)) => Err(self.fault(&fault)),

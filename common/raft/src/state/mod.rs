@@ -11,6 +11,7 @@ mod install;
 mod machine;
 mod pieces;
 mod restore;
+mod rows;
 mod view;
 
 pub(crate) use checkpoint::{Checkpoint, ChunkWriter};
