@@ -162,9 +162,10 @@ async fn strange_requests_get_an_answer_and_stop_nothing() {
     }
     let too_large = vec![0; BLOCK_BYTES_MAX as usize + 4096];
     let body = encode(&f.write(0, &too_large)).into();
+    let payload = Bytes::from(too_large);
     let oversized = f
         .client
-        .call(f.address, MessageKind::Block, LONG, body, too_large.into());
+        .call(f.address, MessageKind::Block, LONG, body, payload);
     assert!(oversized.await.is_err());
     f.ask(f.read(0, 0, 5), "").await.unwrap();
     f.finish().await;

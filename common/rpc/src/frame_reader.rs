@@ -2,13 +2,15 @@
 
 use std::io;
 
-use bytes::{BufMut, Bytes, BytesMut};
-use eggs_proto::{BadHeader, HEADER_BYTES, Header};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use eggs_proto::{BadHeader, HEADER_BYTES, Header, PAGE_BYTES};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
 
 /// A hundred small frames; every open connection owns one.
 const BUFFER_BYTES: usize = 16 << 10;
+/// From this length on, what arrives begins at an address that is a multiple of [`PAGE_BYTES`], so that it can be written to a disk as it is.
+const ALIGNED_BYTES_MIN: usize = 64 << 10;
 
 /// Why no more frames come.
 #[derive(Debug, thiserror::Error)]
@@ -65,12 +67,12 @@ impl FrameReader {
         Ok(Some(header))
     }
 
-    /// Exactly `length` bytes, in memory of that size.
+    /// Exactly `length` bytes, in memory of about that size.
     pub(crate) async fn bytes(&mut self, length: usize) -> io::Result<Bytes> {
         if length == 0 {
             return Ok(Bytes::new());
         }
-        let mut out = BytesMut::with_capacity(length);
+        let mut out = buffer(length);
         let ready = length.min(self.buffered());
         out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
         self.start += ready;
@@ -127,5 +129,35 @@ impl FrameReader {
         let read = self.socket.read(&mut self.buffer[self.end..]).await?;
         self.end += read;
         Ok(read)
+    }
+}
+
+/// Memory for `length` bytes.
+fn buffer(length: usize) -> BytesMut {
+    if length < ALIGNED_BYTES_MIN {
+        return BytesMut::with_capacity(length);
+    }
+    let mut buffer = BytesMut::with_capacity(length + PAGE_BYTES - 1);
+    let address = buffer.as_ptr() as usize;
+    let before = address.next_multiple_of(PAGE_BYTES) - address;
+    buffer.resize(before, 0);
+    buffer.advance(before);
+    buffer
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_buffers_begin_on_a_page_and_have_room() {
+        for length in [ALIGNED_BYTES_MIN, 2 << 20, (2 << 20) + 12_345] {
+            let kept: Vec<_> = (0..5).map(|_| buffer(length)).collect();
+            for buffer in kept {
+                assert_eq!(buffer.as_ptr() as usize % PAGE_BYTES, 0);
+                assert!(buffer.is_empty() && buffer.capacity() >= length);
+            }
+        }
+        assert!(buffer(100).capacity() < PAGE_BYTES);
     }
 }

@@ -14,6 +14,8 @@ use eggs_proto::{Direction, Header, MessageKind};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use crate::Payload;
+
 /// The writer takes about this much at a time, so that places are given back as replies leave.
 const BATCH_BYTES: usize = 1 << 20;
 
@@ -25,7 +27,7 @@ pub(crate) struct OutFrame {
     /// After this nobody waits: the frame is not sent any more.
     pub(crate) deadline: Instant,
     pub(crate) body: Bytes,
-    pub(crate) payload: Bytes,
+    pub(crate) payload: Payload,
     /// Given back once the frame was written.
     pub(crate) _place: Option<OwnedSemaphorePermit>,
 }
@@ -42,16 +44,16 @@ impl OutFrame {
             Direction::Request => u32::try_from(left.as_millis()).unwrap_or(u32::MAX).max(1),
             Direction::Answer => 0,
         };
-        let length = |bytes: &Bytes| {
-            u32::try_from(bytes.len()).expect("lengths are checked before a frame is queued")
+        let length = |bytes: usize| {
+            u32::try_from(bytes).expect("lengths are checked before a frame is queued")
         };
         Some(Header {
             direction: self.direction,
             kind: self.kind,
             request: self.request,
             deadline_ms,
-            body_bytes: length(&self.body),
-            payload_bytes: length(&self.payload),
+            body_bytes: length(self.body.len()),
+            payload_bytes: length(self.payload.len()),
         })
     }
 }

@@ -49,7 +49,9 @@ impl Batch {
         };
         self.small.extend_from_slice(&header.encode());
         self.add_part(&frame.body);
-        self.add_part(&frame.payload);
+        for part in frame.payload.parts() {
+            self.add_part(part);
+        }
     }
 
     fn add_part(&mut self, part: &Bytes) {

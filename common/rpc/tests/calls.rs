@@ -35,6 +35,28 @@ async fn an_answer_comes_back() {
 }
 
 #[tokio::test]
+async fn a_payload_in_parts_arrives_in_one_piece() {
+    let server = serve(ServerLimits::default());
+    let client = client(ClientLimits::default());
+    for sizes in [
+        vec![],
+        vec![0, 1, 0],
+        vec![5_000; 300],
+        vec![100, 70_000, 3, 1 << 20],
+    ] {
+        let part = |(n, size): (usize, &usize)| Bytes::from(vec![(n % 250) as u8; *size]);
+        let parts: Vec<Bytes> = sizes.iter().enumerate().map(part).collect();
+        let whole = parts.concat();
+        let body = Bytes::from_static(b"echo");
+        let reply = client
+            .call(server.address, MessageKind::Shard, LONG, body, parts)
+            .await
+            .unwrap();
+        assert!(reply.payload[..] == whole[..], "{} bytes", whole.len());
+    }
+}
+
+#[tokio::test]
 async fn both_roles_are_told_apart() {
     let server = serve(ServerLimits::default());
     let client = client(ClientLimits::default());

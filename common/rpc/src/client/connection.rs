@@ -16,7 +16,7 @@ use crate::frame_reader::{FrameReader, ReadError};
 use crate::limits::ms;
 use crate::send_queue::{OutFrame, SendQueue};
 use crate::writer::write_frames;
-use crate::{ClientLimits, Fate, Reply, RpcError};
+use crate::{ClientLimits, Fate, Payload, Reply, RpcError};
 
 /// How often a retired connection looks whether its last request is done.
 const RETIRED_POLL: Duration = Duration::from_millis(500);
@@ -35,7 +35,7 @@ pub(super) struct Outgoing {
     pub(super) kind: MessageKind,
     pub(super) deadline: Instant,
     pub(super) body: Bytes,
-    pub(super) payload: Bytes,
+    pub(super) payload: Payload,
 }
 
 impl Connection {

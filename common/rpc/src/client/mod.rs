@@ -15,7 +15,7 @@ use eggs_proto::{BODY_BYTES_MAX, DEADLINE_MS_MAX, MessageKind, PAYLOAD_BYTES_MAX
 use tokio::time::{Instant, timeout_at};
 
 use crate::limits::ms;
-use crate::{ClientLimits, Credentials, Fate, Reply, RpcError};
+use crate::{ClientLimits, Credentials, Fate, Payload, Reply, RpcError};
 use connection::Outgoing;
 use lane::Lane;
 
@@ -74,8 +74,9 @@ impl Client {
         kind: MessageKind,
         timeout: Duration,
         body: Bytes,
-        payload: Bytes,
+        payload: impl Into<Payload>,
     ) -> Result<Reply, RpcError> {
+        let payload = payload.into();
         if body.len() > BODY_BYTES_MAX as usize || payload.len() > PAYLOAD_BYTES_MAX as usize {
             return Err(RpcError::TooLarge {
                 body: body.len(),

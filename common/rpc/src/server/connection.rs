@@ -19,7 +19,7 @@ use crate::frame_reader::{FrameReader, ReadError};
 use crate::limits::ms;
 use crate::send_queue::{OutFrame, SendQueue};
 use crate::writer::write_frames;
-use crate::{Handler, Peer, Reply, Request};
+use crate::{Handler, Payload, Peer, Reply, Request};
 
 /// How long a peer has to notice that we said goodbye.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -171,7 +171,7 @@ impl<H: Handler> Connection<H> {
                     request: id,
                     deadline,
                     body: bytes::Bytes::new(),
-                    payload: bytes::Bytes::new(),
+                    payload: Payload::default(),
                     _place: Some(place),
                 },
             );
@@ -188,7 +188,7 @@ impl<H: Handler> Connection<H> {
         // A connection that is gone needs no reply.
         let _ = self.queue.push(OutFrame {
             body,
-            payload,
+            payload: payload.into(),
             ..frame
         });
     }
