@@ -41,6 +41,9 @@ pub struct Args {
     /// Bytes of each file system that blocks never use [default: a hundredth, at most 1 GiB]
     #[arg(long)]
     pub disk_reserve: Option<u64>,
+    /// Blocks of at least so many bytes are written past the page cache
+    #[arg(long, default_value_t = eggs_block_store::DiskOptions::DIRECT_BYTES_MIN)]
+    pub direct_bytes_min: u64,
     /// Address for metrics and health over HTTP
     #[arg(long)]
     pub http: Option<SocketAddr>,

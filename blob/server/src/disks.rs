@@ -50,6 +50,7 @@ impl ServedDisks {
                 domain: FailureDomainId(args.domain),
                 reserve_bytes: args.disk_reserve,
                 capacity_bytes_max: args.disk_capacity,
+                direct_bytes_min: args.direct_bytes_min,
             };
             let disk = Disk::open_or_create(&args.dir.join(&arg.path), &options)?;
             disks.push(disk);

@@ -16,7 +16,7 @@
 //!
 //! **Invariant:** the size of the data follows from the length of the file, so reading pages needs no footer.
 
-use eggs_proto::{BLOCK_BYTES_MAX, BlockId, Checksum, PAGE_BYTES};
+use eggs_proto::{BLOCK_BYTES_MAX, BlockId, BlockSum, Checksum, PAGE_BYTES};
 use xxhash_rust::xxh64::xxh64;
 
 /// Length of a footer in bytes.
@@ -98,14 +98,18 @@ pub(crate) fn le_u64(bytes: &[u8], at: usize) -> u64 {
     u64::from_le_bytes(word)
 }
 
-/// What follows the data in the file of a block. `checksum` must be that of `data`.
-pub fn trailer(block: BlockId, data: &[u8], checksum: Checksum) -> Vec<u8> {
+/// What follows the data in the file of a block, and the checksum of the data. Each page is summed up by itself and as a part of
+/// the whole while it is in the nearest cache.
+pub fn trailer(block: BlockId, data: &[u8]) -> (Vec<u8>, Checksum) {
     let pages = data.chunks_exact(PAGE_BYTES);
     let mut out = Vec::with_capacity(pages.len() * SUM_BYTES + FOOTER_BYTES);
+    let mut whole = BlockSum::default();
     for (number, page) in pages.enumerate() {
+        whole.update(page);
         let sum = Checksum::of_page(block, number as u32, page);
         out.extend_from_slice(&sum.0.to_le_bytes());
     }
+    let checksum = whole.finish();
     let footer = Footer {
         block,
         size: data.len() as u64,
@@ -113,7 +117,7 @@ pub fn trailer(block: BlockId, data: &[u8], checksum: Checksum) -> Vec<u8> {
         sums: Checksum::of_block(&out),
     };
     out.extend_from_slice(&footer.encode());
-    out
+    (out, checksum)
 }
 
 /// Whether a block may have this size.

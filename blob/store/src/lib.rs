@@ -19,6 +19,7 @@ mod check;
 mod disk;
 mod erase;
 mod error;
+mod fill;
 mod format;
 mod label;
 mod list;

@@ -14,11 +14,18 @@ pub struct DiskOptions {
     pub reserve_bytes: Option<u64>,
     /// Most bytes of blocks, for disks that share a file system. `None` for all of it.
     pub capacity_bytes_max: Option<u64>,
+    /// Blocks of at least so many bytes are written past the page cache, where the file system can do that. What was written
+    /// like that is read from the disk the first time.
+    pub direct_bytes_min: u64,
 }
 
 impl DiskOptions {
     /// Largest reserve chosen by default.
     pub const RESERVE_BYTES_MAX: u64 = 1 << 30;
+
+    /// Default of [`DiskOptions::direct_bytes_min`]: from here on going past the page cache costs less than a copy to
+    /// memory that was not used before.
+    pub const DIRECT_BYTES_MIN: u64 = 256 << 10;
 
     /// The whole file system with the default reserve.
     pub const fn new(class: StorageClass, domain: FailureDomainId) -> Self {
@@ -27,6 +34,7 @@ impl DiskOptions {
             domain,
             reserve_bytes: None,
             capacity_bytes_max: None,
+            direct_bytes_min: Self::DIRECT_BYTES_MIN,
         }
     }
 

@@ -1,19 +1,16 @@
 //! Writing a block: certified, verified, durable, then proved.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::fs::{self, OpenOptions};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
 use eggs_proto::block::BlockRefusal;
-use eggs_proto::{
-    BlockFacts, BlockId, CERTIFICATE_MS, CLOCK_SKEW_MS_MAX, Checksum, MacTag, Statement, Time,
-};
-use rustix::fs::FallocateFlags;
-use rustix::io::Errno;
+use eggs_proto::{BlockFacts, BlockId, CERTIFICATE_MS, CLOCK_SKEW_MS_MAX, MacTag, Statement, Time};
 
+use crate::fill::{Way, fill};
 use crate::format::{file_bytes, is_block_size, trailer};
 use crate::{BlockSummary, Disk, StoreError};
 
@@ -31,11 +28,14 @@ pub struct WriteOrder {
 /// A file that goes away unless it is published.
 struct Temporary {
     path: PathBuf,
+    published: bool,
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        let _ = fs::remove_file(&self.path); // gone if it was renamed; else cleared at the next open
+        if !self.published {
+            let _ = fs::remove_file(&self.path); // else cleared at the next open
+        }
     }
 }
 
@@ -50,6 +50,10 @@ impl Disk {
     ) -> Result<MacTag, StoreError> {
         let facts = &order.facts;
         self.admit_write(order, payload, now)?;
+        let (trailer, checksum) = trailer(facts.block, payload);
+        if checksum != facts.checksum {
+            return Err(BlockRefusal::BadPayload.into());
+        }
         self.refuse_if_fenced()?;
         if self.is_stored(facts)? {
             // Whoever wrote it may have been interrupted before its name was durable.
@@ -57,15 +61,15 @@ impl Disk {
         } else {
             let length = file_bytes(facts.size);
             let _room = self.take_room(length)?;
-            let temporary = self.write_temporary(facts, payload)?;
-            self.publish(facts.block, &temporary, length)?;
+            let mut temporary = self.write_temporary(facts.block, payload, &trailer)?;
+            self.publish(facts.block, &mut temporary, length)?;
             self.sync_slot(facts.block)?;
         }
         self.refuse_if_fenced()?;
         Ok(self.label.key.sign(Statement::Written, facts))
     }
 
-    /// Checks everything that does not need the disk.
+    /// Checks everything that needs neither the disk nor all of the payload.
     fn admit_write(&self, order: &WriteOrder, payload: &[u8], now: Time) -> Result<(), StoreError> {
         let facts = &order.facts;
         if facts.service != self.label.service {
@@ -82,8 +86,7 @@ impl Disk {
         if self.tombstones.contains(facts.block) {
             return Err(BlockRefusal::WasErased.into());
         }
-        let fits = is_block_size(facts.size) && payload.len() as u64 == facts.size;
-        if !fits || Checksum::of_block(payload) != facts.checksum {
+        if !is_block_size(facts.size) || payload.len() as u64 != facts.size {
             return Err(BlockRefusal::BadPayload.into());
         }
         Ok(())
@@ -105,10 +108,16 @@ impl Disk {
     }
 
     /// Writes the whole file under a temporary name and makes its content durable.
-    fn write_temporary(&self, facts: &BlockFacts, payload: &[u8]) -> Result<Temporary, StoreError> {
+    fn write_temporary(
+        &self,
+        block: BlockId,
+        payload: &[u8],
+        trailer: &[u8],
+    ) -> Result<Temporary, StoreError> {
         let number = self.temporary.fetch_add(1, Ordering::Relaxed);
         let temporary = Temporary {
-            path: self.paths.tmp.join(format!("{}.{number}", facts.block)),
+            path: self.paths.tmp.join(format!("{block}.{number}")),
+            published: false,
         };
         let file = OpenOptions::new()
             .write(true)
@@ -116,8 +125,8 @@ impl Disk {
             .mode(0o600)
             .open(&temporary.path)
             .map_err(|error| self.write_failed(error))?;
-        let trailer = trailer(facts.block, payload, facts.checksum);
-        fill(&file, payload, &trailer).map_err(|error| self.write_failed(error))?;
+        let way = Way::of(payload, self.options.direct_bytes_min);
+        fill(&file, payload, trailer, way).map_err(|error| self.write_failed(error))?;
         file.sync_data()
             .map_err(|error| self.fence("sync a block file", error))?;
         Ok(temporary)
@@ -127,7 +136,7 @@ impl Disk {
     fn publish(
         &self,
         block: BlockId,
-        temporary: &Temporary,
+        temporary: &mut Temporary,
         length: u64,
     ) -> Result<(), StoreError> {
         let slot = self.slot(block);
@@ -139,6 +148,7 @@ impl Disk {
         }
         let replaced = fs::metadata(&path).ok().map(|found| found.len());
         fs::rename(&temporary.path, &path).map_err(|error| self.write_failed(error))?;
+        temporary.published = true;
         if let Some(replaced) = replaced {
             self.counters.removed(replaced);
         }
@@ -163,15 +173,4 @@ impl Disk {
             _ => self.failed("write a block file", error),
         }
     }
-}
-
-/// Takes the space first, so that a full disk is noticed before the sync and not by it.
-fn fill(mut file: &File, payload: &[u8], trailer: &[u8]) -> io::Result<()> {
-    let length = (payload.len() + trailer.len()) as u64;
-    match rustix::fs::fallocate(file, FallocateFlags::empty(), 0, length) {
-        Ok(()) | Err(Errno::OPNOTSUPP | Errno::NOSYS) => {}
-        Err(error) => return Err(error.into()),
-    }
-    file.write_all(payload)?;
-    file.write_all(trailer)
 }

@@ -86,7 +86,8 @@ proptest! {
         write(&f.disk, BlockId(block), &bytes);
         let read = f.disk.read(BlockId(block), 0, pages as u32).unwrap();
         prop_assert_eq!(&read.bytes[..], &bytes[..]);
-        let tail = trailer(BlockId(block), &bytes, Checksum::of_block(&bytes));
+        let (tail, checksum) = trailer(BlockId(block), &bytes);
+        prop_assert_eq!(checksum, Checksum::of_block(&bytes));
         prop_assert_eq!(tail.len(), pages * 8 + FOOTER_BYTES);
     }
 }

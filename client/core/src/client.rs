@@ -19,7 +19,7 @@ use crate::read::Latencies;
 use crate::routing::Leaders;
 use crate::shunned::Shunned;
 use crate::suspects::Suspects;
-use crate::write::Reserves;
+use crate::write::{Chunks, Reserves};
 
 /// Reads and changes a file system. A clone shares everything.
 ///
@@ -44,8 +44,8 @@ pub(crate) struct Inner {
     pub(crate) policies: PolicyCache,
     pub(crate) statistics: StatisticsCache,
     pub(crate) reserves: Reserves,
-    /// One permit per [`crate::write::UNIT_BYTES`] of data held by writers.
-    pub(crate) writers: Arc<Semaphore>,
+    /// Memory of writers.
+    pub(crate) chunks: Arc<Chunks>,
     /// One permit per segment read ahead.
     pub(crate) readers: Arc<Semaphore>,
     pub(crate) runtime: Handle,
@@ -71,9 +71,7 @@ impl Client {
             policies: PolicyCache::default(),
             statistics: StatisticsCache::default(),
             reserves: Reserves::default(),
-            writers: Arc::new(Semaphore::new(
-                config.writers_memory_bytes / crate::write::UNIT_BYTES,
-            )),
+            chunks: Chunks::new(config.writers_memory_bytes),
             readers: Arc::new(Semaphore::new(
                 config.readers_memory_bytes / crate::read::SEGMENT_BYTES as usize,
             )),

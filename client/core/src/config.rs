@@ -22,7 +22,7 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// Which replicas answer reads of shards.
     pub read_from: ReadFrom,
-    /// Bytes of data that all writers together may hold beyond one small extent each.
+    /// Bytes that all writers together may hold, parity included, beyond 1 MiB of data and its parity each.
     pub writers_memory_bytes: usize,
     /// Bytes that all readers together may read ahead.
     pub readers_memory_bytes: usize,
@@ -38,7 +38,7 @@ impl ClientConfig {
             timeout: Duration::from_secs(30),
             connect_timeout: Duration::from_secs(5),
             read_from: ReadFrom::default(),
-            writers_memory_bytes: 128 << 20,
+            writers_memory_bytes: 192 << 20,
             readers_memory_bytes: 64 << 20,
         }
     }

@@ -48,8 +48,7 @@ impl Client {
             seen: blocks.iter().map(|block| block.block).collect(),
         };
         let shard = file.shard();
-        let mut exclude = self.inner.suspects.failed();
-        exclude.truncate(eggs_proto::EXCLUDE_MAX);
+        let exclude = self.inner.suspects.avoided().failed;
         let begin = ShardChange::BeginHeal {
             target: target.clone(),
             exclude,
@@ -103,10 +102,10 @@ impl Client {
     }
 
     async fn write_healed(&self, place: &PlacedBlock, bytes: Bytes) -> Result<MacTag, ClientError> {
-        let written = write_block(&self.inner, place, bytes, self.deadline()).await;
+        let written = write_block(&self.inner, place, bytes.into(), self.deadline()).await;
         if let Err(error) = &written {
             let service = place.facts.service;
-            self.inner.suspects.add(service, Fault::Failed);
+            self.inner.suspects.add(service, Fault::WriteRefused);
             tracing::info!(%service, %error, "a healed block could not be written");
         }
         written

@@ -1,10 +1,15 @@
-//! Block services that failed or were slow: read from last until they have answered a probe.
+//! Block services that failed or were slow: read from last, and given no new blocks, until they have answered a probe.
 //!
-//! A suspicion does not end by itself: a paused service would be waited for again each time it did, by all reads that are
-//! under way. Instead one small request in the background asks now and then, with growing pauses.
+//! A suspicion does not end by itself: a paused service would be waited for again each time it did, by all that is under
+//! way. Instead one small request in the background asks now and then, with growing pauses.
 //!
-//! **Invariant:** a service that is suspected is trusted again only by [`Suspects::trust`], and of all reads that look at it, one is
+//! A service that answers probes may still be bad at writing: its disk is full, or takes long to sync. Blocks are kept from
+//! it for a while after each failure, twice as long if it fails again soon.
+//!
+//! **Invariant:** a service that is suspected is trusted again only by [`Suspects::trust`], and of all that look at it, one is
 //! told to probe in each pause.
+//!
+//! **Invariant:** only what was seen lately keeps a service from being used at all: old news must not cost redundancy.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,8 +18,12 @@ use std::time::Duration;
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX};
 use tokio::time::Instant;
 
-/// How long new blocks are kept from a service that failed.
-const EXCLUDED: Duration = Duration::from_secs(10);
+/// For how long it is certain that a service is no good after it failed, at least.
+const CERTAIN: Duration = Duration::from_secs(10);
+/// How long new blocks are kept from a service that failed to store one. Each time is twice as long as the one before.
+const BARRED_MIN: Duration = Duration::from_secs(10);
+/// The longest time.
+const BARRED_MAX: Duration = Duration::from_secs(300);
 /// From the beginning of a suspicion to the first probe.
 const PAUSE_MIN: Duration = Duration::from_secs(1);
 /// Longest time between two probes. Each pause is twice the one before.
@@ -27,8 +36,14 @@ const REMEMBERED_MAX: usize = 4096;
 /// What a service did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
+    /// It could not be reached, or did not answer.
     Failed,
+    /// Others answered much faster.
     Slow,
+    /// It answered that it does not take a block.
+    WriteRefused,
+    /// Others stored their blocks much faster.
+    WriteSlow,
 }
 
 /// What a read should think of a service.
@@ -40,19 +55,44 @@ pub(crate) enum Look {
     ProbeDue,
 }
 
+/// What a write should think of all services.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Avoided {
+    /// They take no blocks now. In order.
+    pub(crate) failed: Vec<BlockServiceId>,
+    /// They would probably take long. In order.
+    pub(crate) slow: Vec<BlockServiceId>,
+    /// Whoever is told so should probe them.
+    pub(crate) probes_due: Vec<BlockServiceId>,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Suspicion {
-    /// New blocks go elsewhere until then.
-    excluded_until: Option<Instant>,
+    /// When it last failed, if it did.
+    failed: Option<Instant>,
     probe_at: Instant,
     pause: Duration,
 }
 
+/// New blocks go elsewhere.
+#[derive(Clone, Copy, Debug)]
+struct Bar {
+    fault: Fault,
+    until: Instant,
+    length: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Known {
+    suspicion: Option<Suspicion>,
+    bar: Option<Bar>,
+}
+
 #[derive(Debug, Default)]
-pub(crate) struct Suspects(Mutex<HashMap<BlockServiceId, Suspicion>>);
+pub(crate) struct Suspects(Mutex<HashMap<BlockServiceId, Known>>);
 
 impl Suspects {
-    fn lock(&self) -> MutexGuard<'_, HashMap<BlockServiceId, Suspicion>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BlockServiceId, Known>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -66,119 +106,138 @@ impl Suspects {
 
     /// The service answered in time.
     pub(crate) fn trust(&self, service: BlockServiceId) {
-        self.lock().remove(&service);
+        self.trust_at(service, Instant::now());
     }
 
-    /// Those that failed lately, for an exclusion list.
-    pub(crate) fn failed(&self) -> Vec<BlockServiceId> {
-        self.failed_at(Instant::now())
+    /// Where new blocks should not go.
+    pub(crate) fn avoided(&self) -> Avoided {
+        self.avoided_at(Instant::now())
     }
 
     fn add_at(&self, service: BlockServiceId, fault: Fault, now: Instant) {
         let mut all = self.lock();
         if all.len() >= REMEMBERED_MAX {
-            all.retain(|_, known| known.probe_at + UNUSED > now);
+            all.retain(|_, known| known.matters(now));
         }
         if all.len() >= REMEMBERED_MAX && !all.contains_key(&service) {
             return;
         }
-        // What is suspected already keeps its pause: many requests find out at the same time.
-        let known = all.entry(service).or_insert(Suspicion {
-            excluded_until: None,
-            probe_at: now + PAUSE_MIN,
-            pause: PAUSE_MIN,
-        });
+        let known = all.entry(service).or_default();
         match fault {
-            Fault::Failed => known.excluded_until = Some(now + EXCLUDED),
-            Fault::Slow => {}
+            Fault::Failed => known.suspect(now).failed = Some(now),
+            Fault::Slow => {
+                known.suspect(now);
+            }
+            Fault::WriteRefused => known.bar(fault, now),
+            Fault::WriteSlow => {
+                known.suspect(now);
+                known.bar(fault, now);
+            }
         }
     }
 
     fn look_at(&self, service: BlockServiceId, now: Instant) -> Look {
         let mut all = self.lock();
-        let Some(known) = all.get_mut(&service) else {
-            return Look::Trusted;
-        };
-        if now < known.probe_at {
-            return Look::Suspected;
+        let suspicion = all.get_mut(&service).and_then(|k| k.suspicion.as_mut());
+        match suspicion.map(|suspicion| suspicion.probe_is_due(now)) {
+            None => Look::Trusted,
+            Some(true) => Look::ProbeDue,
+            Some(false) => Look::Suspected,
         }
-        known.pause = (known.pause * 2).min(PAUSE_MAX);
-        known.probe_at = now + known.pause;
-        Look::ProbeDue
     }
 
-    fn failed_at(&self, now: Instant) -> Vec<BlockServiceId> {
-        let all = self.lock();
-        let excluded = all
-            .iter()
-            .filter(|(_, known)| known.excluded_until.is_some_and(|until| until > now));
-        let mut ids: Vec<_> = excluded.map(|(id, _)| *id).collect();
-        ids.sort_unstable();
-        ids.truncate(EXCLUDE_MAX);
-        ids
+    fn trust_at(&self, service: BlockServiceId, now: Instant) {
+        let mut all = self.lock();
+        if let Some(known) = all.get_mut(&service) {
+            known.suspicion = None;
+            if !known.matters(now) {
+                all.remove(&service);
+            }
+        }
+    }
+
+    fn avoided_at(&self, now: Instant) -> Avoided {
+        let mut avoided = Avoided::default();
+        for (service, known) in &mut *self.lock() {
+            if known.has_failed(now) {
+                avoided.failed.push(*service);
+            } else if known.suspicion.is_some() || known.barred(now).is_some() {
+                avoided.slow.push(*service);
+            }
+            if let Some(suspicion) = &mut known.suspicion
+                && suspicion.probe_is_due(now)
+            {
+                avoided.probes_due.push(*service);
+            }
+        }
+        avoided.failed.sort_unstable();
+        avoided.failed.truncate(EXCLUDE_MAX);
+        avoided.slow.sort_unstable();
+        avoided
+    }
+}
+
+impl Known {
+    /// What is suspected already keeps its pause: many requests find out at the same time.
+    fn suspect(&mut self, now: Instant) -> &mut Suspicion {
+        self.suspicion.get_or_insert(Suspicion {
+            failed: None,
+            probe_at: now + PAUSE_MIN,
+            pause: PAUSE_MIN,
+        })
+    }
+
+    fn bar(&mut self, fault: Fault, now: Instant) {
+        let length = match self.bar {
+            // Many blocks find out at the same time.
+            Some(bar) if now < bar.until => {
+                if bar.fault == Fault::WriteSlow {
+                    self.bar = Some(Bar { fault, ..bar });
+                }
+                return;
+            }
+            Some(bar) if now < bar.until + bar.length => (bar.length * 2).min(BARRED_MAX),
+            Some(_) | None => BARRED_MIN,
+        };
+        self.bar = Some(Bar {
+            fault,
+            until: now + length,
+            length,
+        });
+    }
+
+    /// Why new blocks are kept from it.
+    fn barred(&self, now: Instant) -> Option<Fault> {
+        let bar = self.bar.filter(|bar| now < bar.until)?;
+        Some(bar.fault)
+    }
+
+    fn has_failed(&self, now: Instant) -> bool {
+        let of_late = |suspicion: &Suspicion| {
+            let certain = CERTAIN.max(suspicion.pause * 2);
+            suspicion.failed.is_some_and(|at| now < at + certain)
+        };
+        self.barred(now) == Some(Fault::WriteRefused)
+            || self.suspicion.as_ref().is_some_and(of_late)
+    }
+
+    /// Whether forgetting it would make a difference.
+    fn matters(&self, now: Instant) -> bool {
+        let suspected = self.suspicion.is_some_and(|it| it.probe_at + UNUSED > now);
+        suspected || self.bar.is_some_and(|bar| now < bar.until + bar.length)
+    }
+}
+
+impl Suspicion {
+    fn probe_is_due(&mut self, now: Instant) -> bool {
+        if now < self.probe_at {
+            return false;
+        }
+        self.pause = (self.pause * 2).min(PAUSE_MAX);
+        self.probe_at = now + self.pause;
+        true
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SERVICE: BlockServiceId = BlockServiceId(7);
-
-    /// When probes are due in ten minutes in which 16 reads look every 100 ms, in tenths of a second.
-    fn probes(suspects: &Suspects, began: Instant) -> Vec<u32> {
-        let mut probes = Vec::new();
-        for tenth in 0..6000 {
-            let now = began + Duration::from_millis(100) * tenth;
-            for _ in 0..16 {
-                match suspects.look_at(SERVICE, now) {
-                    Look::Trusted => panic!("trusted without an answer, after {tenth}"),
-                    Look::Suspected => {}
-                    Look::ProbeDue => {
-                        probes.push(tenth);
-                        // It is slow still, and so say all who waited for it.
-                        suspects.add_at(SERVICE, Fault::Slow, now);
-                        suspects.add_at(SERVICE, Fault::Failed, now);
-                    }
-                }
-            }
-        }
-        probes
-    }
-
-    #[test]
-    fn one_read_of_all_probes_with_growing_pauses_and_the_others_keep_away() {
-        let suspects = Suspects::default();
-        let began = Instant::now();
-        assert_eq!(suspects.look_at(SERVICE, began), Look::Trusted);
-        suspects.add_at(SERVICE, Fault::Slow, began);
-        let probes = probes(&suspects, began);
-        assert_eq!(probes[..7], [10, 30, 70, 150, 310, 610, 910]);
-        assert_eq!(probes.len(), 5 + 18);
-    }
-
-    #[test]
-    fn an_answer_ends_it_and_the_pauses_begin_anew() {
-        let suspects = Suspects::default();
-        let began = Instant::now();
-        suspects.add_at(SERVICE, Fault::Failed, began);
-        probes(&suspects, began);
-        suspects.trust(SERVICE);
-        let later = began + Duration::from_secs(700);
-        assert_eq!(suspects.look_at(SERVICE, later), Look::Trusted);
-        suspects.add_at(SERVICE, Fault::Slow, later);
-        let due = later + PAUSE_MIN;
-        assert_eq!(suspects.look_at(SERVICE, due), Look::ProbeDue);
-    }
-
-    #[test]
-    fn new_blocks_are_kept_from_what_failed_for_a_while() {
-        let suspects = Suspects::default();
-        let began = Instant::now();
-        suspects.add_at(BlockServiceId(1), Fault::Slow, began);
-        suspects.add_at(SERVICE, Fault::Failed, began);
-        assert_eq!(suspects.failed_at(began), [SERVICE]);
-        assert_eq!(suspects.failed_at(began + EXCLUDED), []);
-        assert_eq!(suspects.look_at(SERVICE, began), Look::Suspected);
-    }
-}
+mod tests;

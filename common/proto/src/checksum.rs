@@ -6,7 +6,7 @@
 //! Source: the XXH64 algorithm as published by Yann Collet; `docs/formats.md` gives the seeds.
 
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh64::xxh64;
+use xxhash_rust::xxh64::{Xxh64, xxh64};
 
 use crate::{BlockId, PAGE_BYTES};
 
@@ -33,9 +33,36 @@ impl Checksum {
     }
 }
 
+/// Sums up a whole block that comes in parts.
+#[derive(Clone, Default)]
+pub struct BlockSum(Xxh64);
+
+impl BlockSum {
+    /// Takes the next part.
+    pub fn update(&mut self, part: &[u8]) {
+        self.0.update(part);
+    }
+
+    /// The checksum of all parts together, as [`Checksum::of_block`] gives it.
+    pub fn finish(self) -> Checksum {
+        Checksum(self.0.digest())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_sum_up_like_the_whole() {
+        let bytes: Vec<u8> = (0..10_000u32).map(|i| (i / 3) as u8).collect();
+        for part in [1, 31, 32, 4096, 9_999, 10_000] {
+            let mut sum = BlockSum::default();
+            bytes.chunks(part).for_each(|part| sum.update(part));
+            assert_eq!(sum.finish(), Checksum::of_block(&bytes));
+        }
+        assert_eq!(BlockSum::default().finish(), Checksum::of_block(b""));
+    }
 
     #[test]
     fn values_are_pinned() {

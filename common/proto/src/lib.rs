@@ -26,7 +26,7 @@ mod xattr;
 
 pub use attributes::{AttributeChange, Attributes, MODE_MASK, NewAttributes, NewTime};
 pub use certificate::{BlockFacts, MacTag, ServiceKey, Statement};
-pub use checksum::Checksum;
+pub use checksum::{BlockSum, Checksum};
 pub use extent::{
     BlockState, CellPosition, Extent, ExtentBlock, ExtentBody, ExtentLayout, StorageClass,
 };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::{BlockServiceId, MessageKind, decode, encode};
-use eggs_rpc::RpcError;
+use eggs_rpc::{Payload, RpcError};
 
 use super::BLOCK_ATTEMPT;
 use crate::client::{Client, Inner};
@@ -32,7 +32,7 @@ impl Inner {
         &self,
         service: BlockServiceId,
         request: &BlockRequest,
-        payload: Bytes,
+        payload: impl Into<Payload>,
         timeout: Duration,
     ) -> Result<(BlockReply, Bytes), ClientError> {
         self.touch();

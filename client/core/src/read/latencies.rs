@@ -36,7 +36,7 @@ impl Latencies {
     }
 
     /// How long to wait before racing others against a late one.
-    pub(super) fn hedge_after(&self) -> Duration {
+    pub(crate) fn hedge_after(&self) -> Duration {
         let estimate = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         Duration::from_secs_f64(estimate * 1.5 / 1000.0).clamp(HEDGE_MIN, HEDGE_MAX)
     }

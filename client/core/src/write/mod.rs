@@ -9,23 +9,25 @@
 //!
 //! **Invariant:** a transient file is either linked or scrapped: dropping the writer scraps it.
 
+mod avoid;
+mod chunks;
 mod encode;
 mod field;
 mod link;
 mod piece;
 mod pump;
 mod reserves;
+mod rope;
 mod spare;
 mod store_blocks;
+mod tail;
 mod transient;
 mod worker;
 mod write_block;
 mod writer;
 
+pub(crate) use chunks::Chunks;
 pub use link::Linked;
 pub(crate) use reserves::Reserves;
 pub(crate) use write_block::write_block;
 pub use writer::FileWriter;
-
-/// Unit in which the memory of writers is counted, in bytes.
-pub(crate) const UNIT_BYTES: usize = 1 << 20;

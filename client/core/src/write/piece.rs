@@ -2,27 +2,28 @@
 //!
 //! Pure.
 
-use bytes::Bytes;
 use eggs_proto::{PAGE_BYTES, PolicySet};
+
+use super::rope::Rope;
 
 /// Bytes of the file on their way.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Content {
     /// To be kept in the metadata.
-    Inline(Bytes),
+    Inline(Vec<u8>),
     /// So many zeros.
     Hole(u64),
     /// To be kept in blocks.
-    Blocks(Bytes),
+    Blocks(Rope),
 }
 
 impl Content {
     /// The best way to keep these bytes, which are at least one.
-    pub(super) fn of(bytes: Bytes, policies: &PolicySet) -> Self {
+    pub(super) fn of(bytes: Rope, policies: &PolicySet) -> Self {
         if bytes.len() >= PAGE_BYTES && is_zero(&bytes) {
             Self::Hole(bytes.len() as u64)
         } else if bytes.len() <= policies.inline.inline_bytes_max as usize {
-            Self::Inline(bytes)
+            Self::Inline(bytes.to_vec())
         } else {
             Self::Blocks(bytes)
         }
@@ -59,11 +60,13 @@ pub(super) fn split_hole(tail: u64, size: u64) -> HoleParts {
     }
 }
 
-fn is_zero(bytes: &[u8]) -> bool {
+fn is_zero(bytes: &Rope) -> bool {
     let zeros = [0u8; 1024];
-    bytes
-        .chunks(zeros.len())
-        .all(|part| part == &zeros[..part.len()])
+    let mut parts = bytes
+        .chunks()
+        .iter()
+        .flat_map(|chunk| chunk.chunks(zeros.len()));
+    parts.all(|part| part == &zeros[..part.len()])
 }
 
 #[cfg(test)]
@@ -74,13 +77,15 @@ mod tests {
     #[test]
     fn content_goes_where_it_is_cheapest() {
         let policies = PolicySet::default();
-        let of = |bytes: Vec<u8>| Content::of(Bytes::from(bytes), &policies);
+        let of = |bytes: Vec<u8>| Content::of(Rope::from(bytes), &policies);
         assert_eq!(of(vec![0; 8192]), Content::Hole(8192));
         assert!(matches!(of(vec![0; 100]), Content::Inline(_)));
         assert!(matches!(of(vec![1; 4096]), Content::Inline(_)));
-        let mut almost = vec![0; 5000];
-        almost[4999] = 1;
-        assert!(matches!(of(almost), Content::Blocks(_)));
+        for len in [5000, 1_000_000] {
+            let mut almost = vec![0; len];
+            almost[len - 1] = 1;
+            assert!(matches!(of(almost), Content::Blocks(_)));
+        }
         assert_eq!(gather_bytes(&policies), 20 << 20);
     }
 

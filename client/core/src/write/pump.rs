@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use eggs_proto::PolicySet;
 use eggs_proto::shard::ExtentProofs;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::piece::Content;
@@ -20,8 +20,6 @@ pub(super) struct Piece {
     pub(super) offset: u64,
     pub(super) content: Content,
     pub(super) policies: Arc<PolicySet>,
-    /// Memory it occupies, given back when it is stored.
-    pub(super) memory: Option<OwnedSemaphorePermit>,
 }
 
 pub(super) enum Job {

@@ -4,16 +4,17 @@
 //! **Invariant:** proofs of an extent are handed on only when at least `Scheme::blocks_min` of its blocks are
 //! stored.
 
-use bytes::Bytes;
 use eggs_proto::shard::{ExtentProofs, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX, MacTag, Refusal};
+use eggs_rpc::Payload;
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::avoid::avoided;
 use super::encode::Encoded;
-use super::field::Field;
-use super::spare::domains_to_spare;
+use super::field::{Field, Lead};
+use super::spare::{Spare, Spares};
 use super::transient::Transient;
 use super::write_block::write_block;
 use crate::deadline::Deadline;
@@ -35,11 +36,12 @@ pub(super) async fn store_blocks(
     let count = encoded.blocks.len();
     let scheme = encoded.layout.scheme;
     let mut proofs: Vec<Option<MacTag>> = vec![None; count];
-    let inner = &transient.client.inner;
-    let domains_to_spare =
-        domains_to_spare(&inner.map.current(), &placed, &inner.suspects.failed());
     let store = Store {
-        domains_to_spare,
+        spares: Spares::of(
+            &transient.client.inner.map.current(),
+            &placed,
+            &to_avoid(transient),
+        ),
         transient,
         offset,
         deadline,
@@ -93,8 +95,8 @@ struct Store<'a> {
     /// The shard refuses a replacement that was chosen while another one of the same extent was.
     replacing: Mutex<()>,
     field: Field,
-    /// Where a straggler could go.
-    domains_to_spare: bool,
+    /// Where stragglers could go.
+    spares: Spares,
 }
 
 /// How the writing of a block in one place ended.
@@ -102,7 +104,9 @@ enum Written {
     Proved(MacTag),
     Failed(ClientError),
     /// It moves on, because the others were much faster.
-    Overtaken(PlacedBlock),
+    Overtaken,
+    /// It is done without, for the same reason: there is nowhere to go.
+    GivenUp,
 }
 
 impl Store<'_> {
@@ -110,74 +114,91 @@ impl Store<'_> {
     async fn block(
         &self,
         mut place: PlacedBlock,
-        block: Bytes,
+        block: Payload,
     ) -> Result<(u8, MacTag), ClientError> {
         let mut tried = Vec::new();
         loop {
             let service = place.facts.service;
             tried.push(service);
+            let last = tried.len() >= TRIES_MAX || self.deadline.remaining().is_none();
             let (file, offset) = (self.transient.file, self.offset);
-            let inner = &self.transient.client.inner;
-            place = match self
-                .write_or_overtake(&place, block.clone(), &tried)
-                .await?
-            {
+            let suspects = &self.transient.client.inner.suspects;
+            let spare = match self.write_or_overtake(&place, block.clone(), last).await {
                 Written::Proved(proof) => return Ok((place.index, proof)),
-                Written::Overtaken(next) => {
-                    inner.suspects.add(service, Fault::Slow);
+                Written::Overtaken => {
+                    suspects.add(service, Fault::WriteSlow);
                     tracing::info!(%service, %file, offset, "a block that takes too long goes elsewhere");
-                    next
+                    Spare::Taken
+                }
+                Written::GivenUp => {
+                    suspects.add(service, Fault::WriteSlow);
+                    suspects.add(service, Fault::Failed);
+                    tracing::info!(%service, %file, offset, "a block that takes too long is done without");
+                    let what = format!("block service {service}");
+                    return Err(ClientError::Deadline { what });
                 }
                 Written::Failed(error) => {
-                    inner.suspects.add(service, Fault::Failed);
+                    suspects.add(service, Fault::WriteRefused);
                     tracing::info!(%service, %file, offset, %error, "a block goes elsewhere");
-                    if tried.len() >= TRIES_MAX || self.deadline.remaining().is_none() {
+                    if last {
                         return Err(error);
                     }
-                    self.replace(place.index, &tried).await?
+                    self.spares.take()
                 }
             };
+            place = self.replace(place.index, &tried, spare).await?;
         }
     }
 
-    /// Writes in one place; a straggler gets another where there are domains to spare. Once the shard was asked for one, a proof
-    /// of the old place is worth nothing.
+    /// Writes in one place, until the others are far ahead.
     async fn write_or_overtake(
         &self,
         place: &PlacedBlock,
-        block: Bytes,
-        tried: &[BlockServiceId],
-    ) -> Result<Written, ClientError> {
+        block: Payload,
+        last_try: bool,
+    ) -> Written {
         let inner = &self.transient.client.inner;
         let began = Instant::now();
-        let writing = write_block(inner, place, block, self.deadline);
-        let may_move = self.domains_to_spare && tried.len() < TRIES_MAX;
+        let mut writing = std::pin::pin!(write_block(inner, place, block, self.deadline));
+        let ended = |written| match written {
+            Ok(proof) => Written::Proved(proof),
+            Err(error) => Written::Failed(error),
+        };
         tokio::select! {
             biased;
-            written = writing => Ok(match written {
-                Ok(proof) => Written::Proved(proof),
-                Err(error) => Written::Failed(error),
-            }),
-            () = self.field.overtaken(began), if may_move => {
-                self.replace(place.index, tried).await.map(Written::Overtaken)
+            written = &mut writing => return ended(written),
+            () = self.field.overtaken(began, Lead::Move), if !last_try => {
+                match self.spares.take() {
+                    Spare::Taken => return Written::Overtaken,
+                    Spare::None => {}
+                }
             }
+        }
+        tokio::select! {
+            biased;
+            written = writing => ended(written),
+            () = self.field.overtaken(began, Lead::GiveUp) => Written::GivenUp,
         }
     }
 
-    /// Asks for another place for one block.
+    /// Asks for another place for one block. From then on a proof of the old one is worth nothing; without a place the
+    /// extent does without the block. So what is slow is avoided only where that is not the outcome.
     async fn replace(
         &self,
         index: u8,
         tried: &[BlockServiceId],
+        spare: Spare,
     ) -> Result<PlacedBlock, ClientError> {
         let _alone = self.replacing.lock().await;
         let transient = self.transient;
         let inner = &transient.client.inner;
-        let mut exclude = inner.suspects.failed();
+        let mut exclude = match spare {
+            Spare::Taken => to_avoid(transient),
+            Spare::None => avoided(inner).failed,
+        };
+        exclude.retain(|service| !tried.contains(service));
+        exclude.truncate(EXCLUDE_MAX.saturating_sub(tried.len()));
         exclude.extend_from_slice(tried);
-        exclude.sort_unstable();
-        exclude.dedup();
-        exclude.truncate(EXCLUDE_MAX);
         let change = ShardChange::ReplaceBlocks {
             file: transient.file,
             cookie: transient.cookie,
@@ -197,4 +218,10 @@ impl Store<'_> {
         let new = placed.into_iter().find(|new| new.index == index);
         new.ok_or_else(|| nowhere.into())
     }
+}
+
+/// Services that blocks should not move to, those that failed first.
+fn to_avoid(transient: &Transient) -> Vec<BlockServiceId> {
+    let avoided = avoided(&transient.client.inner);
+    [avoided.failed, avoided.slow].concat()
 }

@@ -4,16 +4,17 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use bytes::Bytes;
 use eggs_proto::shard::{AddExtent, ExtentProofs, NewExtent, PlacedBlock, ShardChange, ShardReply};
 use eggs_proto::{BadPolicyWire, PolicySet, Refusal};
 use tokio::sync::mpsc;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::timeout;
 
+use super::avoid::{Needs, avoided, exclusions};
 use super::encode::{Encoded, encode};
 use super::piece::Content;
 use super::pump::{Failure, Job, Piece};
+use super::rope::Rope;
 use super::store_blocks::store_blocks;
 use super::transient::{Plan, Transient, shutting_down};
 use crate::error::ClientError;
@@ -144,7 +145,7 @@ impl Worker {
                     file: transient.file,
                     cookie: transient.cookie,
                     offset,
-                    content: bytes.to_vec(),
+                    content: bytes,
                 })
                 .await
             }
@@ -161,14 +162,10 @@ impl Worker {
             Content::Blocks(bytes) => {
                 self.wait_for_stores(IN_FLIGHT_MAX - 1).await;
                 self.failed.check()?;
-                let encoded = Self::encode(bytes, piece.policies).await?;
+                let encoded = self.encode(bytes, piece.policies).await?;
                 let (transient, placed) = self.place(offset, &encoded).await?;
-                let memory = piece.memory;
-                self.stores.spawn(async move {
-                    let stored = store_blocks(&transient, offset, encoded, placed).await;
-                    drop(memory);
-                    stored
-                });
+                self.stores
+                    .spawn(async move { store_blocks(&transient, offset, encoded, placed).await });
                 Ok(())
             }
         }
@@ -180,19 +177,26 @@ impl Worker {
         done(shard, &reply)
     }
 
-    async fn encode(bytes: Bytes, policies: Arc<PolicySet>) -> Result<Encoded, ClientError> {
+    async fn encode(&self, bytes: Rope, policies: Arc<PolicySet>) -> Result<Encoded, ClientError> {
+        let chunks = self.plan.client.inner.chunks.clone();
         let encoded = if bytes.len() < ENCODE_ELSEWHERE {
-            encode(bytes, &policies)
+            encode(&bytes, &policies, &chunks)
         } else {
-            let work = tokio::task::spawn_blocking(move || encode(bytes, &policies));
+            let work = tokio::task::spawn_blocking(move || encode(&bytes, &policies, &chunks));
             work.await.map_err(|_| shutting_down())?
         };
         encoded.map_err(|_| Refusal::BadPolicy(BadPolicyWire::Scheme).into())
     }
 
-    /// Asks for places, first without the services that failed lately.
+    /// Asks for places, first without the services that are to be avoided.
     async fn place(&mut self, offset: u64, encoded: &Encoded) -> Result<Places, ClientError> {
-        let exclude = self.plan.client.inner.suspects.failed();
+        let inner = &self.plan.client.inner;
+        let needs = Needs {
+            class: encoded.class,
+            block_bytes: encoded.layout.block_bytes(),
+            blocks: encoded.layout.scheme.blocks(),
+        };
+        let exclude = exclusions(&inner.map.current(), needs, &avoided(inner));
         let all_welcome = exclude.is_empty();
         let mut extent = NewExtent {
             size: encoded.size,

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use eggs_proto::MacTag;
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
 use eggs_proto::shard::PlacedBlock;
+use eggs_rpc::Payload;
 
 use crate::client::Inner;
 use crate::deadline::{Backoff, Deadline};
@@ -19,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub(crate) async fn write_block(
     inner: &Inner,
     place: &PlacedBlock,
-    block: Bytes,
+    block: Payload,
     deadline: Deadline,
 ) -> Result<MacTag, ClientError> {
     let service = place.facts.service;

@@ -1,25 +1,21 @@
 //! A file being written.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use eggs_proto::{FILE_BYTES_MAX, InodeId, NewAttributes, PolicySet, Xattr, XattrMode};
-use tokio::sync::OwnedSemaphorePermit;
-use tokio::time::timeout;
 
-use super::UNIT_BYTES;
+use super::chunks::CHUNK_BYTES;
 use super::piece::{Content, gather_bytes, split_hole};
 use super::pump::{Piece, Pump};
+use super::tail::Tail;
 use super::transient::Plan;
 use crate::client::Client;
 use crate::error::{ClientError, ClosedReason};
 use crate::read::FileReader;
 
-/// Bytes that every writer may gather whatever the others hold.
-const FREE_BYTES: usize = 1 << 20;
-/// How long to wait for memory before storing what there is as a smaller extent.
-const MEMORY_WAIT: Duration = Duration::from_millis(200);
+/// Chunks that every writer may gather whatever the others hold.
+const FREE_CHUNKS: usize = (1 << 20) / CHUNK_BYTES;
 /// Holes below this are written as zeros, in bytes.
 const HOLE_BYTES_MIN: u64 = 64 << 10;
 /// Zeros appended at a time.
@@ -38,10 +34,9 @@ pub struct FileWriter {
     /// The inode was reserved: it has none of our attributes yet.
     pub(super) reserved: bool,
     /// Bytes not handed to the pump yet.
-    pub(super) tail: BytesMut,
+    pub(super) tail: Tail,
     /// Where the tail begins in the file.
     tail_offset: u64,
-    memory: Option<OwnedSemaphorePermit>,
     policies: Option<Arc<PolicySet>>,
     pub(super) closed: Option<ClosedReason>,
 }
@@ -57,9 +52,8 @@ impl Client {
             note: note.to_owned(),
             pump: None,
             reserved: false,
-            tail: BytesMut::new(),
+            tail: Tail::default(),
             tail_offset: 0,
-            memory: None,
             policies: None,
             closed: None,
         }
@@ -100,7 +94,7 @@ impl FileWriter {
         while !bytes.is_empty() {
             let room = self.room().await?;
             let (now, later) = bytes.split_at(room.min(bytes.len()));
-            self.tail.extend_from_slice(now);
+            self.tail.append(now);
             bytes = later;
         }
         let full = gather_bytes(&*self.policies().await?);
@@ -134,10 +128,9 @@ impl FileWriter {
         }
         let in_tail = |at: u64| usize::try_from(at - self.tail_offset).unwrap_or(usize::MAX);
         if offset >= self.tail_offset {
-            let bytes = &self.tail[in_tail(offset)..in_tail(end)];
-            return Ok(Bytes::copy_from_slice(bytes));
+            return Ok(self.tail.copy(in_tail(offset)..in_tail(end)).freeze());
         }
-        let mut whole = BytesMut::with_capacity(len.min(1 << 30));
+        let mut whole = Vec::with_capacity(len.min(1 << 30));
         if let Some(pump) = &self.pump {
             pump.certify().await?;
             let stored = self.tail_offset;
@@ -148,9 +141,9 @@ impl FileWriter {
             whole.extend_from_slice(&reader.read_at(offset, part as usize).await?);
         }
         if end > self.tail_offset {
-            whole.extend_from_slice(&self.tail[..in_tail(end)]);
+            whole.extend_from_slice(&self.tail.copy(0..in_tail(end)));
         }
-        Ok(whole.freeze())
+        Ok(whole.into())
     }
 
     /// Gives the file up. Dropping it without linking does the same in the background.
@@ -207,35 +200,29 @@ impl FileWriter {
         self.pump.as_ref().expect("it was put there just now")
     }
 
-    /// Bytes that the tail may take now, at least one.
+    /// Bytes that the tail may take now, at least one. Without memory for more, what there is becomes a smaller extent.
     async fn room(&mut self) -> Result<usize, ClientError> {
-        let full = gather_bytes(&*self.policies().await?);
+        let policies = self.policies().await?;
+        let full = gather_bytes(&policies);
         loop {
-            let units = self
-                .memory
-                .as_ref()
-                .map_or(0, OwnedSemaphorePermit::num_permits);
-            let allowed = full.min(FREE_BYTES + units * UNIT_BYTES);
-            if self.tail.len() < allowed {
-                return Ok(allowed - self.tail.len());
+            let len = self.tail.len();
+            let room = self.tail.room().min(full.saturating_sub(len));
+            if room > 0 {
+                return Ok(room);
             }
-            if self.tail.len() >= full || !self.more_memory().await {
+            if len >= full {
                 self.push_tail().await?;
+                continue;
             }
-        }
-    }
-
-    async fn more_memory(&mut self) -> bool {
-        let writers = self.client.inner.writers.clone();
-        match timeout(MEMORY_WAIT, writers.acquire_owned()).await {
-            Ok(Ok(more)) => {
-                match &mut self.memory {
-                    Some(memory) => memory.merge(more),
-                    None => self.memory = Some(more),
-                }
-                true
+            let chunks = self.client.inner.chunks.clone();
+            if self.tail.chunks() < FREE_CHUNKS {
+                self.tail.grow(chunks.chunk(None));
+                continue;
             }
-            Ok(Err(_)) | Err(_) => false,
+            match chunks.share(share_of(self.tail.chunks(), &policies)).await {
+                Some(share) => self.tail.grow(chunks.chunk(Some(share))),
+                None => self.push_tail().await?,
+            }
         }
     }
 
@@ -259,13 +246,12 @@ impl FileWriter {
         let Some(pump) = &self.pump else {
             return Ok(());
         };
-        let (tail, memory) = (&mut self.tail, &mut self.memory);
+        let tail = &mut self.tail;
         let (offset, size) = (self.tail_offset, tail.len() as u64);
         let make = || Piece {
             offset,
-            content: Content::of(std::mem::take(tail).freeze(), &policies),
+            content: Content::of(tail.take(), &policies),
             policies: policies.clone(),
-            memory: memory.take(),
         };
         pump.push(make).await?;
         self.tail_offset += size;
@@ -280,10 +266,42 @@ impl FileWriter {
             offset,
             content,
             policies,
-            memory: None,
         };
         pump.push(make).await?;
         self.tail_offset += size;
         Ok(())
+    }
+}
+
+/// What chunk number `chunk` of an extent takes of the budget, in chunks: itself and its part of the parity.
+fn share_of(chunk: usize, policies: &PolicySet) -> u32 {
+    let scheme = policies.plan(policies.extent_bytes_max()).scheme;
+    let data = usize::from(scheme.data);
+    // Copies share their memory.
+    let blocks = if data == 1 { 1 } else { scheme.blocks() };
+    let up_to = |chunks: usize| (chunks * blocks).div_ceil(data);
+    u32::try_from(up_to(chunk + 1) - up_to(chunk)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::{ExtentPolicy, ExtentRow, Policy, Scheme};
+
+    use super::*;
+
+    #[test]
+    fn shares_of_all_chunks_add_up_to_the_extent_with_its_parity() {
+        for (data, parity, expected) in [(10, 4, 112), (4, 4, 160), (1, 4, 80), (5, 0, 80)] {
+            let mut policies = PolicySet::default();
+            policies.set(Policy::Extent(ExtentPolicy {
+                rows: vec![ExtentRow {
+                    extent_bytes_max: 20 << 20,
+                    scheme: Scheme { data, parity },
+                }],
+            }));
+            let chunks = (20 << 20) / CHUNK_BYTES;
+            let sum: u32 = (0..chunks).map(|chunk| share_of(chunk, &policies)).sum();
+            assert_eq!(sum, expected, "{data}+{parity}");
+        }
     }
 }
