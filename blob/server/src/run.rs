@@ -18,8 +18,6 @@ use crate::{Args, BlockMetrics, BlockService, ServedDisks, ServiceLimits, memory
 const LOOK: Duration = Duration::from_secs(2);
 /// Tombstones are swept once in so many looks.
 const LOOKS_PER_SWEEP: u32 = 15;
-/// Bytes of requests in memory; two of the largest blocks fit.
-const REQUEST_BYTES_MAX: usize = 256 << 20;
 
 /// Runs until it is told to stop.
 pub fn main(args: Args) -> anyhow::Result<()> {
@@ -42,9 +40,10 @@ async fn run(args: Args) -> anyhow::Result<()> {
     let metrics = Metrics::new("eggsblocks");
     let table = BlockMetrics::register(&metrics);
     let health = Health::default();
-    let service = BlockService::new(disks.clone(), table.clone(), ServiceLimits::default());
+    let own = ServiceLimits::default();
+    let service = BlockService::new(disks.clone(), table.clone(), own);
     let limits = ServerLimits {
-        payload_bytes_in_flight: REQUEST_BYTES_MAX,
+        payload_bytes_in_flight: own.request_bytes_max,
         ..ServerLimits::default()
     };
     let server = Server::bind(args.listen, credentials.clone(), limits, Arc::new(service))?;

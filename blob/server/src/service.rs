@@ -20,20 +20,23 @@ use crate::shares::{Share, Shares};
 use crate::timing::Timed;
 use crate::{BlockMetrics, ServedDisks};
 
-/// What the service keeps to.
+/// What the service keeps to. One of the largest blocks is always read or written, whatever is said here.
 #[derive(Clone, Copy, Debug)]
 pub struct ServiceLimits {
+    /// Bytes of requests that are in memory, which is for the RPC server to see to.
+    pub request_bytes_max: usize,
     /// Bytes read from disks and not yet sent.
     pub reading_bytes_max: usize,
-    /// Bytes of blocks that wait for disks to take them.
+    /// Bytes of blocks that wait for disks to take them. They are among those of requests.
     pub writing_bytes_max: usize,
 }
 
 impl Default for ServiceLimits {
     fn default() -> Self {
         Self {
-            reading_bytes_max: 256 << 20,
-            writing_bytes_max: 256 << 20,
+            request_bytes_max: 96 << 20,
+            reading_bytes_max: PAYLOAD_BYTES_MAX as usize,
+            writing_bytes_max: 96 << 20,
         }
     }
 }

@@ -1,74 +1,21 @@
 //! The program: what it says when it cannot start, and that it stops when asked to.
 #![allow(clippy::unwrap_used)]
 
+mod program;
+
 use std::fs;
-use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use eggs_proto::hello::Secret;
-
-const LONG: Duration = Duration::from_secs(30);
-
-fn secret_file(dir: &Path) -> String {
-    let path = dir.join("secret");
-    fs::write(&path, Secret::new([3; 32]).to_hex()).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
-    path.display().to_string()
-}
-
-fn command(dir: &Path, secret: &str, disks: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_eggsblocks"));
-    command.args([
-        "--id=0",
-        "--domain=0",
-        "--listen=127.0.0.1:0",
-        "--registry=127.0.0.1:1",
-    ]);
-    command.arg(format!("--dir={}", dir.display()));
-    command.arg(format!("--secret-file={secret}"));
-    command.args(disks.iter().map(|disk| format!("--disk={disk}")));
-    command.env_remove("EGGS_LOG").env_remove("RUST_LOG");
-    command
-}
+use program::{LONG, command, secret_file, start};
 
 /// The last line of what a program that cannot start says.
 fn complaint(mut command: Command) -> String {
+    command.arg("--listen=127.0.0.1:0");
     let out = command.output().unwrap();
     assert_eq!(out.status.code(), Some(1));
     let text = String::from_utf8(out.stderr).unwrap();
     text.lines().last().unwrap().to_owned()
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// Starts the program and waits until it serves.
-fn start(mut command: Command) -> Running {
-    let mut running = Running(command.stderr(Stdio::piped()).spawn().unwrap());
-    let mut log = running.0.stderr.take().unwrap();
-    let (started, mut seen) = (Instant::now(), Vec::new());
-    while !String::from_utf8_lossy(&seen).contains("serving") {
-        assert!(
-            started.elapsed() < LONG,
-            "{}",
-            String::from_utf8_lossy(&seen)
-        );
-        let mut some = [0; 4096];
-        let count = log.read(&mut some).unwrap();
-        assert_ne!(count, 0, "it ended: {}", String::from_utf8_lossy(&seen));
-        seen.extend_from_slice(&some[..count]);
-    }
-    std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-    running
 }
 
 #[test]

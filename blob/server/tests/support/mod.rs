@@ -57,7 +57,7 @@ pub fn fixture() -> Fixture {
     let listen = SocketAddr::from(([127, 0, 0, 1], 0));
     let credentials = Credentials::server(secret());
     let limits = ServerLimits {
-        payload_bytes_in_flight: 256 << 20, // as in the program
+        payload_bytes_in_flight: ServiceLimits::default().request_bytes_max, // as in the program
         ..ServerLimits::default()
     };
     let server = Server::bind(listen, credentials.clone(), limits, Arc::new(service)).unwrap();

@@ -21,6 +21,8 @@ pub struct Blocks {
     pub delays: Mutex<HashMap<BlockServiceId, Duration>>,
     /// Pages of each read that came, answered or not.
     pub reads: Mutex<HashMap<BlockServiceId, Vec<u32>>>,
+    /// Writes that came to each, done or not.
+    pub writes: Mutex<HashMap<BlockServiceId, usize>>,
 }
 
 impl Blocks {
@@ -63,6 +65,10 @@ impl Blocks {
         if let BlockRequest::Read { pages, .. } = &request {
             let mut reads = self.reads.lock().unwrap();
             reads.entry(service).or_default().push(*pages);
+        }
+        if let BlockRequest::Write { .. } = &request {
+            let mut writes = self.writes.lock().unwrap();
+            *writes.entry(service).or_default() += 1;
         }
         let delay = self.delays.lock().unwrap().get(&service).copied();
         if let Some(delay) = delay {

@@ -71,6 +71,7 @@ impl Cluster {
             disks: HashMap::new(),
             delays: std::sync::Mutex::default(),
             reads: std::sync::Mutex::default(),
+            writes: std::sync::Mutex::default(),
         };
         let node = NodeId::new;
         let shard_nodes: Vec<NodeId> = (0..3).map(|i| node(ProcessRole::Shard, i)).collect();

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use eggs_client::Client;
 use eggs_proto::{BlockServiceId, ExtentBody, InodeId, StorageClass};
 
 use crate::cluster::{Cluster, get, noise, put, within};
@@ -140,6 +141,108 @@ async fn a_slow_block_that_can_go_nowhere_is_waited_for() {
     assert!(blocks.iter().any(|block| block.service == hdd));
     let stored = |block: &eggs_proto::ExtentBlock| block.state == eggs_proto::BlockState::Stored;
     assert!(blocks.iter().all(stored), "{blocks:?}");
+}
+
+/// Where the blocks of a large file go, as far as anybody tried.
+fn written(cluster: &Cluster) -> Vec<BlockServiceId> {
+    let mut writes = cluster.world.blocks.writes.lock().unwrap();
+    writes.drain().map(|(service, _)| service).collect()
+}
+
+fn some_hdd(cluster: &Cluster) -> BlockServiceId {
+    let map = cluster.world.shards.map.lock().unwrap();
+    let hdd = |info: &&eggs_proto::BlockServiceInfo| info.class == StorageClass::Hdd;
+    map.services.iter().find(hdd).unwrap().service
+}
+
+/// Large files, until one of them has a block there.
+async fn put_until_on(cluster: &Cluster, client: &Client, service: BlockServiceId) {
+    let bytes = noise(2 << 20, 7);
+    let mut number = 0;
+    within(60, async {
+        while !written(cluster).contains(&service) {
+            put(client, InodeId::ROOT, &format!("until{number}"), &bytes).await;
+            number += 1;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nothing_is_written_to_a_service_that_was_slow_once_until_it_answers() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let hdd = some_hdd(&cluster);
+    slow(&cluster, &[hdd]);
+    put_until_on(&cluster, &client, hdd).await;
+    let bytes = noise(2 << 20, 8);
+    let began = Instant::now();
+    for n in 0..40 {
+        put(&client, InodeId::ROOT, &format!("f{n}"), &bytes).await;
+    }
+    assert!(!written(&cluster).contains(&hdd), "it was tried again");
+    assert!(began.elapsed() < Duration::from_secs(20));
+    slow(&cluster, &[]);
+    put_until_on(&cluster, &client, hdd).await;
+}
+
+/// Readers notice first, and writers need not find out by themselves.
+#[tokio::test]
+async fn nothing_is_written_to_a_service_from_which_a_read_was_slow() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(10 << 20, 2);
+    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    let silent = blocks[2].service;
+    slow(&cluster, &[silent]);
+    assert!(within(10, get(&client, linked.inode)).await == bytes);
+    written(&cluster);
+    for n in 0..20 {
+        put(&client, InodeId::ROOT, &format!("g{n}"), &bytes[..2 << 20]).await;
+    }
+    assert!(!written(&cluster).contains(&silent));
+    slow(&cluster, &[]);
+    // Nobody reads: the writers ask.
+    put_until_on(&cluster, &client, silent).await;
+}
+
+#[tokio::test]
+async fn a_block_that_hangs_and_can_go_nowhere_costs_redundancy_and_little_time() {
+    let cluster = Cluster::with_domains(14);
+    let client = cluster.client().await;
+    let hdd = some_hdd(&cluster);
+    slow(&cluster, &[hdd]);
+    let bytes = noise(8 << 20, 4);
+    let mut took = Vec::new();
+    for n in 0..4 {
+        let began = Instant::now();
+        let linked = within(28, put(&client, InodeId::ROOT, &format!("f{n}"), &bytes)).await;
+        took.push(began.elapsed());
+        let extents = client.extents(linked.inode).await.unwrap();
+        let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+            panic!("{extents:?}");
+        };
+        let stored =
+            |block: &&eggs_proto::ExtentBlock| block.state == eggs_proto::BlockState::Stored;
+        let stored: Vec<_> = blocks.iter().filter(stored).collect();
+        assert!(stored.iter().all(|block| block.service != hdd));
+        // The next files go to the other class, which has enough domains.
+        assert_eq!(stored.len(), if n == 0 { 13 } else { 14 }, "{blocks:?}");
+    }
+    assert!(
+        took[0] < Duration::from_secs(5),
+        "waited for too long: {took:?}"
+    );
+    assert!(
+        took[1..].iter().all(|took| *took < Duration::from_secs(2)),
+        "waited again: {took:?}"
+    );
+    slow(&cluster, &[]);
+    put_until_on(&cluster, &client, hdd).await;
 }
 
 #[tokio::test]
