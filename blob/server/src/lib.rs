@@ -15,6 +15,7 @@ mod memory;
 mod metrics;
 mod patience;
 mod pool;
+mod read;
 mod run;
 mod service;
 mod shares;

@@ -5,18 +5,17 @@ use eggs_block_store::{Disk, EraseOrder, WriteOrder};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::{
-    BlockServiceId, CallError, CallResult, MessageKind, PAGE_BYTES, PAYLOAD_BYTES_MAX, decode,
-    encode,
+    BlockServiceId, CallError, CallResult, MessageKind, PAYLOAD_BYTES_MAX, decode, encode,
 };
 use eggs_rpc::{Handler, Peer, Reply, Request};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use crate::disks::now;
-use crate::memory::with_share;
 use crate::metrics::reason;
 use crate::patience::Patience;
 use crate::pool::{Overloaded, Work};
-use crate::shares::{Share, Shares};
+use crate::read::Wanted;
+use crate::shares::Shares;
 use crate::timing::Timed;
 use crate::{BlockMetrics, ServedDisks};
 
@@ -43,21 +42,21 @@ impl Default for ServiceLimits {
 
 /// Answers block requests.
 pub struct BlockService {
-    disks: ServedDisks,
-    reading: Shares,
+    pub(crate) disks: ServedDisks,
+    pub(crate) reading: Shares,
     writing: Shares,
-    metrics: BlockMetrics,
+    pub(crate) metrics: BlockMetrics,
 }
 
 /// An answer and the pages that go with it.
-type Answer = (BlockReply, Bytes);
+pub(crate) type Answer = (BlockReply, Bytes);
 
 /// A job for a disk.
-struct Task<F> {
-    service: BlockServiceId,
-    work: Work,
-    deadline: Instant,
-    run: F,
+pub(crate) struct Task<F> {
+    pub service: BlockServiceId,
+    pub work: Work,
+    pub deadline: Instant,
+    pub run: F,
 }
 
 impl BlockService {
@@ -127,27 +126,13 @@ impl BlockService {
                 page,
                 pages,
             } => {
-                let share = self.share(service, pages, deadline).await?;
-                let run = move |disk: &Disk| {
-                    let read = disk.read(block, page, pages)?;
-                    let checksums = read.checksums;
-                    Ok((
-                        BlockReply::Pages { checksums },
-                        with_share(read.bytes, share),
-                    ))
+                let wanted = Wanted {
+                    service,
+                    block,
+                    page,
+                    pages,
                 };
-                let answer = self
-                    .run(Task {
-                        service,
-                        work: Work::Read,
-                        deadline,
-                        run,
-                    })
-                    .await?;
-                self.metrics
-                    .read
-                    .inc_by(u64::from(pages) * PAGE_BYTES as u64);
-                Ok(answer)
+                self.read(wanted, deadline).await
             }
             BlockRequest::Erase {
                 facts,
@@ -237,29 +222,8 @@ impl BlockService {
         Ok(answer)
     }
 
-    /// Waits for memory for pages.
-    async fn share(
-        &self,
-        service: BlockServiceId,
-        pages: u32,
-        deadline: Instant,
-    ) -> Result<Share, BlockRefusal> {
-        let bytes = u64::from(pages) * PAGE_BYTES as u64;
-        if bytes > u64::from(PAYLOAD_BYTES_MAX) {
-            return Err(BlockRefusal::BadRange);
-        }
-        let served = self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
-        if served.pool.is_stuck(Work::Read) {
-            return Err(BlockRefusal::Overloaded);
-        }
-        match timeout_at(deadline, self.reading.take(service, bytes)).await {
-            Ok(share) => Ok(share?),
-            Err(_) => Err(BlockRefusal::Overloaded),
-        }
-    }
-
     /// Runs a task in a thread of its disk, unless nobody waits for it any more by then or the disk hangs.
-    async fn run<F>(&self, task: Task<F>) -> Result<Answer, BlockRefusal>
+    pub(crate) async fn run<F>(&self, task: Task<F>) -> Result<Answer, BlockRefusal>
     where
         F: FnOnce(&Disk) -> Result<Answer, eggs_block_store::StoreError> + Send + 'static,
     {

@@ -24,7 +24,7 @@ pub struct BlockSummary {
 impl Disk {
     /// Reads all of a block and verifies it; refuses with `Damaged` if anything does not fit.
     pub fn check(&self, block: BlockId) -> Result<BlockSummary, StoreError> {
-        let opened = self.open_block(block)?;
+        let opened = self.open_block_by_name(block)?;
         let pages = opened.size as usize / PAGE_BYTES;
         let mut trailer = vec![0; pages * SUM_BYTES + FOOTER_BYTES];
         self.read_exactly(&opened.file, &mut trailer, opened.size)?;

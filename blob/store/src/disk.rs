@@ -10,6 +10,7 @@ use eggs_proto::{BlockId, BlockServiceId, FailureDomainId, StorageClass, Time};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::label::{DiskLabel, sync_directory};
+use crate::open_blocks::OpenBlocks;
 use crate::paths::{Paths, SLOTS, slot_of};
 use crate::shared_sync::SharedSync;
 use crate::tombstones::Tombstones;
@@ -25,6 +26,7 @@ pub struct Disk {
     pub(crate) counters: Counters,
     pub(crate) tombstones: Tombstones,
     pub(crate) gone_sync: SharedSync,
+    pub(crate) open: OpenBlocks,
     slots: Vec<Slot>,
     /// Makes names of temporary files unique.
     pub(crate) temporary: AtomicU64,
@@ -122,6 +124,7 @@ impl Disk {
             counters: Counters::scan(&paths)?,
             tombstones: Tombstones::load(&paths)?,
             gone_sync: SharedSync::new(paths.gone.clone()),
+            open: OpenBlocks::default(),
             slots: slots.collect(),
             temporary: AtomicU64::new(0),
             fenced: AtomicBool::new(false),

@@ -60,6 +60,7 @@ impl Disk {
         let length = fs::metadata(&path).map(|found| found.len());
         match length.and_then(|length| fs::remove_file(&path).map(|()| length)) {
             Ok(length) => {
+                self.open.forget(block);
                 self.counters.removed(length);
                 Ok(())
             }

@@ -23,6 +23,7 @@ mod fill;
 mod format;
 mod label;
 mod list;
+mod open_blocks;
 mod options;
 mod paths;
 mod read;

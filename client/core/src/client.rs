@@ -15,7 +15,7 @@ use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::map_cache::{MapCache, Wanted};
 use crate::namespace::{PolicyCache, StatisticsCache};
-use crate::read::Latencies;
+use crate::read::{Buffers, Latencies};
 use crate::routing::Leaders;
 use crate::shunned::Shunned;
 use crate::suspects::Suspects;
@@ -46,8 +46,9 @@ pub(crate) struct Inner {
     pub(crate) reserves: Reserves,
     /// Memory of writers.
     pub(crate) chunks: Arc<Chunks>,
-    /// One permit per segment read ahead.
+    /// One permit per [`crate::read::SHARE_BYTES`] read ahead.
     pub(crate) readers: Arc<Semaphore>,
+    pub(crate) buffers: Buffers,
     pub(crate) runtime: Handle,
     client: u64,
     sequence: AtomicU64,
@@ -73,8 +74,9 @@ impl Client {
             reserves: Reserves::default(),
             chunks: Chunks::new(config.writers_memory_bytes),
             readers: Arc::new(Semaphore::new(
-                config.readers_memory_bytes / crate::read::SEGMENT_BYTES as usize,
+                config.readers_memory_bytes / crate::read::SHARE_BYTES as usize,
             )),
+            buffers: Buffers::default(),
             runtime: Handle::current(),
             client: rand::random(),
             sequence: AtomicU64::new(1),

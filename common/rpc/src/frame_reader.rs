@@ -6,6 +6,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 use eggs_proto::{BadHeader, HEADER_BYTES, Header, PAGE_BYTES};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
+use tokio::task::coop::consume_budget;
+
+use crate::landing::room;
+use crate::low_water::{self, LOW_WATER_MAX};
 
 /// A hundred small frames; every open connection owns one.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -32,6 +36,8 @@ pub(crate) struct FrameReader {
     buffer: Box<[u8]>,
     start: usize,
     end: usize,
+    /// Bytes that have to be there before we are woken.
+    low_water: usize,
 }
 
 impl FrameReader {
@@ -41,6 +47,7 @@ impl FrameReader {
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             start: 0,
             end: 0,
+            low_water: 1,
         }
     }
 
@@ -73,24 +80,74 @@ impl FrameReader {
             return Ok(Bytes::new());
         }
         let mut out = buffer(length);
-        let ready = length.min(self.buffered());
-        out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
-        self.start += ready;
-        while out.len() < length {
-            let missing = length - out.len();
-            if missing < BUFFER_BYTES {
-                // The rest is small: take what follows it with the same read.
-                if self.fill().await? == 0 {
-                    return Err(io::ErrorKind::UnexpectedEof.into());
-                }
-                let ready = missing.min(self.buffered());
-                out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
-                self.start += ready;
-            } else if self.socket.read_buf(&mut (&mut out).limit(missing)).await? == 0 {
+        self.fill_part(&mut out, length, 0).await?;
+        Ok(out.freeze())
+    }
+
+    /// As many bytes as the parts have room for, in their order. Nothing is allocated.
+    pub(crate) async fn fill_parts(&mut self, parts: &mut [BytesMut]) -> io::Result<()> {
+        let mut after = room(parts);
+        for part in parts {
+            let missing = part.capacity() - part.len();
+            after -= missing;
+            self.fill_part(part, missing, after).await?;
+        }
+        Ok(())
+    }
+
+    /// Adds `missing` bytes, for which there is room, to `out`; `after` more of the same frame follow.
+    async fn fill_part(
+        &mut self,
+        out: &mut BytesMut,
+        mut missing: usize,
+        after: usize,
+    ) -> io::Result<()> {
+        loop {
+            let ready = missing.min(self.buffered());
+            out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
+            self.start += ready;
+            missing -= ready;
+            if missing == 0 {
+                return Ok(());
+            }
+            // A small rest is taken with what follows the frame.
+            let read = if missing + after < BUFFER_BYTES {
+                self.fill().await?
+            } else {
+                let read = self.receive(out, missing, after).await?;
+                missing -= read;
+                read
+            };
+            if read == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        Ok(out.freeze())
+    }
+
+    /// One read past the buffer; 0 when the peer has closed. Waits until it is worth while.
+    async fn receive(
+        &mut self,
+        out: &mut BytesMut,
+        missing: usize,
+        after: usize,
+    ) -> io::Result<usize> {
+        loop {
+            consume_budget().await;
+            let mut space = (&mut *out).limit(missing);
+            match self.socket.as_ref().try_read_buf(&mut space) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                done => return done,
+            }
+            self.set_low_water((missing + after).min(LOW_WATER_MAX));
+            self.socket.readable().await?;
+        }
+    }
+
+    fn set_low_water(&mut self, bytes: usize) {
+        // Without it all goes on, with more interruptions; but never wait for more than comes.
+        if bytes != self.low_water && low_water::set(self.socket.as_ref(), bytes).is_ok() {
+            self.low_water = bytes;
+        }
     }
 
     /// Drops exactly `length` bytes without keeping them.
@@ -126,6 +183,7 @@ impl FrameReader {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
+        self.set_low_water(1);
         let read = self.socket.read(&mut self.buffer[self.end..]).await?;
         self.end += read;
         Ok(read)

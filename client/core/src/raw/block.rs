@@ -1,8 +1,9 @@
 //! Messages to a block service.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::{BlockServiceId, MessageKind, decode, encode};
 use eggs_rpc::{Payload, RpcError};
@@ -35,29 +36,60 @@ impl Inner {
         payload: impl Into<Payload>,
         timeout: Duration,
     ) -> Result<(BlockReply, Bytes), ClientError> {
+        let address = self.address_of(service)?;
+        let body = Bytes::from(encode(request));
+        let call = self
+            .rpc
+            .call(address, MessageKind::Block, timeout, body, payload);
+        let reply = call
+            .await
+            .map_err(|error| self.unanswered(service, &error))?;
+        let answer = self.understand(service, &reply.body)?;
+        Ok((answer, reply.payload))
+    }
+
+    /// One attempt of a request whose answer fills these parts; none come back if it does not.
+    pub(crate) async fn block_into(
+        &self,
+        service: BlockServiceId,
+        request: &BlockRequest,
+        parts: Vec<BytesMut>,
+        timeout: Duration,
+    ) -> Result<(BlockReply, Option<Vec<BytesMut>>), ClientError> {
+        let address = self.address_of(service)?;
+        let body = Bytes::from(encode(request));
+        let call = self
+            .rpc
+            .call_into(address, MessageKind::Block, timeout, body, parts);
+        let landed = call
+            .await
+            .map_err(|error| self.unanswered(service, &error))?;
+        let answer = self.understand(service, &landed.body)?;
+        Ok((answer, landed.parts))
+    }
+
+    fn address_of(&self, service: BlockServiceId) -> Result<SocketAddr, ClientError> {
         self.touch();
         let map = self.map.current();
         let target = map
             .service(service)
             .and_then(|info| routing::target(&map, info.node));
-        let Some(target) = target else {
+        let target = target.ok_or_else(|| {
             self.refresh_soon();
-            return Err(ClientError::UnknownService(service));
-        };
-        let body = Bytes::from(encode(request));
-        let call = self
-            .rpc
-            .call(target.address, MessageKind::Block, timeout, body, payload);
-        let reply = match call.await {
-            Ok(reply) => reply,
-            Err(error) => {
-                self.suspects.add(service, Fault::Failed);
-                self.refresh_soon();
-                return Err(no_answer(service, &error));
-            }
-        };
-        match decode::<BlockResult>(&reply.body) {
-            Ok(Ok(answer)) => Ok((answer, reply.payload)),
+            ClientError::UnknownService(service)
+        })?;
+        Ok(target.address)
+    }
+
+    fn unanswered(&self, service: BlockServiceId, error: &RpcError) -> ClientError {
+        self.suspects.add(service, Fault::Failed);
+        self.refresh_soon();
+        no_answer(service, error)
+    }
+
+    fn understand(&self, service: BlockServiceId, body: &[u8]) -> Result<BlockReply, ClientError> {
+        match decode::<BlockResult>(body) {
+            Ok(Ok(answer)) => Ok(answer),
             Ok(Err(refusal)) => {
                 if refusal == BlockRefusal::WrongService {
                     self.refresh_soon();

@@ -36,7 +36,7 @@ pub(super) fn decode_missing(
     Ok(decoded)
 }
 
-/// Joins consecutive pages that have the same sources.
+/// Joins consecutive pages that have the same sources. Each source has them.
 fn runs(
     pages: impl Iterator<Item = u32>,
     store: &PageStore,
@@ -67,30 +67,34 @@ fn decode_run(
     store: &PageStore,
     decoded: &mut Decoded,
 ) -> Result<(), CodingError> {
-    let gathered: Vec<(usize, Bytes)> = sources
-        .iter()
-        .map(|source| (usize::from(*source), gather(store, *source, range)))
-        .collect();
-    let present: Vec<(usize, &[u8])> = gathered.iter().map(|(s, b)| (*s, &b[..])).collect();
     let codec = Codec::shared(layout.scheme)?;
-    let rebuilt = codec.reconstruct(&present, &[usize::from(index)])?;
-    let bytes = Bytes::from(rebuilt.into_iter().next().unwrap_or_default());
-    for (page, at) in range.pages().zip((0..bytes.len()).step_by(PAGE_BYTES)) {
-        decoded.insert((index, page), bytes.slice(at..at + PAGE_BYTES));
+    let mut page = range.first;
+    while page < range.end {
+        // As many pages as lie in one piece of every source.
+        let mut present: Vec<(usize, &[u8])> = sources
+            .iter()
+            .map(|source| (usize::from(*source), store.stretch(*source, page)))
+            .collect();
+        let left = (range.end - page) as usize * PAGE_BYTES;
+        let len = present
+            .iter()
+            .fold(left, |len, (_, bytes)| len.min(bytes.len()));
+        for (_, bytes) in &mut present {
+            *bytes = &bytes[..len];
+        }
+        let rebuilt = codec.reconstruct(&present, &[usize::from(index)])?;
+        let bytes = Bytes::from(rebuilt.into_iter().next().unwrap_or_default());
+        for at in (0..len).step_by(PAGE_BYTES) {
+            decoded.insert((index, page), bytes.slice(at..at + PAGE_BYTES));
+            page += 1;
+        }
     }
     Ok(())
 }
 
-fn gather(store: &PageStore, source: u8, range: PageRange) -> Bytes {
-    if let Some(whole) = store.whole(source, range) {
-        return whole;
-    }
-    let pages = range.pages().filter_map(|page| store.page(source, page));
-    Bytes::from(pages.collect::<Vec<_>>().concat())
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::page_store::Pieces;
     use super::super::plan::{Standing, plan, wants};
     use super::*;
     use eggs_proto::{BlockId, Checksum, Scheme};
@@ -140,7 +144,9 @@ mod tests {
                 let block = BlockId(u64::from(index));
                 let sums: Vec<Checksum> = range.pages().zip(bytes.chunks(PAGE_BYTES))
                     .map(|(page, part)| Checksum::of_page(block, page, part)).collect();
-                store.add(index, block, range, Bytes::copy_from_slice(bytes), &sums);
+                let mut pages = Pieces::apart(range.len());
+                pages.head.as_mut().unwrap().extend_from_slice(bytes);
+                store.add(index, block, range, pages, &sums);
             }
             let decoded = decode_missing(&layout, &wants, &store).unwrap();
             for (index, range) in wants {

@@ -1,31 +1,32 @@
 //! Reading a range of an extent kept in blocks: carries out what [`Race`] decides.
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
-use eggs_proto::{BlockState, Checksum, ExtentBlock, ExtentLayout, InodeId, PAGE_BYTES};
+use eggs_proto::{BlockState, Checksum, ExtentBlock, ExtentLayout, InodeId};
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use tokio::time::{Instant, sleep};
 
-use super::decode::decode_missing;
+use super::assemble::assemble;
 use super::page_range::PageRange;
-use super::page_store::Verdict;
+use super::page_store::{Pieces, Verdict};
 use super::plan::{Standing, wants};
 use super::probe::probe;
 use super::race::{Fetch, Progress, Race};
+use super::slots::Slots;
 use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::raw::BLOCK_ATTEMPT;
 use crate::suspects::{Fault, Look};
 
-/// Part of an extent.
+/// Whole pages of an extent.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
     pub(super) layout: ExtentLayout,
     pub(super) blocks: &'a [ExtentBlock],
-    /// First byte, in the extent.
+    /// First byte, in the extent, at the border of a page.
     pub(super) from: u64,
-    /// One past the last byte.
+    /// One past the last byte, too.
     pub(super) to: u64,
 }
 
@@ -62,15 +63,16 @@ impl Lost {
 struct Landed {
     fetch: Fetch,
     began: Instant,
-    result: Result<(Vec<Checksum>, Bytes), ClientError>,
+    result: Result<(Vec<Checksum>, Pieces), ClientError>,
 }
 
-/// Reads and verifies the bytes.
+/// Reads and verifies the bytes, into memory with room for just them.
 pub(super) async fn read_part(
     inner: &Inner,
     part: Part<'_>,
+    memory: BytesMut,
     deadline: Deadline,
-) -> Result<Bytes, Lost> {
+) -> Result<BytesMut, Lost> {
     let standing = part
         .blocks
         .iter()
@@ -78,15 +80,16 @@ pub(super) async fn read_part(
         .collect();
     let wants = wants(&part.layout, part.from, part.to);
     let race = Race::new(part.layout, wants, standing);
-    let race = run(inner, part.blocks, race, deadline).await?;
-    assemble(part, &race)
+    let mut slots = Slots::cut(part.layout, part.from, part.to, memory);
+    let race = run(inner, part.blocks, (race, &mut slots), deadline).await?;
+    assemble(race, slots)
 }
 
 /// Fetches until every wanted page is there or can be decoded.
 pub(super) async fn run(
     inner: &Inner,
     blocks: &[ExtentBlock],
-    mut race: Race,
+    (mut race, slots): (Race, &mut Slots),
     deadline: Deadline,
 ) -> Result<Race, Lost> {
     let mut may_recover = false;
@@ -96,7 +99,8 @@ pub(super) async fn run(
     tokio::pin!(hedge);
     loop {
         for new in race.next_fetches() {
-            fetches.push(fetch(inner, blocks, new, deadline));
+            let pieces = pieces(&race, slots, new);
+            fetches.push(fetch(inner, blocks, (new, pieces), deadline));
         }
         match race.progress() {
             Progress::Enough => break,
@@ -148,10 +152,31 @@ pub(super) fn standing(inner: &Inner, block: &ExtentBlock) -> Standing {
     }
 }
 
-async fn fetch(inner: &Inner, blocks: &[ExtentBlock], fetch: Fetch, deadline: Deadline) -> Landed {
+/// Memory for what is fetched: where it belongs, if nothing else is on its way there.
+fn pieces(race: &Race, slots: &mut Slots, fetch: Fetch) -> Pieces {
+    let Fetch { index, range } = fetch;
+    let wanted = race
+        .wants
+        .get(&index)
+        .filter(|wanted| range.covers(**wanted));
+    let slots = wanted.and_then(|wanted| Some((wanted, slots.take(index)?)));
+    match slots {
+        Some((wanted, slots)) => {
+            Pieces::around(slots, wanted.first - range.first, range.end - wanted.end)
+        }
+        None => Pieces::apart(range.len()),
+    }
+}
+
+async fn fetch(
+    inner: &Inner,
+    blocks: &[ExtentBlock],
+    (fetch, pieces): (Fetch, Pieces),
+    deadline: Deadline,
+) -> Landed {
     let began = Instant::now();
     let result = match blocks.get(usize::from(fetch.index)) {
-        Some(block) => read_pages(inner, block, fetch.range, deadline).await,
+        Some(block) => read_pages(inner, block, (fetch.range, pieces), deadline).await,
         None => Err(ClientError::Protocol {
             what: "a shard".to_owned(),
         }),
@@ -166,9 +191,9 @@ async fn fetch(inner: &Inner, blocks: &[ExtentBlock], fetch: Fetch, deadline: De
 async fn read_pages(
     inner: &Inner,
     block: &ExtentBlock,
-    range: PageRange,
+    (range, pieces): (PageRange, Pieces),
     deadline: Deadline,
-) -> Result<(Vec<Checksum>, Bytes), ClientError> {
+) -> Result<(Vec<Checksum>, Pieces), ClientError> {
     let service = block.service;
     let late = || ClientError::Deadline {
         what: format!("block service {service}"),
@@ -180,13 +205,12 @@ async fn read_pages(
         page: range.first,
         pages: range.len(),
     };
-    let (reply, payload) = inner
-        .block(service, &request, Bytes::new(), timeout)
-        .await?;
-    let BlockReply::Pages { checksums } = reply else {
-        return Err(crate::raw::block::nonsense(service));
-    };
-    Ok((checksums, payload))
+    let (parts, outline) = pieces.into_parts();
+    let (reply, parts) = inner.block_into(service, &request, parts, timeout).await?;
+    match (reply, parts) {
+        (BlockReply::Pages { checksums }, Some(parts)) => Ok((checksums, outline.restore(parts))),
+        _other => Err(crate::raw::block::nonsense(service)),
+    }
 }
 
 /// Takes an answer into account. Returns whether it was a failure that may pass.
@@ -202,9 +226,9 @@ fn land(inner: &Inner, blocks: &[ExtentBlock], race: &mut Race, landed: Landed) 
     };
     let (service, name) = (block.service, block.block);
     match result {
-        Ok((checksums, bytes)) => {
+        Ok((checksums, pages)) => {
             inner.latencies.record(began.elapsed());
-            if race.arrived(fetch, name, bytes, &checksums) == Verdict::Corrupt {
+            if race.arrived(fetch, name, pages, &checksums) == Verdict::Corrupt {
                 tracing::warn!(%service, block = %name, "a block is damaged; decoding from others");
             }
             false
@@ -235,37 +259,4 @@ pub(super) const fn may_pass(refusal: &BlockRefusal) -> bool {
         | BlockRefusal::Forbidden
         | BlockRefusal::Malformed => false,
     }
-}
-
-/// Puts the bytes together, decoding what is missing.
-fn assemble(part: Part<'_>, race: &Race) -> Result<Bytes, Lost> {
-    let layout = part.layout;
-    let first = layout.locate(part.from);
-    let len = part.to - part.from;
-    if len <= u64::from(first.cell_remaining) {
-        let range = PageRange::of_bytes(first.block_offset, first.block_offset + len);
-        if let Some(bytes) = race.store.whole(first.block, range) {
-            let skip = (first.block_offset % PAGE_BYTES as u64) as usize;
-            return Ok(bytes.slice(skip..skip + len as usize));
-        }
-    }
-    let undecodable = |_| Lost {
-        usable: 0,
-        may_recover: false,
-    };
-    let decoded = decode_missing(&layout, &race.wants, &race.store).map_err(undecodable)?;
-    let mut out = BytesMut::with_capacity(len as usize);
-    let mut at = part.from;
-    while at < part.to {
-        let place = layout.locate(at);
-        let in_page = place.block_offset % PAGE_BYTES as u64;
-        let take = (PAGE_BYTES as u64 - in_page).min(part.to - at);
-        let page = (place.block_offset / PAGE_BYTES as u64) as u32;
-        let bytes = race.store.page(place.block, page);
-        let bytes = bytes.or_else(|| decoded.get(&(place.block, page)).map(|bytes| &bytes[..]));
-        let bytes = bytes.expect("a race ends when every wanted page is there or decodable");
-        out.extend_from_slice(&bytes[in_page as usize..(in_page + take) as usize]);
-        at += take;
-    }
-    Ok(out.freeze())
 }

@@ -67,6 +67,11 @@ impl Layout {
         })
     }
 
+    /// Where the extent ends that holds byte `offset`, if it is known.
+    pub(super) fn end_of_extent(&self, offset: u64) -> Option<u64> {
+        Some(self.find(offset)?.end())
+    }
+
     fn find(&self, offset: u64) -> Option<Arc<Extent>> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let (_, extent) = known.range(..=offset).next_back()?;

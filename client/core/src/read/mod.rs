@@ -3,7 +3,12 @@
 //! A page that is missing, corrupt or late is decoded from the same page of `D` other blocks. What to fetch next
 //! is decided by pure modules: [`plan`] (which pages of which blocks), [`race`] (what has arrived, what is late,
 //! what is lost), [`readahead`] (how far ahead). `fetch` and `reader` only carry it out.
+//!
+//! Bytes are received where the reader wants them ([`slots`]), in memory that is used again ([`buffers`]). All that comes
+//! from a block passes through [`page_store`], which verifies it.
 
+mod assemble;
+mod buffers;
 mod decode;
 mod fetch;
 mod latencies;
@@ -17,8 +22,10 @@ mod readahead;
 mod reader;
 mod rebuild;
 mod segments;
+mod slots;
 
+pub(crate) use buffers::Buffers;
 pub(crate) use latencies::Latencies;
 pub use reader::FileReader;
 pub use rebuild::RebuiltBlock;
-pub(crate) use segments::SEGMENT_BYTES;
+pub(crate) use segments::SHARE_BYTES;

@@ -4,22 +4,34 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
+use bytes::BytesMut;
 use eggs_proto::{BlockId, Checksum, PAGE_BYTES};
 
+use super::buffers::room_for;
 use super::page_range::PageRange;
 
 /// One answer of a block service.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Run {
     range: PageRange,
-    bytes: Bytes,
+    /// Its pages, in parts of whole pages.
+    pages: Pieces,
     /// Pages whose checksum did not match.
     bad: Vec<u32>,
 }
 
+/// Memory with the pages of a block, in order.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    /// Pages that are wanted only to decode others, in front of and behind the slots.
+    pub(super) head: Option<BytesMut>,
+    /// Pages that are where the reader wants them.
+    pub(super) slots: Vec<BytesMut>,
+    pub(super) tail: Option<BytesMut>,
+}
+
 /// Verified pages by block.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct PageStore(BTreeMap<u8, Vec<Run>>);
 
 /// Whether an answer was what was asked for.
@@ -31,26 +43,99 @@ pub(super) enum Verdict {
     Corrupt,
 }
 
+impl Pieces {
+    /// Memory that is nobody's slot, with room for so many pages.
+    pub(super) fn apart(pages: u32) -> Self {
+        Self {
+            head: some_room(pages),
+            ..Self::default()
+        }
+    }
+
+    /// Slots, with room for further pages in front of and behind them.
+    pub(super) fn around(slots: Vec<BytesMut>, before: u32, after: u32) -> Self {
+        Self {
+            head: some_room(before),
+            slots,
+            tail: some_room(after),
+        }
+    }
+
+    /// Takes them apart, for whoever fills them.
+    pub(super) fn into_parts(self) -> (Vec<BytesMut>, Outline) {
+        let outline = Outline {
+            head: self.head.is_some(),
+            tail: self.tail.is_some(),
+        };
+        let parts = self.head.into_iter().chain(self.slots).chain(self.tail);
+        (parts.collect(), outline)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &BytesMut> {
+        self.head.iter().chain(&self.slots).chain(&self.tail)
+    }
+
+    fn len(&self) -> usize {
+        self.iter().map(|part| part.len()).sum()
+    }
+
+    /// What lies in one piece from a page on, counted from the first.
+    fn from(&self, page: usize) -> &[u8] {
+        let mut at = page * PAGE_BYTES;
+        for part in self.iter() {
+            if at < part.len() {
+                return &part[at..];
+            }
+            at -= part.len();
+        }
+        &[]
+    }
+}
+
+/// Which parts are no slots.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Outline {
+    head: bool,
+    tail: bool,
+}
+
+impl Outline {
+    /// Puts the parts together again.
+    pub(super) fn restore(self, mut parts: Vec<BytesMut>) -> Pieces {
+        let tail = if self.tail { parts.pop() } else { None };
+        let head = self.head && !parts.is_empty();
+        Pieces {
+            head: head.then(|| parts.remove(0)),
+            slots: parts,
+            tail,
+        }
+    }
+}
+
+fn some_room(pages: u32) -> Option<BytesMut> {
+    (pages > 0).then(|| room_for(pages as usize * PAGE_BYTES))
+}
+
 impl PageStore {
-    /// Verifies an answer and keeps what is good.
+    /// Verifies an answer and keeps what is good. All that is read from blocks comes in here.
     pub(super) fn add(
         &mut self,
         index: u8,
         block: BlockId,
         range: PageRange,
-        bytes: Bytes,
+        pages: Pieces,
         checksums: &[Checksum],
     ) -> Verdict {
-        let pages = range.len() as usize;
-        if bytes.len() != pages * PAGE_BYTES || checksums.len() != pages {
+        let count = range.len() as usize;
+        if pages.len() != count * PAGE_BYTES || checksums.len() != count {
             return Verdict::Corrupt;
         }
-        let parts = range
+        let bytes = pages.iter().flat_map(|part| part.chunks_exact(PAGE_BYTES));
+        let bad: Vec<u32> = range
             .pages()
-            .zip(bytes.chunks_exact(PAGE_BYTES))
-            .zip(checksums);
-        let bad: Vec<u32> = parts
-            .filter(|((page, part), sum)| Checksum::of_page(block, *page, part) != **sum)
+            .zip(bytes)
+            .zip(checksums)
+            .filter(|((page, bytes), sum)| Checksum::of_page(block, *page, bytes) != **sum)
             .map(|((page, _), _)| page)
             .collect();
         #[cfg(feature = "bugs")]
@@ -66,21 +151,34 @@ impl PageStore {
         self.0
             .entry(index)
             .or_default()
-            .push(Run { range, bytes, bad });
+            .push(Run { range, pages, bad });
         verdict
     }
 
     pub(super) fn page(&self, index: u8, page: u32) -> Option<&[u8]> {
         let run = self.0.get(&index)?.iter().find(|run| run.has(page))?;
-        let at = (page - run.range.first) as usize * PAGE_BYTES;
-        run.bytes.get(at..at + PAGE_BYTES)
+        let bytes = run.pages.from((page - run.range.first) as usize);
+        bytes.get(..PAGE_BYTES)
     }
 
-    /// The bytes of a range if they came in one piece.
-    pub(super) fn whole(&self, index: u8, range: PageRange) -> Option<Bytes> {
-        let run = self.0.get(&index)?.iter().find(|run| run.has_all(range))?;
-        let at = (range.first - run.range.first) as usize * PAGE_BYTES;
-        Some(run.bytes.slice(at..at + range.len() as usize * PAGE_BYTES))
+    /// The longest piece of good pages from a page on; empty if that one is not there.
+    pub(super) fn stretch(&self, index: u8, page: u32) -> &[u8] {
+        let mut runs = self.0.get(&index).into_iter().flatten();
+        let Some(run) = runs.find(|run| run.has(page)) else {
+            return &[];
+        };
+        let bytes = run.pages.from((page - run.range.first) as usize);
+        let bad = run.bad.iter().find(|bad| **bad > page);
+        let good = bad.map_or(bytes.len(), |bad| (bad - page) as usize * PAGE_BYTES);
+        &bytes[..good.min(bytes.len())]
+    }
+
+    /// The slots of a block, filled, and which of its pages are not good in them.
+    pub(super) fn take_slots(&mut self, index: u8) -> Option<(Vec<BytesMut>, Vec<u32>)> {
+        let runs = self.0.get_mut(&index)?;
+        let at = runs.iter().position(|run| !run.pages.slots.is_empty())?;
+        let run = runs.remove(at);
+        Some((run.pages.slots, run.bad))
     }
 
     /// The smallest range with all pages of `range` that are not there.
@@ -125,6 +223,16 @@ impl Run {
 mod tests {
     use super::*;
 
+    /// A page in front of the slots, the rest in one slot.
+    fn pieces(bytes: &[u8]) -> Pieces {
+        let (head, rest) = bytes.split_at(PAGE_BYTES);
+        let slots = vec![BytesMut::from(rest)];
+        let mut pieces = Pieces::around(slots, 1, 0);
+        pieces.head.as_mut().unwrap().extend_from_slice(head);
+        let (parts, outline) = pieces.into_parts();
+        outline.restore(parts)
+    }
+
     #[test]
     fn a_bad_page_is_not_there_and_its_neighbours_are() {
         let block = BlockId(77);
@@ -136,21 +244,21 @@ mod tests {
             .collect();
         bytes[PAGE_BYTES + 5] ^= 1;
         let mut store = PageStore::default();
-        let verdict = store.add(0, block, range, Bytes::from(bytes), &sums);
+        let verdict = store.add(0, block, range, pieces(&bytes), &sums);
         assert_eq!(verdict, Verdict::Corrupt);
         assert!(store.page(0, 2).is_some() && store.page(0, 4).is_some());
         assert!(store.page(0, 3).is_none() && store.page(0, 5).is_none());
         let missing = store.missing(0, range).unwrap();
         assert_eq!(missing, PageRange { first: 3, end: 4 });
-        assert!(store.whole(0, range).is_none());
-        assert!(store.whole(0, PageRange { first: 4, end: 5 }).is_some());
+        let lengths = [2, 3, 4].map(|page| store.stretch(0, page).len());
+        assert_eq!(lengths, [PAGE_BYTES, 0, PAGE_BYTES]);
     }
 
     #[test]
     fn an_answer_of_the_wrong_size_is_not_kept() {
         let mut store = PageStore::default();
         let range = PageRange { first: 0, end: 2 };
-        let short = Bytes::from(vec![0; PAGE_BYTES]);
+        let short = pieces(&[0; PAGE_BYTES]);
         let verdict = store.add(0, BlockId(1), range, short, &[Checksum(0); 2]);
         assert_eq!(verdict, Verdict::Corrupt);
         assert_eq!(store.missing(0, range), Some(range));

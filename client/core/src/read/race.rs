@@ -4,11 +4,10 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use eggs_proto::{BlockId, Checksum, ExtentLayout};
 
 use super::page_range::PageRange;
-use super::page_store::{PageStore, Verdict};
+use super::page_store::{PageStore, Pieces, Verdict};
 use super::plan::{Pages, Standing, TooFew, plan};
 
 /// A request to be made.
@@ -78,12 +77,12 @@ impl Race {
         &mut self,
         fetch: Fetch,
         block: BlockId,
-        bytes: Bytes,
+        pages: Pieces,
         checksums: &[Checksum],
     ) -> Verdict {
         self.landed(fetch);
         let Fetch { index, range } = fetch;
-        let verdict = self.store.add(index, block, range, bytes, checksums);
+        let verdict = self.store.add(index, block, range, pages, checksums);
         if verdict == Verdict::Corrupt {
             self.set(index, Standing::Gone);
         }
@@ -181,9 +180,16 @@ mod tests {
 
     fn good(race: &mut Race, fetch: Fetch) {
         let block = BlockId(u64::from(fetch.index));
-        let bytes = Bytes::from(vec![fetch.index; PAGE_BYTES]);
+        let bytes = [fetch.index; PAGE_BYTES];
         let sum = Checksum::of_page(block, 0, &bytes);
-        assert_eq!(race.arrived(fetch, block, bytes, &[sum]), Verdict::Whole);
+        let verdict = race.arrived(fetch, block, pages(&bytes), &[sum]);
+        assert_eq!(verdict, Verdict::Whole);
+    }
+
+    fn pages(bytes: &[u8]) -> Pieces {
+        let mut pages = Pieces::apart(1);
+        pages.head.as_mut().unwrap().extend_from_slice(bytes);
+        pages
     }
 
     fn indexes(fetches: &[Fetch]) -> Vec<u8> {
@@ -231,8 +237,8 @@ mod tests {
         let first = race.next_fetches();
         good(&mut race, first[0]);
         good(&mut race, first[1]);
-        let bytes = Bytes::from(vec![9; PAGE_BYTES]);
-        let verdict = race.arrived(first[2], BlockId(2), bytes, &[Checksum(0)]);
+        let pages = pages(&[9; PAGE_BYTES]);
+        let verdict = race.arrived(first[2], BlockId(2), pages, &[Checksum(0)]);
         assert_eq!(verdict, Verdict::Corrupt);
         let more = race.next_fetches();
         assert_eq!(indexes(&more), [4], "the last resort");

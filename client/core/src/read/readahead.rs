@@ -1,18 +1,28 @@
-//! How far to read ahead: not at all until reads follow one another, then twice as far each time, up to a limit.
+//! How far to read ahead: not at all until reads follow one another, then twice as far as they have come, up to a limit.
+//!
+//! What is read ahead is asked for in pieces that grow with it: one request to each block service brings its cells of
+//! several stripes.
 //!
 //! Pure.
 
 use std::ops::Range;
 
 /// Farthest, in bytes.
-const WINDOW_MAX: u64 = 8 << 20;
+const WINDOW_MAX: u64 = 32 << 20;
 /// First step, in bytes.
 const WINDOW_MIN: u64 = 512 << 10;
+/// Pieces begin and end at multiples of this, or where an extent does.
+pub(super) const GRAIN: u64 = 1 << 20;
+/// Longest piece.
+pub(super) const PIECE_MAX: u64 = 10 << 20;
+const _: () = assert!(PIECE_MAX.is_multiple_of(GRAIN));
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readahead {
     /// Where the next read is expected.
     next: u64,
+    /// How many bytes were read one after the other.
+    run: u64,
     /// How far to read ahead.
     window: u64,
 }
@@ -25,13 +35,13 @@ impl Readahead {
         let slack = self.window.max(len);
         let near = offset.abs_diff(self.next) <= slack;
         if !near {
-            self.next = end;
-            self.window = 0;
+            (self.next, self.run, self.window) = (end, len, 0);
             return None;
         }
         if end > self.next {
+            self.run += end - self.next;
             if self.window > 0 || self.next > 0 {
-                self.window = (self.window * 2).clamp(WINDOW_MIN, WINDOW_MAX);
+                self.window = (self.run * 2).clamp(WINDOW_MIN, WINDOW_MAX);
             }
             self.next = end;
         }
@@ -39,6 +49,11 @@ impl Readahead {
             return None; // the very first read: perhaps only the head is wanted
         }
         Some(offset..(self.next + self.window).min(size).max(end))
+    }
+
+    /// How long a piece of what is read ahead should be: so that two or three are on their way.
+    pub(super) fn piece(&self) -> u64 {
+        (self.window / 3 / GRAIN * GRAIN).clamp(GRAIN, PIECE_MAX)
     }
 }
 
@@ -60,7 +75,15 @@ mod tests {
             far = range.end;
             assert!(range.end - (i + 1) * LEN <= WINDOW_MAX);
         }
-        assert_eq!(far, 100 * LEN + WINDOW_MAX);
+        assert_eq!(
+            far,
+            100 * LEN + 2 * 100 * LEN,
+            "as far again as twice what was read"
+        );
+        for i in 100..400 {
+            far = ahead.note(i * LEN, (i + 1) * LEN, SIZE).unwrap().end;
+        }
+        assert_eq!((far, ahead.piece()), (400 * LEN + WINDOW_MAX, PIECE_MAX));
     }
 
     #[test]
@@ -80,6 +103,10 @@ mod tests {
         }
         assert_eq!(ahead.note(SIZE / 2, SIZE / 2 + 4096, SIZE), None);
         assert_eq!(ahead.note(SIZE / 4, SIZE / 4 + 4096, SIZE), None);
+        // From there on it begins anew.
+        let range = ahead.note(SIZE / 4 + 4096, SIZE / 4 + 8192, SIZE).unwrap();
+        assert_eq!(range.end, SIZE / 4 + 8192 + WINDOW_MIN);
+        assert_eq!(ahead.piece(), GRAIN);
     }
 
     #[test]

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use eggs_proto::{Cookie, Extent, ExtentBody, InodeId, InodeKind, Refusal};
+use eggs_proto::{Cookie, Extent, ExtentBody, InodeId, InodeKind, PAGE_BYTES, Refusal};
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 
+use super::buffers::room_for;
 use super::fetch::{Part, read_part};
 use super::layout::Layout;
-use super::segments::Segments;
+use super::segments::{Place, Segments};
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
@@ -19,7 +21,9 @@ use crate::error::ClientError;
 /// Pieces of one read that are read at the same time.
 const PIECES_IN_FLIGHT: usize = 3;
 /// Bytes of such a piece.
-const PIECE_BYTES: u64 = 8 << 20;
+const PIECE_BYTES: u64 = 10 << 20;
+const PAGE: u64 = PAGE_BYTES as u64;
+const _: () = assert!(PIECE_BYTES.is_multiple_of(PAGE));
 /// Pause before a read is tried again because too few services were in reach.
 const RETRY_PAUSE: Duration = Duration::from_millis(200);
 /// How often damage is believed to be a matter of an old layout.
@@ -100,12 +104,20 @@ impl FileReader {
             return Ok(Bytes::new());
         }
         let inner = &source.client.inner;
-        let begin = |range: Range<u64>| {
+        let begin = |range: Range<u64>, share| {
             let source = source.clone();
-            async move { source.read(range, source.client.deadline()).await }
+            async move {
+                let deadline = source.client.deadline();
+                source.read(range, Some(share), deadline).await
+            }
         };
-        let place = (&inner.runtime, &inner.readers);
-        let coming = self.segments.note(offset..end, source.size, place, begin);
+        let place = Place {
+            size: source.size,
+            runtime: &inner.runtime,
+            memory: &inner.readers,
+            layout: &source.layout,
+        };
+        let coming = self.segments.note(offset..end, &place, begin);
         if let Some(coming) = coming {
             match coming.bytes().await {
                 Ok(bytes) => return Ok(bytes),
@@ -118,105 +130,127 @@ impl FileReader {
                 }
             }
         }
-        source.read(offset..end, source.client.deadline()).await
+        let deadline = source.client.deadline();
+        source.read(offset..end, None, deadline).await
     }
 }
 
 impl Source {
-    /// Reads a range that lies within the file.
-    async fn read(&self, range: Range<u64>, deadline: Deadline) -> Result<Bytes, ClientError> {
-        let starts = (range.start..range.end).step_by(PIECE_BYTES as usize);
-        let pieces = starts.map(|start| start..(start + PIECE_BYTES).min(range.end));
-        let mut parts: Vec<Vec<Bytes>> =
-            stream::iter(pieces.map(|piece| self.read_piece(piece, deadline)))
-                .buffered(PIECES_IN_FLIGHT)
-                .try_collect()
-                .await?;
-        if let [only] = &mut parts[..]
-            && only.len() == 1
-            && let Some(bytes) = only.pop()
-        {
-            return Ok(bytes);
-        }
-        let mut whole = BytesMut::with_capacity((range.end - range.start) as usize);
-        for part in parts.into_iter().flatten() {
-            whole.extend_from_slice(&part);
-        }
-        Ok(whole.freeze())
-    }
-
-    /// Reads a range extent by extent.
-    async fn read_piece(
+    /// Reads a range that lies within the file. The share of memory is given back with the bytes.
+    async fn read(
         &self,
         range: Range<u64>,
+        share: Option<OwnedSemaphorePermit>,
         deadline: Deadline,
-    ) -> Result<Vec<Bytes>, ClientError> {
+    ) -> Result<Bytes, ClientError> {
+        let start = range.start / PAGE * PAGE;
+        let end = page_up(range.end);
+        let len = usize::try_from(end - start).unwrap_or(usize::MAX);
+        let (memory, lease) = self.client.inner.buffers.take(len, share);
+        let filled = self.fill(start..end, memory, deadline).await?;
+        let (skip, end) = (range.start - start, range.end - start);
+        Ok(lease.lend(filled).slice(skip as usize..end as usize))
+    }
+
+    /// Fills memory with whole pages, extent by extent.
+    async fn fill(
+        &self,
+        pages: Range<u64>,
+        mut memory: BytesMut,
+        deadline: Deadline,
+    ) -> Result<BytesMut, ClientError> {
         let inner = &self.client.inner;
-        let mut at = range.start;
+        let mut at = pages.start;
         let mut wanted = Vec::new();
-        while at < range.end {
+        loop {
             let extent = self.layout.extent(inner, at, deadline).await?;
-            let end = extent.end().min(range.end);
-            wanted.push((at..end, extent));
-            at = end;
+            let end = page_up(extent.end());
+            let end = end.min(at.saturating_add(PIECE_BYTES)).min(pages.end);
+            if end == pages.end && wanted.is_empty() {
+                return self.read_extent(at..end, extent, memory, deadline).await;
+            }
+            let rest = memory.split_off((end - at) as usize);
+            wanted.push((at..end, extent, memory));
+            if end == pages.end {
+                break;
+            }
+            (at, memory) = (end, rest);
         }
         let reads = wanted
             .into_iter()
-            .map(|(range, extent)| self.read_extent(range, extent, deadline));
-        stream::iter(reads)
-            .buffered(PIECES_IN_FLIGHT)
-            .try_collect()
-            .await
+            .map(|(range, extent, memory)| self.read_extent(range, extent, memory, deadline));
+        let mut pieces = stream::iter(reads).buffered(PIECES_IN_FLIGHT);
+        let mut whole = BytesMut::new();
+        while let Some(piece) = pieces.try_next().await? {
+            whole.unsplit(piece);
+        }
+        Ok(whole)
     }
 
-    /// Reads a range of one extent; tries again, with a new layout, while services are out of reach.
+    /// Reads whole pages of one extent; tries again, with a new layout, while services are out of reach.
     async fn read_extent(
         &self,
-        range: Range<u64>,
+        pages: Range<u64>,
         mut extent: Arc<Extent>,
+        memory: BytesMut,
         deadline: Deadline,
-    ) -> Result<Bytes, ClientError> {
+    ) -> Result<BytesMut, ClientError> {
         let inner = &self.client.inner;
+        let len = (pages.end - pages.start) as usize;
+        let mut memory = Some(memory);
         let mut reloads = 0;
         loop {
-            let (from, to) = (range.start - extent.offset, range.end - extent.offset);
+            let from = pages.start - extent.offset;
+            let to = from + len as u64;
+            if !from.is_multiple_of(PAGE) {
+                return Err(self.damaged(pages.start));
+            }
+            let mut room = memory.take().unwrap_or_else(|| room_for(len));
             let (layout, blocks) = match &extent.body {
                 ExtentBody::Inline(bytes) => {
-                    let part = bytes.get(from as usize..to as usize);
-                    let damaged = self.damaged(range.start);
-                    return part.map(Bytes::copy_from_slice).ok_or(damaged);
+                    let part = bytes.get(from as usize..(to as usize).min(bytes.len()));
+                    let whole = bytes.len() as u64 == extent.size;
+                    let part = part.filter(|_| whole);
+                    room.extend_from_slice(part.ok_or_else(|| self.damaged(pages.start))?);
+                    room.resize(len, 0);
+                    return Ok(room);
                 }
-                ExtentBody::Hole => return Ok(BytesMut::zeroed((to - from) as usize).freeze()),
+                ExtentBody::Hole => {
+                    room.resize(len, 0);
+                    return Ok(room);
+                }
                 ExtentBody::Blocks { layout, blocks, .. } => (*layout, blocks),
             };
+            if !layout.fits(extent.size) || to > layout.capacity() {
+                return Err(self.damaged(pages.start));
+            }
             let part = Part {
                 layout,
                 blocks,
                 from,
                 to,
             };
-            let lost = match read_part(inner, part, deadline).await {
+            let lost = match read_part(inner, part, room, deadline).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(lost) => lost,
             };
             if lost.may_recover {
                 if deadline.remaining().is_none_or(|left| left < RETRY_PAUSE) {
-                    return Err(lost.into_error(self.file, range.start, &layout));
+                    return Err(lost.into_error(self.file, pages.start, &layout));
                 }
                 inner.refresh_soon();
                 sleep(RETRY_PAUSE).await;
             } else {
                 reloads += 1;
                 if reloads > RELOADS_MAX {
-                    return Err(self.damaged(range.start));
+                    return Err(self.damaged(pages.start));
                 }
             }
             self.layout.forget(extent.offset);
-            let again = self.layout.extent(inner, range.start, deadline).await?;
-            if range.end > again.end() {
-                return Err(self.damaged(range.start));
+            extent = self.layout.extent(inner, pages.start, deadline).await?;
+            if pages.end > page_up(extent.end()) {
+                return Err(self.damaged(pages.start));
             }
-            extent = again;
         }
     }
 
@@ -226,4 +260,9 @@ impl Source {
             offset,
         }
     }
+}
+
+/// Up to the border of a page.
+const fn page_up(offset: u64) -> u64 {
+    offset.saturating_add(PAGE - 1) / PAGE * PAGE
 }

@@ -12,6 +12,7 @@ use super::fetch::{Lost, run, standing};
 use super::page_range::PageRange;
 use super::plan::{Pages, Standing};
 use super::race::Race;
+use super::slots::Slots;
 use crate::client::{Client, Inner};
 use crate::deadline::Deadline;
 use crate::error::ClientError;
@@ -100,7 +101,8 @@ impl Step<'_> {
                     known => known,
                 });
         let race = Race::new(self.layout, self.wants.clone(), standing.collect());
-        let race = run(inner, self.blocks, race, deadline).await?;
+        let mut slots = Slots::none(self.layout);
+        let race = run(inner, self.blocks, (race, &mut slots), deadline).await?;
         let undecodable = |_| Lost {
             usable: 0,
             may_recover: false,

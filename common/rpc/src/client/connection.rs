@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use eggs_proto::{BadHeader, Direction, Header, MessageKind};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::sync::Semaphore;
@@ -13,10 +13,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::pending::Pending;
 use crate::frame_reader::{FrameReader, ReadError};
+use crate::landing::{Arrived, room};
 use crate::limits::ms;
 use crate::send_queue::{OutFrame, SendQueue};
 use crate::writer::write_frames;
-use crate::{ClientLimits, Fate, Payload, Reply, RpcError};
+use crate::{ClientLimits, Fate, Payload, RpcError};
 
 /// How often a retired connection looks whether its last request is done.
 const RETIRED_POLL: Duration = Duration::from_millis(500);
@@ -36,6 +37,8 @@ pub(super) struct Outgoing {
     pub(super) deadline: Instant,
     pub(super) body: Bytes,
     pub(super) payload: Payload,
+    /// Where the payload of the answer goes, if that is prepared.
+    pub(super) parts: Option<Vec<BytesMut>>,
 }
 
 impl Connection {
@@ -76,7 +79,7 @@ impl Connection {
     }
 
     /// Sends a request and waits for its answer.
-    pub(super) async fn call(&self, outgoing: Outgoing) -> Result<Reply, RpcError> {
+    pub(super) async fn call(&self, outgoing: Outgoing) -> Result<Arrived, RpcError> {
         let (address, deadline) = (self.address, outgoing.deadline);
         let late = |fate| RpcError::Deadline { address, fate };
         let closed = |fate| RpcError::Closed { address, fate };
@@ -87,7 +90,7 @@ impl Connection {
                 .map_err(|_| late(Fate::NotExecuted))?
                 .map_err(|_| closed(Fate::NotExecuted))?,
         };
-        let (request, answer) = self.pending.add(Instant::now());
+        let (request, answer) = self.pending.add(outgoing.parts, Instant::now());
         let mut ticket = Ticket {
             connection: self,
             request,
@@ -170,10 +173,20 @@ impl Connection {
         let (body, payload) = (header.body_bytes as usize, header.payload_bytes as usize);
         match self.pending.answered(header.request, Instant::now()) {
             Some(waiter) => {
-                let body = reader.bytes(body).await?;
-                let payload = reader.bytes(payload).await?;
+                let mut arrived = Arrived {
+                    body: reader.bytes(body).await?,
+                    ..Arrived::default()
+                };
+                match waiter.parts {
+                    None => arrived.payload = reader.bytes(payload).await?,
+                    Some(mut parts) if room(&parts) == payload => {
+                        reader.fill_parts(&mut parts).await?;
+                        arrived.parts = Some(parts);
+                    }
+                    Some(_) => reader.skip(payload).await?,
+                }
                 // Whoever gave up waiting does not need the answer.
-                let _ = waiter.send(Ok(Reply { body, payload }));
+                let _ = waiter.told.send(Ok(arrived));
                 Ok(())
             }
             None => reader.skip(body + payload).await,

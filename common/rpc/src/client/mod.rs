@@ -10,12 +10,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use eggs_proto::{BODY_BYTES_MAX, DEADLINE_MS_MAX, MessageKind, PAYLOAD_BYTES_MAX};
 use tokio::time::{Instant, timeout_at};
 
+use crate::landing::Arrived;
 use crate::limits::ms;
-use crate::{ClientLimits, Credentials, Fate, Payload, Reply, RpcError};
+use crate::{ClientLimits, Credentials, Fate, Landed, Payload, Reply, RpcError};
 use connection::Outgoing;
 use lane::Lane;
 
@@ -32,6 +33,15 @@ struct Pool {
     shared: Arc<Shared>,
     /// Never shrinks: an entry without connections is small, and addresses come from the cluster map.
     addresses: RwLock<HashMap<SocketAddr, Arc<Lanes>>>,
+}
+
+/// A request of somebody who waits.
+struct Asked {
+    kind: MessageKind,
+    timeout: Duration,
+    body: Bytes,
+    payload: Payload,
+    parts: Option<Vec<BytesMut>>,
 }
 
 /// What every connection needs to know.
@@ -76,7 +86,46 @@ impl Client {
         body: Bytes,
         payload: impl Into<Payload>,
     ) -> Result<Reply, RpcError> {
-        let payload = payload.into();
+        let asked = Asked {
+            kind,
+            timeout,
+            body,
+            payload: payload.into(),
+            parts: None,
+        };
+        let Arrived { body, payload, .. } = self.ask(address, asked).await?;
+        Ok(Reply { body, payload })
+    }
+
+    /// As [`Client::call`], for a request without payload whose answer has one of a known length: it goes straight into
+    /// the `parts`, each filled up to its capacity.
+    pub async fn call_into(
+        &self,
+        address: SocketAddr,
+        kind: MessageKind,
+        timeout: Duration,
+        body: Bytes,
+        parts: Vec<BytesMut>,
+    ) -> Result<Landed, RpcError> {
+        let asked = Asked {
+            kind,
+            timeout,
+            body,
+            payload: Bytes::new().into(),
+            parts: Some(parts),
+        };
+        let Arrived { body, parts, .. } = self.ask(address, asked).await?;
+        Ok(Landed { body, parts })
+    }
+
+    async fn ask(&self, address: SocketAddr, asked: Asked) -> Result<Arrived, RpcError> {
+        let Asked {
+            kind,
+            timeout,
+            body,
+            payload,
+            parts,
+        } = asked;
         if body.len() > BODY_BYTES_MAX as usize || payload.len() > PAYLOAD_BYTES_MAX as usize {
             return Err(RpcError::TooLarge {
                 body: body.len(),
@@ -100,6 +149,7 @@ impl Client {
             deadline,
             body,
             payload,
+            parts,
         };
         let result = connection.call(outgoing).await;
         if matches!(result, Err(RpcError::Deadline { .. })) && connection.is_silent() {

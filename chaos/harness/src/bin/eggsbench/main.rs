@@ -28,7 +28,7 @@ use eggs_client::ReadFrom;
 use eggs_harness::{Cluster, Options};
 use tokio::runtime::Runtime;
 
-use crate::data_depth::DataPlan;
+use crate::data_depth::{DataParts, DataPlan};
 use crate::metadata::Plan;
 use crate::report::Report;
 
@@ -69,6 +69,9 @@ struct DataArgs {
     /// Files of 10 KiB that are written and read.
     #[arg(long, default_value_t = 100_000)]
     small_files: usize,
+    /// Part of it.
+    #[arg(long, value_enum, default_value_t = DataParts::All)]
+    parts: DataParts,
 }
 
 #[derive(Clone, Debug, clap::Args)]
@@ -202,6 +205,7 @@ fn data_in_depth(
         client: &client,
         megabytes: args.megabytes,
         small_files: data.small_files,
+        parts: data.parts,
     };
     runtime.block_on(plan.measure(report))
 }
