@@ -30,6 +30,9 @@ pub struct Args {
     /// Seconds after which the blocks of a silent disk are made again elsewhere
     #[arg(long, default_value_t = 600)]
     pub heal_after_s: u64,
+    /// Milliseconds between questions to block services for damage that readers met
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(100..=3_600_000))]
+    pub report_interval_ms: u64,
     /// MB of blocks per second to be read and verified; 0 for none
     #[arg(long, default_value_t = 10)]
     pub scrub_mb_per_s: u64,

@@ -1,4 +1,4 @@
-//! The two loops beside the collection: healing and scrubbing, for as long as the process lives.
+//! The loops beside the collection: healing what is lost, healing what readers found damaged, and scrubbing, for as long as the process lives.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -8,6 +8,8 @@ use crate::Args;
 use crate::heal;
 use crate::healer::RemoteHealer;
 use crate::metrics::GcMetrics;
+use crate::planning::Tried;
+use crate::reported;
 use crate::scrub::{Position, PositionFile, Rate, ScrubTally, scrub_page};
 
 /// A look that healed nothing, while something waits, is repeated after so many intervals: room rarely comes at once.
@@ -47,6 +49,24 @@ pub(crate) async fn heal_for_ever(client: &Client, args: &Args, metrics: &GcMetr
             interval
         })
         .await;
+    }
+}
+
+pub(crate) async fn heal_reported_for_ever(client: &Client, args: &Args, metrics: &GcMetrics) {
+    let healer = RemoteHealer::new(client);
+    let interval = Duration::from_millis(args.report_interval_ms);
+    let (began, mut tried) = (Instant::now(), Tried::default());
+    loop {
+        let asked = Instant::now();
+        let tally = reported::round(&healer, &mut tried, began.elapsed()).await;
+        metrics.reported(&tally);
+        if tally.damaged > 0 {
+            let (damaged, healed) = (tally.damaged, tally.healed.blocks);
+            let failure = tally.healed.failure.as_deref().unwrap_or("none");
+            tracing::info!(damaged, healed, failure, "looked at what readers reported");
+        }
+        // A large cluster is not asked all the time.
+        tokio::time::sleep(interval.max(asked.elapsed())).await;
     }
 }
 

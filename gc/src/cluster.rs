@@ -108,6 +108,7 @@ fn refused(refusal: BlockRefusal) -> Erasure {
         | BlockRefusal::NoSpace
         | BlockRefusal::Damaged
         | BlockRefusal::Forbidden
-        | BlockRefusal::Malformed => Erasure::Refused(refusal),
+        | BlockRefusal::Malformed
+        | BlockRefusal::Unreadable => Erasure::Refused(refusal),
     }
 }

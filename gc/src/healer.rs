@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use eggs_client::{Client, ClientError, Healed};
-use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, DamagedBlock};
 use eggs_proto::shard::{ShardQuery, ShardReply};
-use eggs_proto::{ClusterMap, Extent, ExtentBlock, InodeId, ShardId};
+use eggs_proto::{BlockServiceId, ClusterMap, Extent, ExtentBlock, InodeId, ShardId};
 
 /// How long any request may take: whole blocks are read and written.
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) enum Condition {
     /// As it was written.
     Whole,
-    /// Not there, rotten, or another one.
+    /// Not there, rotten, unreadable, or another one.
     Damaged,
     /// Nobody could tell.
     Unknown,
@@ -46,6 +46,12 @@ pub(crate) trait Healer {
 
     /// Has a stored block read and verified where it is.
     fn check(&self, block: &ExtentBlock, bytes: u64) -> impl Future<Output = Condition>;
+
+    /// Blocks that readers reported and that are damaged, of all services of the process of this one.
+    fn damaged(
+        &self,
+        service: BlockServiceId,
+    ) -> impl Future<Output = Result<Vec<DamagedBlock>, ClientError>>;
 }
 
 /// The cluster over the network.
@@ -89,9 +95,10 @@ impl Healer for RemoteHealer {
             }
             Ok((BlockReply::Checked { .. }, _)) => Condition::Damaged,
             Err(ClientError::Block { refusal, .. }) => match refusal {
-                BlockRefusal::NotFound | BlockRefusal::Damaged | BlockRefusal::WasErased => {
-                    Condition::Damaged
-                }
+                BlockRefusal::NotFound
+                | BlockRefusal::Damaged
+                | BlockRefusal::WasErased
+                | BlockRefusal::Unreadable => Condition::Damaged,
                 BlockRefusal::WrongService
                 | BlockRefusal::BadCertificate
                 | BlockRefusal::Expired
@@ -104,6 +111,16 @@ impl Healer for RemoteHealer {
                 | BlockRefusal::Malformed => Condition::Unknown,
             },
             Ok(_) | Err(_) => Condition::Unknown,
+        }
+    }
+
+    async fn damaged(&self, service: BlockServiceId) -> Result<Vec<DamagedBlock>, ClientError> {
+        let request = BlockRequest::Damaged { service };
+        match self.0.block_request(service, request, Bytes::new()).await? {
+            (BlockReply::Damaged { blocks }, _) => Ok(blocks),
+            _ => Err(ClientError::Protocol {
+                what: format!("block service {service}"),
+            }),
         }
     }
 }

@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use eggs_proto::{BlockServiceId, BlockState, InodeId, ServiceState};
+use eggs_proto::block::DamagedBlock;
+use eggs_proto::{BlockServiceId, BlockState, ExtentBlock, InodeId, ServiceState};
 
 use crate::heal::{self, HealTally};
 use crate::pass::Memory;
+use crate::planning::Tried;
+use crate::reported::{self, ReportedTally};
 use crate::scrub::{Position, PositionFile, Rate, ScrubTally, scrub_page};
 use crate::testing::{ROOT, TestCluster};
 
@@ -139,6 +142,85 @@ fn a_scrub_finds_damaged_blocks_and_has_them_made_again() {
             .all(|block| block.block != rotten.block)
     );
     assert_eq!(scrub(&cluster).damaged, 0);
+}
+
+fn reported(cluster: &TestCluster, tried: &mut Tried, at_s: u64) -> ReportedTally {
+    run(reported::round(cluster, tried, Duration::from_secs(at_s)))
+}
+
+fn report(file: InodeId, block: &ExtentBlock) -> DamagedBlock {
+    DamagedBlock {
+        service: block.service,
+        block: block.block,
+        file,
+        offset: 0,
+    }
+}
+
+#[test]
+fn what_readers_found_damaged_is_made_again() {
+    let cluster = TestCluster::new();
+    let file = cluster.write(ROOT, "f");
+    let before = cluster.blocks(file);
+    let mut tried = Tried::default();
+    assert_eq!(reported(&cluster, &mut tried, 0), ReportedTally::default());
+    for bad in &before[1..] {
+        cluster.rotten.borrow_mut().insert(bad.block);
+        cluster.reported.borrow_mut().push(report(file, bad));
+    }
+    let tally = reported(&cluster, &mut tried, 5);
+    assert_eq!((tally.damaged, tally.healed.blocks), (2, 2));
+    let after = cluster.blocks(file);
+    assert_eq!(after[0], before[0]);
+    assert!(after[1].block != before[1].block && after[2].block != before[2].block);
+    // They are told of until they are erased.
+    let changes = cluster.changes.get();
+    for at_s in [10, 100] {
+        let again = reported(&cluster, &mut tried, at_s);
+        assert_eq!(again, ReportedTally::default());
+    }
+    assert_eq!(cluster.changes.get(), changes);
+    collect(&cluster);
+    assert_eq!(cluster.violations(), 0);
+}
+
+#[test]
+fn a_report_that_is_not_true_changes_nothing() {
+    let cluster = TestCluster::new();
+    let (file, other) = (cluster.write(ROOT, "f"), cluster.write(ROOT, "g"));
+    let (good, bad) = (cluster.blocks(file)[0], cluster.blocks(other)[0]);
+    cluster.rotten.borrow_mut().insert(bad.block);
+    let elsewhere = DamagedBlock {
+        offset: 4096,
+        ..report(other, &bad)
+    };
+    let of_a_directory = report(ROOT, &bad);
+    cluster.reported.borrow_mut().extend([
+        report(file, &good),
+        report(file, &bad),
+        elsewhere,
+        of_a_directory,
+    ]);
+    let (changes, mut tried) = (cluster.changes.get(), Tried::default());
+    let tally = reported(&cluster, &mut tried, 0);
+    assert_eq!(tally, ReportedTally::default());
+    assert_eq!(cluster.changes.get(), changes);
+    // Whoever says where it belongs is heard all the same.
+    cluster.reported.borrow_mut().push(report(other, &bad));
+    assert_eq!(reported(&cluster, &mut tried, 5).healed.blocks, 1);
+}
+
+#[test]
+fn a_service_that_does_not_answer_keeps_no_report_from_being_heard() {
+    let cluster = TestCluster::new();
+    let file = cluster.write(ROOT, "f");
+    let blocks = cluster.blocks(file);
+    cluster.down.borrow_mut().insert(blocks[0].service);
+    cluster.rotten.borrow_mut().insert(blocks[1].block);
+    let (first, second) = (report(file, &blocks[0]), report(file, &blocks[1]));
+    cluster.reported.borrow_mut().extend([first, second]);
+    let tally = reported(&cluster, &mut Tried::default(), 0);
+    assert_eq!((tally.damaged, tally.healed.blocks), (1, 1));
 }
 
 #[test]

@@ -5,8 +5,8 @@
 //!    transient files, their directories go.
 //! 3. Garbage is erased at the block services, and the proofs are shown to the shard.
 //!
-//! Beside it, blocks are healed that are missing or on disks that are gone ([`heal`]), and every block is read from time
-//! to time ([`scrub`]).
+//! Beside it, blocks are healed that are missing or on disks that are gone ([`heal`]), those that readers found damaged
+//! ([`reported`]), and every block is read from time to time ([`scrub`]).
 //!
 //! **Invariant:** all of it is ordinary requests that may be repeated: the collector can be killed at any
 //! point, and several may run at once.
@@ -25,6 +25,7 @@ mod healer;
 mod metrics;
 mod pass;
 pub mod planning;
+mod reported;
 mod run;
 mod scrub;
 mod shard_visit;

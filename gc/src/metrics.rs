@@ -3,6 +3,7 @@
 use eggs_obs::metric_table;
 
 use crate::heal::HealTally;
+use crate::reported::ReportedTally;
 use crate::scrub::ScrubTally;
 use crate::tally::Tally;
 
@@ -31,6 +32,8 @@ metric_table! {
         beyond: Gauge = "eggs_gc_extents_beyond_repair",
             "Extents of which the last look found too little left";
         scrubbed_bytes: Counter = "eggs_gc_scrubbed_bytes_total", "Bytes of blocks verified on their disks";
+        reported: Counter = "eggs_gc_reported_blocks_total",
+            "Blocks that readers reported and that were found damaged";
         damaged: Counter = "eggs_gc_damaged_blocks_total", "Blocks found damaged";
         pub(crate) scrub_finished: Gauge = "eggs_gc_last_scrub_timestamp_seconds",
             "When everything had been verified the last time, seconds since 1970";
@@ -55,6 +58,13 @@ impl GcMetrics {
     /// Adds what a part of a scrub did.
     pub fn scrubbed(&self, tally: &ScrubTally) {
         self.scrubbed_bytes.inc_by(tally.bytes);
+        self.damaged.inc_by(tally.damaged);
+        self.count_healed(&tally.healed);
+    }
+
+    /// Adds what came of reports of readers.
+    pub fn reported(&self, tally: &ReportedTally) {
+        self.reported.inc_by(tally.damaged);
         self.damaged.inc_by(tally.damaged);
         self.count_healed(&tally.healed);
     }

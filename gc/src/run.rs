@@ -12,7 +12,7 @@ use eggs_rpc::{ClientLimits, Credentials, PeerRole};
 use tokio_util::sync::CancellationToken;
 
 use crate::Args;
-use crate::background::{heal_for_ever, scrub_for_ever};
+use crate::background::{heal_for_ever, heal_reported_for_ever, scrub_for_ever};
 use crate::cluster::Remote;
 use crate::metrics::GcMetrics;
 use crate::pass::{self, Memory, Pass};
@@ -63,6 +63,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
         tokio::join!(
             collect_for_ever(&remote, pace, &table),
             heal_for_ever(&client, &args, &table),
+            heal_reported_for_ever(&client, &args, &table),
             scrub_for_ever(&client, &args, &table),
         );
         Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use eggs_client::{ClientError, Healed};
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
-use eggs_proto::block::BlockRefusal;
+use eggs_proto::block::{BlockRefusal, DamagedBlock};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{
     AddExtent, DirectoryOutcome, GarbageBlock, HealTarget, LockPurpose, PlacedBlock, ReleaseAction,
@@ -48,6 +48,8 @@ pub struct TestCluster {
     pub changes: Cell<u64>,
     /// The cluster map.
     pub map: RefCell<ClusterMap>,
+    /// What block services say that readers have reported.
+    pub reported: RefCell<Vec<DamagedBlock>>,
     /// Blocks that are not what they should be.
     pub rotten: RefCell<BTreeSet<eggs_proto::BlockId>>,
     /// What somebody else does before the request with this number of the collector.
@@ -96,6 +98,7 @@ impl TestCluster {
             queries: Cell::default(),
             changes: Cell::default(),
             map: RefCell::new(map()),
+            reported: RefCell::default(),
             rotten: RefCell::default(),
             meanwhile: RefCell::default(),
         }
@@ -562,6 +565,15 @@ impl Healer for TestCluster {
             (false, true) => Condition::Damaged,
             (false, false) => Condition::Whole,
         }
+    }
+
+    async fn damaged(&self, service: BlockServiceId) -> Result<Vec<DamagedBlock>, ClientError> {
+        if self.down.borrow().contains(&service) {
+            return Err(ClientError::UnknownService(service));
+        }
+        let reported = self.reported.borrow();
+        let of_service = reported.iter().filter(|block| block.service == service);
+        Ok(of_service.copied().collect())
     }
 }
 

@@ -11,6 +11,7 @@ use eggs_proto::registry::{DiskPace, ServiceRegistration, ServiceReport};
 use eggs_proto::{BlockServiceId, FailureDomainId, Time};
 
 use crate::Args;
+use crate::damage::Damage;
 use crate::pool::{Pool, Work};
 use crate::timing::{Timed, Timing};
 
@@ -25,6 +26,7 @@ pub struct ServedDisk {
     pub disk: Disk,
     pub(crate) pool: Pool,
     pub(crate) timing: Timing,
+    pub(crate) damage: Damage,
     /// The service, as a label of metrics.
     pub(crate) name: &'static str,
     report: Mutex<Option<(Instant, DiskUsage)>>,
@@ -72,6 +74,7 @@ impl ServedDisks {
                 disk,
                 pool,
                 timing: Timing::new(),
+                damage: Damage::default(),
                 // Disks are served until the process ends, and there are few.
                 name: service.to_string().leak(),
                 report: Mutex::new(Some((Instant::now(), usage))),

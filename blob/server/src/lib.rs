@@ -10,12 +10,14 @@
 //! **Invariant:** no request stops the process.
 
 mod args;
+mod damage;
 mod disks;
 mod memory;
 mod metrics;
 mod patience;
 mod pool;
 mod read;
+mod reports;
 mod run;
 mod service;
 mod shares;

@@ -20,6 +20,10 @@ metric_table! {
         pub(crate) used: Gauge = "eggs_blocks_used_bytes", "Bytes of blocks";
         pub(crate) stored: Gauge = "eggs_blocks_stored_blocks", "Blocks";
         pub(crate) tombstones: Gauge = "eggs_blocks_erased_tombstones", "Tombstones of erased blocks";
+        pub(crate) reports: CounterBy = "eggs_blocks_damage_reports_total",
+            "Reports of damage by what came of them: found, whole, unknown, or known and refused without a look";
+        pub(crate) damaged: Gauge = "eggs_blocks_damaged_blocks",
+            "Blocks that readers reported and that were found damaged, waiting to be healed";
         pub(crate) io_errors: Gauge = "eggs_blocks_io_errors", "I/O errors since the start";
         pub(crate) read_p95: GaugeBy = "eggs_blocks_read_p95_microseconds",
             "95th percentile of reads of the last minute by disk, without queues and network";
@@ -45,5 +49,6 @@ pub(crate) const fn reason(refusal: &BlockRefusal) -> &'static str {
         BlockRefusal::Overloaded => "overloaded",
         BlockRefusal::Forbidden => "forbidden",
         BlockRefusal::Malformed => "malformed",
+        BlockRefusal::Unreadable => "unreadable",
     }
 }

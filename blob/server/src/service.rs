@@ -1,5 +1,7 @@
 //! Answers block requests: finds the disk, waits for one of its threads, counts.
 
+use std::sync::atomic::AtomicUsize;
+
 use bytes::Bytes;
 use eggs_block_store::{Disk, EraseOrder, WriteOrder};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
@@ -17,7 +19,7 @@ use crate::pool::{Overloaded, Work};
 use crate::read::Wanted;
 use crate::shares::Shares;
 use crate::timing::Timed;
-use crate::{BlockMetrics, ServedDisks};
+use crate::{BlockMetrics, ServedDisks, reports};
 
 /// What the service keeps to. One of the largest blocks is always read or written, whatever is said here.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +48,8 @@ pub struct BlockService {
     pub(crate) reading: Shares,
     writing: Shares,
     pub(crate) metrics: BlockMetrics,
+    /// With which disk a list of all of them begins.
+    turn: AtomicUsize,
 }
 
 /// An answer and the pages that go with it.
@@ -68,6 +72,7 @@ impl BlockService {
             reading: Shares::new(limits.reading_bytes_max.max(PAYLOAD_BYTES_MAX as usize) as u64),
             writing: Shares::new(limits.writing_bytes_max.max(PAYLOAD_BYTES_MAX as usize) as u64),
             metrics,
+            turn: AtomicUsize::default(),
         }
     }
 
@@ -86,6 +91,8 @@ impl BlockService {
             | BlockRequest::Erase { .. }
             | BlockRequest::Check { .. }
             | BlockRequest::List { .. }
+            | BlockRequest::Report { .. }
+            | BlockRequest::Damaged { .. }
                 if request.payload.is_empty() =>
             {
                 self.dispatch(peer, message, request).await
@@ -93,7 +100,9 @@ impl BlockService {
             BlockRequest::Read { .. }
             | BlockRequest::Erase { .. }
             | BlockRequest::Check { .. }
-            | BlockRequest::List { .. } => Err(BlockRefusal::Malformed),
+            | BlockRequest::List { .. }
+            | BlockRequest::Report { .. }
+            | BlockRequest::Damaged { .. } => Err(BlockRefusal::Malformed),
         };
         (kind, result)
     }
@@ -144,11 +153,15 @@ impl BlockService {
                     write_expiry,
                     certificate,
                 };
+                let (service, block) = (facts.service, facts.block);
+                let served = self.disks.get(service).cloned();
                 let run = move |disk: &Disk| {
                     let proof = disk.erase(&order, now())?;
+                    if let Some(served) = served {
+                        served.damage.erased(block);
+                    }
                     Ok((BlockReply::Erased { proof }, Bytes::new()))
                 };
-                let service = facts.service;
                 self.run(Task {
                     service,
                     work: Work::Write,
@@ -191,6 +204,24 @@ impl BlockService {
                     run,
                 })
                 .await
+            }
+            BlockRequest::Report {
+                service,
+                block,
+                file,
+                offset,
+            } => {
+                let heard =
+                    reports::hear(&self.disks, &self.metrics, (service, block), (file, offset))?;
+                Ok((heard, Bytes::new()))
+            }
+            BlockRequest::Damaged { service } => {
+                if peer.role != PeerRole::Server {
+                    return Err(BlockRefusal::Forbidden);
+                }
+                self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
+                let damaged = reports::damaged(&self.disks, &self.turn);
+                Ok((damaged, Bytes::new()))
             }
         }
     }
@@ -304,6 +335,8 @@ const fn kind(message: &BlockRequest) -> &'static str {
         BlockRequest::Erase { .. } => "erase",
         BlockRequest::Check { .. } => "check",
         BlockRequest::List { .. } => "list",
+        BlockRequest::Report { .. } => "report",
+        BlockRequest::Damaged { .. } => "damaged",
     }
 }
 
@@ -329,5 +362,9 @@ pub(crate) fn show(metrics: &BlockMetrics, disks: &ServedDisks) {
             .get_or_create(&label)
             .set(p95(pace.writes));
     }
+    let damaged: usize = disks.all().map(|served| served.damage.len()).sum();
+    metrics
+        .damaged
+        .set(i64::try_from(damaged).unwrap_or(i64::MAX));
     metrics.fenced.set(sum(|usage| u64::from(usage.fenced)));
 }

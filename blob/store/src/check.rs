@@ -1,5 +1,7 @@
 //! Verifying a block on the disk: every page, the whole, and the footer.
 
+use std::io;
+
 use eggs_proto::block::BlockRefusal;
 use eggs_proto::{BlockId, Checksum, PAGE_BYTES};
 use xxhash_rust::xxh64::Xxh64;
@@ -22,8 +24,18 @@ pub struct BlockSummary {
 }
 
 impl Disk {
-    /// Reads all of a block and verifies it; refuses with `Damaged` if anything does not fit.
+    /// Reads all of a block and verifies it; refuses with `Damaged` if anything does not fit, and with `Unreadable` if the
+    /// disk says that it cannot read what it holds.
     pub fn check(&self, block: BlockId) -> Result<BlockSummary, StoreError> {
+        self.check_file(block).map_err(|error| match &error {
+            StoreError::Io { source, .. } if is_of_the_medium(source) => {
+                BlockRefusal::Unreadable.into()
+            }
+            StoreError::Io { .. } | StoreError::Refused(_) | StoreError::Fenced => error,
+        })
+    }
+
+    fn check_file(&self, block: BlockId) -> Result<BlockSummary, StoreError> {
         let opened = self.open_block_by_name(block)?;
         let pages = opened.size as usize / PAGE_BYTES;
         let mut trailer = vec![0; pages * SUM_BYTES + FOOTER_BYTES];
@@ -71,5 +83,32 @@ impl Disk {
             offset += length as u64;
         }
         Ok(Checksum(whole.digest()))
+    }
+}
+
+/// Whether it is the disk that failed, or the file system that found its own data damaged, rather than the process that
+/// lacks something.
+fn is_of_the_medium(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    let medium = [
+        Errno::IO,
+        Errno::NODATA,
+        Errno::BADMSG,
+        Errno::UCLEAN,
+        Errno::ILSEQ,
+    ];
+    let code = Errno::from_io_error(error);
+    code.is_some_and(|code| medium.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_of_the_medium_are_told_from_those_of_the_process() {
+        let is = |code| is_of_the_medium(&io::Error::from_raw_os_error(code));
+        assert!(is(5) && is(61) && is(74) && is(117));
+        assert!(!is(24) && !is(12) && !is(13) && !is(2));
     }
 }

@@ -390,6 +390,13 @@ fn block() -> Vec<Vec<u8>> {
             after: Some(block),
             limit: 10,
         },
+        BlockRequest::Report {
+            service,
+            block,
+            file: InodeId::ROOT,
+            offset: 4096,
+        },
+        BlockRequest::Damaged { service },
     ];
     requests.iter().map(encode).collect()
 }

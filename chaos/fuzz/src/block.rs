@@ -20,7 +20,11 @@ pub fn block(bytes: &[u8]) {
             certificate,
         }) => unsigned(&facts, Statement::MayErase(write_expiry), certificate),
         Some(
-            BlockRequest::Read { .. } | BlockRequest::Check { .. } | BlockRequest::List { .. },
+            BlockRequest::Read { .. }
+            | BlockRequest::Check { .. }
+            | BlockRequest::List { .. }
+            | BlockRequest::Report { .. }
+            | BlockRequest::Damaged { .. },
         )
         | None => {}
     }

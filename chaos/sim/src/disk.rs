@@ -88,7 +88,10 @@ impl Disk {
                 }),
                 None => Err(BlockRefusal::NotFound),
             },
-            BlockRequest::Read { .. } | BlockRequest::List { .. } => Err(BlockRefusal::Forbidden),
+            BlockRequest::Read { .. }
+            | BlockRequest::List { .. }
+            | BlockRequest::Report { .. }
+            | BlockRequest::Damaged { .. } => Err(BlockRefusal::Forbidden),
         }
     }
 

@@ -370,7 +370,9 @@ impl World {
             BlockRequest::Write { facts, .. } | BlockRequest::Erase { facts, .. } => facts.service,
             BlockRequest::Read { service, .. }
             | BlockRequest::Check { service, .. }
-            | BlockRequest::List { service, .. } => *service,
+            | BlockRequest::List { service, .. }
+            | BlockRequest::Report { service, .. }
+            | BlockRequest::Damaged { service } => *service,
         };
         let incarnation = self.processes.get(&to).map_or(0, |p| p.incarnation);
         let delay = self.random.between(200, 6_000);

@@ -16,6 +16,7 @@ use crate::error::ClientError;
 use crate::map_cache::{MapCache, Wanted};
 use crate::namespace::{PolicyCache, StatisticsCache};
 use crate::read::{Buffers, Latencies};
+use crate::reports::Reports;
 use crate::routing::Leaders;
 use crate::shunned::Shunned;
 use crate::suspects::Suspects;
@@ -39,6 +40,7 @@ pub(crate) struct Inner {
     pub(crate) map: MapCache,
     pub(crate) leaders: Leaders,
     pub(crate) suspects: Suspects,
+    pub(crate) reports: Reports,
     pub(crate) shunned: Shunned,
     pub(crate) latencies: Latencies,
     pub(crate) policies: PolicyCache,
@@ -67,6 +69,7 @@ impl Client {
             map: MapCache::new(),
             leaders: Leaders::new(),
             suspects: Suspects::default(),
+            reports: Reports::default(),
             shunned: Shunned::default(),
             latencies: Latencies::default(),
             policies: PolicyCache::default(),

@@ -114,7 +114,8 @@ impl ClientError {
                 | BlockRefusal::DiskFailed(_)
                 | BlockRefusal::Damaged
                 | BlockRefusal::Overloaded
-                | BlockRefusal::Malformed => errno::EIO,
+                | BlockRefusal::Malformed
+                | BlockRefusal::Unreadable => errno::EIO,
             },
             Self::Unreachable { .. } | Self::Deadline { .. } => errno::ETIMEDOUT,
             Self::Unauthorized { .. } => errno::EACCES,
@@ -153,7 +154,8 @@ impl ClientError {
                 | BlockRefusal::DiskFailed(_)
                 | BlockRefusal::Damaged
                 | BlockRefusal::Forbidden
-                | BlockRefusal::Malformed => false,
+                | BlockRefusal::Malformed
+                | BlockRefusal::Unreadable => false,
             },
             Self::Refused(_)
             | Self::Unauthorized { .. }

@@ -28,6 +28,7 @@ mod path;
 mod raw;
 mod read;
 mod read_from;
+mod reports;
 mod routing;
 mod shunned;
 mod suspects;

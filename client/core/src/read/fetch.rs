@@ -17,11 +17,13 @@ use crate::client::Inner;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::raw::BLOCK_ATTEMPT;
+use crate::reports::{Place, blames_block};
 use crate::suspects::{Fault, Look};
 
 /// Whole pages of an extent.
 #[derive(Clone, Copy)]
 pub(super) struct Part<'a> {
+    pub(super) place: Place,
     pub(super) layout: ExtentLayout,
     pub(super) blocks: &'a [ExtentBlock],
     /// First byte, in the extent, at the border of a page.
@@ -81,14 +83,15 @@ pub(super) async fn read_part(
     let wants = wants(&part.layout, part.from, part.to);
     let race = Race::new(part.layout, wants, standing);
     let mut slots = Slots::cut(part.layout, part.from, part.to, memory);
-    let race = run(inner, part.blocks, (race, &mut slots), deadline).await?;
+    let asked = (part.place, part.blocks);
+    let race = run(inner, asked, (race, &mut slots), deadline).await?;
     assemble(race, slots)
 }
 
 /// Fetches until every wanted page is there or can be decoded.
 pub(super) async fn run(
     inner: &Inner,
-    blocks: &[ExtentBlock],
+    (place, blocks): (Place, &[ExtentBlock]),
     (mut race, slots): (Race, &mut Slots),
     deadline: Deadline,
 ) -> Result<Race, Lost> {
@@ -114,7 +117,9 @@ pub(super) async fn run(
         }
         tokio::select! {
             biased;
-            Some(landed) = fetches.next() => may_recover |= land(inner, blocks, &mut race, landed),
+            Some(landed) = fetches.next() => {
+                may_recover |= land(inner, (place, blocks), &mut race, landed);
+            }
             () = &mut hedge => {
                 race.overdue();
                 hedge.as_mut().reset(Instant::now() + hedge_after);
@@ -214,7 +219,12 @@ async fn read_pages(
 }
 
 /// Takes an answer into account. Returns whether it was a failure that may pass.
-fn land(inner: &Inner, blocks: &[ExtentBlock], race: &mut Race, landed: Landed) -> bool {
+fn land(
+    inner: &Inner,
+    (place, blocks): (Place, &[ExtentBlock]),
+    race: &mut Race,
+    landed: Landed,
+) -> bool {
     let Landed {
         fetch,
         began,
@@ -230,6 +240,7 @@ fn land(inner: &Inner, blocks: &[ExtentBlock], race: &mut Race, landed: Landed) 
             inner.latencies.record(began.elapsed());
             if race.arrived(fetch, name, pages, &checksums) == Verdict::Corrupt {
                 tracing::warn!(%service, block = %name, "a block is damaged; decoding from others");
+                inner.report(place, block);
             }
             false
         }
@@ -237,7 +248,12 @@ fn land(inner: &Inner, blocks: &[ExtentBlock], race: &mut Race, landed: Landed) 
             tracing::debug!(%service, block = %name, %error, "a block cannot be read");
             race.failed(fetch);
             match &error {
-                ClientError::Block { refusal, .. } => may_pass(refusal),
+                ClientError::Block { refusal, .. } => {
+                    if blames_block(refusal) {
+                        inner.report(place, block);
+                    }
+                    may_pass(refusal)
+                }
                 _transport => true,
             }
         }
@@ -257,6 +273,7 @@ pub(super) const fn may_pass(refusal: &BlockRefusal) -> bool {
         | BlockRefusal::NoSpace
         | BlockRefusal::Damaged
         | BlockRefusal::Forbidden
-        | BlockRefusal::Malformed => false,
+        | BlockRefusal::Malformed
+        | BlockRefusal::Unreadable => false,
     }
 }

@@ -17,6 +17,7 @@ use super::segments::{Place, Segments};
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
+use crate::reports::Place;
 
 /// Pieces of one read that are read at the same time.
 const PIECES_IN_FLIGHT: usize = 3;
@@ -225,6 +226,10 @@ impl Source {
                 return Err(self.damaged(pages.start));
             }
             let part = Part {
+                place: Place {
+                    file: self.file,
+                    offset: extent.offset,
+                },
                 layout,
                 blocks,
                 from,

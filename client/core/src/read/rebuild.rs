@@ -16,6 +16,7 @@ use super::slots::Slots;
 use crate::client::{Client, Inner};
 use crate::deadline::Deadline;
 use crate::error::ClientError;
+use crate::reports::Place;
 
 /// Pages of each block that are worked on at a time.
 const STEP_PAGES: u32 = 256;
@@ -61,6 +62,10 @@ impl Client {
                 end: first.saturating_add(STEP_PAGES).min(end),
             };
             let step = Step {
+                place: Place {
+                    file,
+                    offset: extent.offset,
+                },
                 layout: *layout,
                 blocks,
                 wants: indexes.iter().map(|index| (*index, range)).collect(),
@@ -84,6 +89,7 @@ impl Client {
 
 /// The same pages of some blocks.
 struct Step<'a> {
+    place: Place,
     layout: ExtentLayout,
     blocks: &'a [ExtentBlock],
     wants: Pages,
@@ -102,7 +108,8 @@ impl Step<'_> {
                 });
         let race = Race::new(self.layout, self.wants.clone(), standing.collect());
         let mut slots = Slots::none(self.layout);
-        let race = run(inner, self.blocks, (race, &mut slots), deadline).await?;
+        let asked = (self.place, self.blocks);
+        let race = run(inner, asked, (race, &mut slots), deadline).await?;
         let undecodable = |_| Lost {
             usable: 0,
             may_recover: false,

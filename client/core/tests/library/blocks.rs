@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
 use eggs_block_store::{Disk, DiskOptions, WriteOrder};
-use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult, DamagedBlock};
 use eggs_proto::{
     BlockId, BlockServiceId, BlockServiceInfo, FailureDomainId, NodeId, ServiceState, StorageClass,
     Time,
@@ -23,6 +24,10 @@ pub struct Blocks {
     pub reads: Mutex<HashMap<BlockServiceId, Vec<u32>>>,
     /// Writes that came to each, done or not.
     pub writes: Mutex<HashMap<BlockServiceId, usize>>,
+    /// Reports of damage that came.
+    pub reports: Mutex<Vec<DamagedBlock>>,
+    /// Reports are refused.
+    pub deaf: AtomicBool,
 }
 
 impl Blocks {
@@ -59,7 +64,7 @@ impl Blocks {
     pub async fn answer(&self, request: BlockRequest, payload: Bytes) -> (BlockResult, Bytes) {
         let service = match &request {
             BlockRequest::Write { facts, .. } => facts.service,
-            BlockRequest::Read { service, .. } => *service,
+            BlockRequest::Read { service, .. } | BlockRequest::Report { service, .. } => *service,
             other => panic!("{other:?}"),
         };
         if let BlockRequest::Read { pages, .. } = &request {
@@ -69,6 +74,25 @@ impl Blocks {
         if let BlockRequest::Write { .. } = &request {
             let mut writes = self.writes.lock().unwrap();
             *writes.entry(service).or_default() += 1;
+        }
+        if let BlockRequest::Report {
+            service,
+            block,
+            file,
+            offset,
+        } = request
+        {
+            let told = DamagedBlock {
+                service,
+                block,
+                file,
+                offset,
+            };
+            self.reports.lock().unwrap().push(told);
+            return match self.deaf.load(Ordering::Relaxed) {
+                true => (Err(BlockRefusal::Overloaded), Bytes::new()),
+                false => (Ok(BlockReply::Noted), Bytes::new()),
+            };
         }
         let delay = self.delays.lock().unwrap().get(&service).copied();
         if let Some(delay) = delay {

@@ -72,6 +72,8 @@ impl Cluster {
             delays: std::sync::Mutex::default(),
             reads: std::sync::Mutex::default(),
             writes: std::sync::Mutex::default(),
+            reports: std::sync::Mutex::default(),
+            deaf: AtomicBool::new(false),
         };
         let node = NodeId::new;
         let shard_nodes: Vec<NodeId> = (0..3).map(|i| node(ProcessRole::Shard, i)).collect();

@@ -16,6 +16,7 @@ mod hedging;
 mod locked;
 mod names;
 mod once;
+mod reports;
 mod requests;
 mod senders;
 mod undelete;

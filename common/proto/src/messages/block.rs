@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{BlockFacts, BlockId, BlockServiceId, Checksum, MacTag, Time};
+use crate::{BlockFacts, BlockId, BlockServiceId, Checksum, InodeId, MacTag, Time};
 
 /// A request to an `eggsblocks` process.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,6 +52,36 @@ pub enum BlockRequest {
         /// Most entries wanted.
         limit: u32,
     },
+    /// Says that a reader found a block damaged, gone or unreadable. The service looks for itself when its disk has time, and
+    /// remembers the block only if that is so. Refused as `Overloaded` while it has enough of them. → `Noted`
+    Report {
+        /// The service.
+        service: BlockServiceId,
+        /// The block.
+        block: BlockId,
+        /// The file that was read. Nothing rests on it: whoever heals looks whether the block is there.
+        file: InodeId,
+        /// First byte of its extent that has the block.
+        offset: u64,
+    },
+    /// Blocks that were reported and found to be damaged, on all disks of the process. Servers only. → `Damaged`
+    Damaged {
+        /// One of its services.
+        service: BlockServiceId,
+    },
+}
+
+/// A block that a service has found damaged, gone or unreadable after a reader said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct DamagedBlock {
+    /// The service.
+    pub service: BlockServiceId,
+    /// The block.
+    pub block: BlockId,
+    /// Where the reader says that it belongs.
+    pub file: InodeId,
+    /// First byte of its extent.
+    pub offset: u64,
 }
 
 /// Why a block service does not do it. The position of a variant is its number: append only.
@@ -96,6 +126,9 @@ pub enum BlockRefusal {
     /// The message does not decode.
     #[error("the message does not decode")]
     Malformed,
+    /// The disk cannot read the block, and says so; answered to `Check`.
+    #[error("the disk cannot read the block")]
+    Unreadable,
 }
 
 impl BlockRefusal {
@@ -114,7 +147,8 @@ impl BlockRefusal {
             | Self::NoSpace
             | Self::DiskFailed(_)
             | Self::Damaged
-            | Self::Overloaded => false,
+            | Self::Overloaded
+            | Self::Unreadable => false,
         }
     }
 }
@@ -150,6 +184,13 @@ pub enum BlockReply {
         blocks: Vec<(BlockId, u64)>,
         /// Whether there may be more.
         more: bool,
+    },
+    /// The report was heard.
+    Noted,
+    /// Blocks to be healed, at most [`LIST_ENTRIES_MAX`](crate::LIST_ENTRIES_MAX); others follow when these are gone.
+    Damaged {
+        /// In no order.
+        blocks: Vec<DamagedBlock>,
     },
 }
 

@@ -1,7 +1,7 @@
 //! Messages of the other servers.
 
 use eggs_proto::audit::{CdcAuditPage, RunningTransaction};
-use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest};
+use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, DamagedBlock};
 use eggs_proto::cdc::{CdcOperation, CdcReply, CdcRequest, EntryName};
 use eggs_proto::image::{PieceId, StateKey, TableDigest};
 use eggs_proto::meta::{
@@ -16,7 +16,9 @@ use eggs_proto::shard::Replace;
 use eggs_proto::*;
 use expect_test::expect;
 
-use crate::values::{BLOCK, DIR, FACTS, ID, NEW, SERVICE, TAG, TRANSACTION, name, snapshot_key};
+use crate::values::{
+    BLOCK, DIR, FACTS, FILE, ID, NEW, SERVICE, TAG, TRANSACTION, name, snapshot_key,
+};
 use crate::{bytes_of, hex};
 
 #[test]
@@ -86,13 +88,15 @@ fn cdc() {
 fn blocks() {
     let (service, block) = (SERVICE, BLOCK);
     pin!(
-        BlockRequest[Write, Read, Erase, Check, List],
+        BlockRequest[Write, Read, Erase, Check, List, Report, Damaged],
         [
             BlockRequest::Write { facts: FACTS, expiry: Time(1), certificate: TAG },
             BlockRequest::Read { service, block, page: 1, pages: 2 },
             BlockRequest::Erase { facts: FACTS, write_expiry: Time(1), certificate: TAG },
             BlockRequest::Check { service, block },
             BlockRequest::List { service, after: Some(BLOCK), limit: 1 },
+            BlockRequest::Report { service, block, file: FILE, offset: 1 },
+            BlockRequest::Damaged { service },
         ],
         expect![[r#"
             Write 00090a80200b0108080808080808080808080808080808
@@ -100,16 +104,20 @@ fn blocks() {
             Erase 02090a80200b0108080808080808080808080808080808
             Check 03090a
             List 0409010a01
+            Report 05090a81868080808080804001
+            Damaged 0609
         "#]]
     );
     pin!(
-        BlockReply[Written, Pages, Erased, Checked, Blocks],
+        BlockReply[Written, Pages, Erased, Checked, Blocks, Noted, Damaged],
         [
             BlockReply::Written { proof: TAG },
             BlockReply::Pages { checksums: vec![Checksum(1)] },
             BlockReply::Erased { proof: TAG },
             BlockReply::Checked { checksum: Checksum(1), size: 2 },
             BlockReply::Blocks { blocks: vec![(BLOCK, 1)], more: true },
+            BlockReply::Noted,
+            BlockReply::Damaged { blocks: vec![DamagedBlock { service, block, file: FILE, offset: 1 }] },
         ],
         expect![[r#"
             Written 0008080808080808080808080808080808
@@ -117,12 +125,14 @@ fn blocks() {
             Erased 0208080808080808080808080808080808
             Checked 030102
             Blocks 04010a0101
+            Noted 05
+            Damaged 0601090a81868080808080804001
         "#]]
     );
     pin!(
         BlockRefusal[
             NotFound, WrongService, BadCertificate, Expired, BadPayload, WasErased, BadRange,
-            NoSpace, DiskFailed, Damaged, Overloaded, Forbidden, Malformed,
+            NoSpace, DiskFailed, Damaged, Overloaded, Forbidden, Malformed, Unreadable,
         ],
         [
             BlockRefusal::NotFound,
@@ -138,6 +148,7 @@ fn blocks() {
             BlockRefusal::Overloaded,
             BlockRefusal::Forbidden,
             BlockRefusal::Malformed,
+            BlockRefusal::Unreadable,
         ],
         expect![[r#"
             NotFound 00
@@ -153,6 +164,7 @@ fn blocks() {
             Overloaded 0a
             Forbidden 0b
             Malformed 0c
+            Unreadable 0d
         "#]]
     );
 }
