@@ -2,11 +2,11 @@
 //! and then as many failure domains as before may be lost.
 
 use std::fs;
-use std::path::Path;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use eggs_harness::{Cluster, Options, check_files, until, write_files};
+use eggs_harness::{Cluster, Content, Options, check_files, until, write_files};
 
 const PATIENCE: Duration = Duration::from_secs(180);
 
@@ -32,6 +32,63 @@ fn rot(path: &Path) -> Result<()> {
     let mut bytes = fs::read(path)?;
     bytes[2345] ^= 0x08;
     fs::write(path, bytes).with_context(|| format!("spoil {}", path.display()))
+}
+
+/// From a read that meets damage to the end of what was damaged.
+const SOON: Duration = Duration::from_secs(30);
+
+/// Block files that were made meanwhile.
+fn made_since(cluster: &Cluster, before: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut files = cluster.block_files()?;
+    files.retain(|path| !before.contains(path));
+    Ok(files)
+}
+
+#[test]
+fn what_a_reader_finds_damaged_is_made_again_within_half_a_minute() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let mut rotten = Vec::new();
+    for name in ["read", "unread"] {
+        let before = cluster.block_files()?;
+        let path = cluster.mount().join(name);
+        fs::write(
+            path,
+            Content {
+                seed: 7,
+                bytes: 7_000_000,
+            }
+            .make(),
+        )?;
+        let made = made_since(&cluster, &before)?;
+        // As many as can be lost of 10+4: not all of them are parity, which nobody reads.
+        let some = made.get(..4).context("blocks of a file")?.to_vec();
+        for path in &some {
+            rot(path)?;
+        }
+        rotten.push(some);
+    }
+    let get = || -> Result<()> {
+        let copy = cluster.scratch()?.join("copy");
+        cluster
+            .cli(&["get", "/read", &copy.display().to_string()])?
+            .ok()?;
+        let content = Content {
+            seed: 7,
+            bytes: 7_000_000,
+        };
+        let is_right = content.check(&fs::read(&copy)?);
+        is_right.map_err(|why| anyhow::anyhow!("{why}"))
+    };
+    get()?;
+    let met = Instant::now();
+    until("what was read has been replaced", SOON, || {
+        let _ = get();
+        rotten[0].iter().any(|path| !path.exists())
+    })?;
+    eprintln!("replaced {:?} after it was met", met.elapsed());
+    // Neither a scrub nor anything else did it.
+    assert!(rotten[1].iter().all(|path| path.exists()));
+    get()
 }
 
 #[test]
