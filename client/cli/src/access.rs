@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use eggs_client::{Client, ClientConfig, credentials};
+use eggs_client::{Client, ClientConfig, ReadCache, credentials};
 use eggs_rpc::{Credentials, PeerRole};
 
 use crate::args::Args;
@@ -28,12 +28,21 @@ pub(crate) async fn connect(args: &Args) -> Result<Client, Failure> {
     config.read_from = args.read_from;
     config.timeout = Duration::from_secs(args.timeout);
     config.connect_timeout = config.connect_timeout.min(config.timeout);
+    config.cache = cache(args)?;
     let connected = Client::connect(config).await;
     let client = connected.map_err(|error| {
         Failure::remote("reach", format!("the cluster at {}", args.registry), &error)
     })?;
     known.write(&client.map());
     Ok(client)
+}
+
+fn cache(args: &Args) -> Result<Option<ReadCache>, Failure> {
+    let Some(dir) = &args.cache else {
+        return Ok(None);
+    };
+    ReadCache::open_unless_in_use(dir, args.cache_size)
+        .map_err(|error| Failure::new(Exit::Failed, format!("--cache cannot be used: {error}")))
 }
 
 /// The cluster's name, if its secret is given.

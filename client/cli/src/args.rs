@@ -44,6 +44,13 @@ pub struct Args {
     /// acknowledged before.
     #[arg(long, value_name = "REPLICAS", default_value_t = ReadFrom::Leader, global = true)]
     pub read_from: ReadFrom,
+    /// Keep content that is read in this directory on a local disk, for the next time. While another process has it, reads go on
+    /// without.
+    #[arg(long, env = "EGGS_CACHE", value_name = "DIR", global = true)]
+    pub cache: Option<PathBuf>,
+    /// Most bytes that --cache takes, 16M to 16T; another size than before begins anew.
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size, global = true)]
+    pub cache_size: u64,
     /// Print JSON instead of text.
     #[arg(long, global = true)]
     pub json: bool,

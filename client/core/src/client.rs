@@ -10,6 +10,7 @@ use eggs_rpc::ClientLimits;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
+use crate::cache::ReadCache;
 use crate::config::ClientConfig;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
@@ -103,6 +104,11 @@ impl Client {
     pub fn map(&self) -> Arc<ClusterMap> {
         self.inner.touch();
         self.inner.map.current()
+    }
+
+    /// The cache on a local disk, if there is one.
+    pub fn cache(&self) -> Option<&ReadCache> {
+        self.inner.config.cache.as_ref()
     }
 
     /// Gets the newest cluster map.

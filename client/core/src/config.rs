@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use eggs_rpc::Credentials;
 
-use crate::ReadFrom;
+use crate::{ReadCache, ReadFrom};
 
 /// How to reach a cluster and how much to spend on it.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct ClientConfig {
     pub writers_memory_bytes: usize,
     /// Bytes that all readers together may read ahead.
     pub readers_memory_bytes: usize,
+    /// Where content that was read is kept on a local disk.
+    pub cache: Option<ReadCache>,
 }
 
 impl ClientConfig {
@@ -40,6 +42,7 @@ impl ClientConfig {
             read_from: ReadFrom::default(),
             writers_memory_bytes: 192 << 20,
             readers_memory_bytes: 64 << 20,
+            cache: None,
         }
     }
 }

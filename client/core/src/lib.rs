@@ -13,6 +13,7 @@
 
 #[cfg(feature = "bugs")]
 pub mod bugs;
+mod cache;
 mod client;
 mod config;
 pub mod credentials;
@@ -31,12 +32,14 @@ mod read_from;
 mod reports;
 mod routing;
 mod shunned;
+mod size;
 mod suspects;
 mod write;
 
 /// Whether deliberate bugs can be planted in this build: the programs that are shipped refuse to be built so.
 pub const BUGS: bool = cfg!(feature = "bugs");
 
+pub use cache::{CacheError, CacheStatistics, ReadCache};
 pub use client::Client;
 pub use config::ClientConfig;
 pub use error::{ClientError, ClosedReason};
@@ -49,4 +52,5 @@ pub use path::{FollowLast, NewEntry, OldEntry, Resolved, Versions};
 pub use raw::Health;
 pub use read::{FileReader, RebuiltBlock};
 pub use read_from::{NotAReplica, ReadFrom};
+pub use size::parse_size;
 pub use write::{FileWriter, Linked};

@@ -30,6 +30,7 @@
 
 pub mod attr;
 pub mod backend;
+pub mod cache_metrics;
 pub mod client_backend;
 pub mod content;
 pub mod directory;

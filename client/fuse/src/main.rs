@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use eggs_client::{Client, ClientConfig, ReadFrom};
+use eggs_client::{Client, ClientConfig, ReadCache, ReadFrom, parse_size};
+use eggs_fuse::cache_metrics::{CacheMetrics, show_cache};
 use eggs_fuse::client_backend::Cluster;
 use eggs_fuse::mount::{Access, mount};
 use eggs_fuse::{FileSystem, Settings};
@@ -51,6 +52,12 @@ struct Arguments {
     /// Let other users in; the default when root
     #[arg(long)]
     allow_other: bool,
+    /// Keep content that is read in this directory on a local disk; without it while another process has it
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Most bytes that --cache takes, 16M to 16T; another size than before begins anew
+    #[arg(long, value_name = "SIZE", default_value = "10G", value_parser = parse_size)]
+    cache_size: u64,
     /// Directory for files that are not written front to back
     #[arg(long, default_value = "/var/tmp")]
     spool_dir: PathBuf,
@@ -97,11 +104,18 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let metrics = Metrics::new("eggsfuse");
     if let Some(address) = arguments.http {
         let server = HttpServer::bind(address).await?;
-        let routes = routes(metrics, health.clone());
+        let routes = routes(metrics.clone(), health.clone());
         tokio::spawn(server.run(routes, stop.clone()));
     }
     check_spool(&arguments.spool_dir)?;
-    let Some(client) = connect(&arguments, &stop).await? else {
+    let cache = match &arguments.cache {
+        Some(dir) => ReadCache::open_unless_in_use(dir, arguments.cache_size).context("--cache")?,
+        None => None,
+    };
+    if let Some(cache) = &cache {
+        tokio::spawn(show_cache(CacheMetrics::register(&metrics), cache.clone()));
+    }
+    let Some(client) = connect(&arguments, cache, &stop).await? else {
         return Ok(());
     };
     let settings = Settings {
@@ -137,6 +151,7 @@ async fn serve(arguments: Arguments) -> anyhow::Result<()> {
 /// `None` when asked to stop meanwhile.
 async fn connect(
     arguments: &Arguments,
+    cache: Option<ReadCache>,
     stop: &CancellationToken,
 ) -> anyhow::Result<Option<Client>> {
     let Some(first) = arguments.registry.first() else {
@@ -150,6 +165,7 @@ async fn connect(
     let credentials = Credentials::from_file(&secret, PeerRole::Client)?;
     let mut config = ClientConfig::new(arguments.registry.clone(), credentials, "eggsfuse");
     config.read_from = arguments.read_from;
+    config.cache = cache;
     let connected = tokio::select! {
         connected = Client::connect(config) => connected,
         () = stop.cancelled() => return Ok(None),

@@ -32,6 +32,9 @@ use crate::failure::{Exit, Failure};
 use crate::meta;
 use crate::output::Format;
 
+/// How long what was read is waited for to come into the cache on disk.
+const CACHE_SETTLES: Duration = Duration::from_secs(1);
+
 /// Runs a verb.
 pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
     let format = if args.json {
@@ -54,7 +57,15 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         format,
         patience,
     };
-    match args.verb {
+    let done = act(context, args.verb).await;
+    if let Some(cache) = context.client.cache() {
+        cache.settle(CACHE_SETTLES).await;
+    }
+    done
+}
+
+async fn act(context: &Context, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
         Verb::Ls { long, path } => {
             let detail = if long {
                 ls::Detail::Long
@@ -98,7 +109,7 @@ pub(crate) async fn run(args: Args) -> Result<Exit, Failure> {
         Verb::Stat { dereference, path } => stat::run(context, &path, dereference).await,
         Verb::Ln { target, path, .. } => ln::run(context, &target, &path).await,
         Verb::Policy(verb) => policy::run(context, verb).await,
-        Verb::Secret(verb) => secret::run(format, &verb), // not reached: see above
+        Verb::Secret(verb) => secret::run(context.format, &verb), // not reached: see above
         Verb::Xattr(verb) => xattr::run(context, verb).await,
         Verb::Snapshots { path } => snapshots::run(context, &path).await,
         Verb::History { path } => history::run(context, &path).await,

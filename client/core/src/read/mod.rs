@@ -9,6 +9,7 @@
 
 mod assemble;
 mod buffers;
+mod cached;
 mod decode;
 mod fetch;
 mod latencies;

@@ -11,9 +11,10 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::sleep;
 
 use super::buffers::room_for;
-use super::fetch::{Part, read_part};
+use super::cached::read_cached;
+use super::fetch::Part;
 use super::layout::Layout;
-use super::segments::{Place, Segments};
+use super::segments::{Home, Segments};
 use crate::client::Client;
 use crate::deadline::Deadline;
 use crate::error::ClientError;
@@ -112,13 +113,13 @@ impl FileReader {
                 source.read(range, Some(share), deadline).await
             }
         };
-        let place = Place {
+        let home = Home {
             size: source.size,
             runtime: &inner.runtime,
             memory: &inner.readers,
             layout: &source.layout,
         };
-        let coming = self.segments.note(offset..end, &place, begin);
+        let coming = self.segments.note(offset..end, &home, begin);
         if let Some(coming) = coming {
             match coming.bytes().await {
                 Ok(bytes) => return Ok(bytes),
@@ -235,7 +236,7 @@ impl Source {
                 from,
                 to,
             };
-            let lost = match read_part(inner, part, room, deadline).await {
+            let lost = match read_cached(inner, &extent, (part, room), deadline).await {
                 Ok(bytes) => return Ok(bytes),
                 Err(lost) => lost,
             };

@@ -45,7 +45,7 @@ struct State {
 }
 
 /// Where segments belong.
-pub(super) struct Place<'a> {
+pub(super) struct Home<'a> {
     /// Bytes of the file.
     pub(super) size: u64,
     pub(super) runtime: &'a Handle,
@@ -60,26 +60,26 @@ impl Segments {
     pub(super) fn note<F>(
         &self,
         range: Range<u64>,
-        place: &Place<'_>,
+        home: &Home<'_>,
         begin: impl Fn(Range<u64>, OwnedSemaphorePermit) -> F,
     ) -> Option<Coming>
     where
         F: Future<Output = Outcome> + Send + 'static,
     {
         let mut state = self.lock();
-        let Some(ahead) = state.readahead.note(range.start, range.end, place.size) else {
+        let Some(ahead) = state.readahead.note(range.start, range.end, home.size) else {
             state.segments.clear();
             return None;
         };
         state.forget_before(ahead.start.saturating_sub(BEHIND));
         let mut at = ahead.start / GRAIN * GRAIN;
-        while let Some(gap) = state.next_gap(at, place.size) {
-            let piece = state.piece(&gap, &range, ahead.end, place.layout);
-            let Some((piece, share)) = piece.and_then(|piece| afford(piece, place.memory)) else {
+        while let Some(gap) = state.next_gap(at, home.size) {
+            let piece = state.piece(&gap, &range, ahead.end, home.layout);
+            let Some((piece, share)) = piece.and_then(|piece| afford(piece, home.memory)) else {
                 break;
             };
             let (start, end) = (piece.start, piece.end);
-            let task = AbortOnDropHandle::new(place.runtime.spawn(begin(piece, share)));
+            let task = AbortOnDropHandle::new(home.runtime.spawn(begin(piece, share)));
             let arriving = task.map(|joined| joined.unwrap_or_else(|_| Err(stopped())));
             let segment = Segment {
                 end,

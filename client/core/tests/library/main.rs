@@ -9,6 +9,7 @@ mod coordinator;
 mod node;
 mod shards;
 
+mod cache;
 mod content;
 mod failures;
 mod healing;
