@@ -147,6 +147,11 @@ pub(super) fn standing(inner: &Inner, block: &ExtentBlock) -> Standing {
     if !takes_reads {
         return Standing::LastResort;
     }
+    trust(inner, block)
+}
+
+/// How far a service is trusted that may be read from.
+pub(super) fn trust(inner: &Inner, block: &ExtentBlock) -> Standing {
     match inner.suspects.look(block.service) {
         Look::Trusted => Standing::Good,
         Look::Suspected => Standing::LastResort,

@@ -1,14 +1,19 @@
-//! Making whole blocks of an extent again, for repair: from the block itself where it can be read, from others where not.
+//! Making whole blocks of an extent again, for repair. A block on a disk that was taken out of use is copied from there as long as
+//! the disk can be read: that is one block to be read instead of `D`. Others are made from others, and from what can be read
+//! of themselves as a last resort.
 //!
 //! **Invariant:** every page that is used was verified, and what comes out has the checksum that the metadata say.
 //!
 //! Memory: the blocks asked for, and [`STEP_PAGES`] pages of each source.
 
 use bytes::{Bytes, BytesMut};
-use eggs_proto::{Checksum, Extent, ExtentBlock, ExtentBody, ExtentLayout, InodeId, PAGE_BYTES};
+use eggs_proto::{
+    BlockState, Checksum, Extent, ExtentBlock, ExtentBody, ExtentLayout, InodeId, PAGE_BYTES,
+    ServiceState,
+};
 
 use super::decode::decode_missing;
-use super::fetch::{Lost, run, standing};
+use super::fetch::{Lost, run, standing, trust};
 use super::page_range::PageRange;
 use super::plan::{Pages, Standing};
 use super::race::Race;
@@ -42,6 +47,23 @@ impl Client {
         extent: &Extent,
         indexes: &[u8],
     ) -> Result<Vec<RebuiltBlock>, ClientError> {
+        let copied = self.rebuild(file, extent, indexes, Source::Copy).await;
+        match copied {
+            // The pages were fine and the whole was not: then it is not this block.
+            Err(ClientError::Damaged { .. }) => {
+                self.rebuild(file, extent, indexes, Source::Others).await
+            }
+            done => done,
+        }
+    }
+
+    async fn rebuild(
+        &self,
+        file: InodeId,
+        extent: &Extent,
+        indexes: &[u8],
+        source: Source,
+    ) -> Result<Vec<RebuiltBlock>, ClientError> {
         let damaged = || ClientError::Damaged {
             file,
             offset: extent.offset,
@@ -68,6 +90,7 @@ impl Client {
                 },
                 layout: *layout,
                 blocks,
+                source,
                 wants: indexes.iter().map(|index| (*index, range)).collect(),
             };
             let made = step.make(&self.inner, self.deadline()).await;
@@ -87,25 +110,43 @@ impl Client {
     }
 }
 
+/// Where a block comes from that is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// From a disk that was taken out of use.
+    Copy,
+    /// From other blocks.
+    Others,
+}
+
 /// The same pages of some blocks.
 struct Step<'a> {
     place: Place,
     layout: ExtentLayout,
     blocks: &'a [ExtentBlock],
+    source: Source,
     wants: Pages,
 }
 
 impl Step<'_> {
+    fn standing(&self, inner: &Inner, index: u8, block: &ExtentBlock) -> Standing {
+        if !self.wants.contains_key(&index) {
+            return standing(inner, block);
+        }
+        if self.source == Source::Copy && is_on_drained_disk(inner, block) {
+            return trust(inner, block);
+        }
+        match standing(inner, block) {
+            // It is to be made again for some reason.
+            Standing::Good | Standing::LastResort => Standing::LastResort,
+            Standing::Gone => Standing::Gone,
+        }
+    }
+
     /// The bytes for each block wanted, in the order of their positions.
     async fn make(&self, inner: &Inner, deadline: Deadline) -> Result<Vec<Bytes>, Lost> {
-        let standing =
-            (0u8..)
-                .zip(self.blocks)
-                .map(|(index, block)| match standing(inner, block) {
-                    // It is to be made again for some reason.
-                    Standing::Good if self.wants.contains_key(&index) => Standing::LastResort,
-                    known => known,
-                });
+        let numbered = (0u8..).zip(self.blocks);
+        let standing = numbered.map(|(index, block)| self.standing(inner, index, block));
         let race = Race::new(self.layout, self.wants.clone(), standing.collect());
         let mut slots = Slots::none(self.layout);
         let asked = (self.place, self.blocks);
@@ -128,4 +169,10 @@ impl Step<'_> {
         };
         Ok(race.wants.iter().map(bytes_of).collect())
     }
+}
+
+fn is_on_drained_disk(inner: &Inner, block: &ExtentBlock) -> bool {
+    let map = inner.map.current();
+    let state = map.service(block.service).map(|info| info.state);
+    block.state == BlockState::Stored && state == Some(ServiceState::Decommissioned)
 }

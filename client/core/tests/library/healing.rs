@@ -136,6 +136,88 @@ async fn damaged_and_removed_blocks_are_whole_elsewhere_afterwards() {
     assert_eq!(again, Err(ClientError::Refused(Refusal::Changed)));
 }
 
+/// A file of which a service has a block, that service taken out of use, and the position of the block.
+async fn drained(cluster: &Cluster, client: &Client) -> (InodeId, Extent, u8, ExtentBlock) {
+    let file = put(client, InodeId::ROOT, "f", &noise(500_000, 5))
+        .await
+        .inode;
+    let extent = client.extents(file).await.unwrap().remove(0);
+    let (index, block) = (1, blocks(&extent)[1]);
+    let services = BTreeSet::from([block.service]);
+    set_state(cluster, &services, ServiceState::Decommissioned);
+    (file, extent, index, block)
+}
+
+/// Heals the block and gives how many pages were read of it, and of all others.
+async fn heal_drained(cluster: &Cluster, healer: &Client) -> (u32, u32) {
+    let (file, extent, index, drained) = drained(cluster, &cluster.client().await).await;
+    heal_and_count(cluster, healer, (file, extent), (index, drained)).await
+}
+
+async fn heal_and_count(
+    cluster: &Cluster,
+    healer: &Client,
+    (file, extent): (InodeId, Extent),
+    (index, old): (u8, ExtentBlock),
+) -> (u32, u32) {
+    healer.refresh_map().await.unwrap();
+    cluster.world.blocks.reads.lock().unwrap().clear();
+    let healed = within(20, healer.heal_extent(file, &extent, &[index])).await;
+    assert_eq!(healed.unwrap().blocks, 1);
+    let new = blocks(&healer.extents(file).await.unwrap()[0])[usize::from(index)];
+    assert!(new.service != old.service && new.checksum == old.checksum);
+    let disk = &cluster.world.blocks.disks[&new.service].0;
+    assert_eq!(disk.check(new.block).unwrap().checksum, new.checksum);
+    let reads = std::mem::take(&mut *cluster.world.blocks.reads.lock().unwrap());
+    let pages = |own: bool| {
+        let of = reads.iter().filter(|(id, _)| (**id == old.service) == own);
+        of.map(|(_, pages)| pages.iter().sum::<u32>()).sum()
+    };
+    (pages(true), pages(false))
+}
+
+#[tokio::test]
+async fn blocks_of_a_drained_disk_are_copied_from_it() {
+    let cluster = Cluster::start();
+    let healer = cluster.server().await;
+    let (own, others) = heal_drained(&cluster, &healer).await;
+    assert!(own > 0);
+    assert_eq!(others, 0);
+}
+
+#[tokio::test]
+async fn what_a_drained_disk_cannot_give_is_made_from_others() {
+    let mut cluster = Cluster::start();
+    let client = cluster.client().await;
+    let healer = cluster.server().await;
+    // Rotten.
+    let (file, extent, index, block) = drained(&cluster, &client).await;
+    let path = cluster.world.blocks.file(block.service, block.block);
+    let rotten = std::fs::File::options().write(true).open(path).unwrap();
+    rotten.write_all_at(b"rotten", 5000).unwrap();
+    let place = (index, block);
+    let (_, others) = heal_and_count(&cluster, &healer, (file, extent), place).await;
+    assert!(others > 0);
+    // Whole by its own checksums, and not what was written.
+    let (file, extent, index, block) = drained(&cluster, &client).await;
+    let path = cluster.world.blocks.file(block.service, block.block);
+    let length = std::fs::metadata(&path).unwrap().len();
+    let mut other = vec![7; eggs_block_store::data_bytes(length).unwrap() as usize];
+    let sum = eggs_proto::Checksum::of_block(&other);
+    other.extend(eggs_block_store::trailer(block.block, &other, sum));
+    std::fs::write(path, other).unwrap();
+    let place = (index, block);
+    let (own, others) = heal_and_count(&cluster, &healer, (file, extent), place).await;
+    assert!(own > 0 && others > 0);
+    // Switched off.
+    let (file, extent, index, block) = drained(&cluster, &client).await;
+    let map = healer.refresh_map().await.unwrap();
+    let node = map.service(block.service).unwrap().node;
+    cluster.kill(ProcessRole::Blocks, node.index()).await;
+    let place = (index, block);
+    heal_and_count(&cluster, &healer, (file, extent), place).await;
+}
+
 #[tokio::test]
 async fn degraded_files_become_whole_when_there_is_room() {
     let mut cluster = Cluster::start();
