@@ -96,6 +96,19 @@ fn command_of(
             Some((Some(id), RegistryCommand::NoteMembers(groups)))
         }
         RegistryRequest::Retire { id, node } => Some((Some(id), RegistryCommand::Retire { node })),
+        RegistryRequest::Succeed {
+            id,
+            node,
+            was,
+            incarnation,
+        } => {
+            let command = RegistryCommand::Succeed {
+                node,
+                was,
+                incarnation,
+            };
+            Some((Some(id), command))
+        }
         RegistryRequest::Space { id, node, report } => {
             Some((Some(id), RegistryCommand::NoteSpace { node, report }))
         }

@@ -278,6 +278,19 @@ impl World {
                 (id, RegistryCommand::NoteMembers(groups))
             }
             RegistryRequest::Retire { id, node } => (id, RegistryCommand::Retire { node }),
+            RegistryRequest::Succeed {
+                id,
+                node,
+                was,
+                incarnation,
+            } => {
+                let command = RegistryCommand::Succeed {
+                    node,
+                    was,
+                    incarnation,
+                };
+                (id, command)
+            }
             RegistryRequest::Space { id, node, report } => {
                 (id, RegistryCommand::NoteSpace { node, report })
             }
@@ -358,6 +371,7 @@ impl World {
             | RegistryRequest::Retire { .. }
             | RegistryRequest::Space { .. }
             | RegistryRequest::Pace { .. }
+            | RegistryRequest::Succeed { .. }
             | RegistryRequest::Disks => {
                 ClusterView::read(state).map(|view| RegistryReply::Map(view.map))
             }

@@ -190,7 +190,8 @@ impl Inner {
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
             | RegistryReply::Members(_)
-            | RegistryReply::Disks(_) => {
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => {
                 let what = "the registry".to_owned();
                 return Err(ClientError::Protocol { what });
             }

@@ -113,10 +113,8 @@ impl Role {
 /// The process that a name stands for, if it is of a kind that may join.
 pub fn node(name: &str) -> Option<NodeId> {
     let roles = [ProcessRole::Shard, ProcessRole::Cdc, ProcessRole::Registry];
-    roles.into_iter().find_map(|role| {
-        let index = name.strip_prefix(role.prefix())?.parse().ok()?;
-        Some(NodeId::new(role, index))
-    })
+    let node = name.parse::<NodeId>().ok()?;
+    roles.contains(&node.role()).then_some(node)
 }
 
 /// The kind of process that may take the place of another.

@@ -31,6 +31,9 @@ impl Program {
     }
 }
 
+/// How long somebody has to put a directory back that has moved away, in seconds.
+const REBUILD_EMPTY_AFTER_S: u32 = 5;
+
 /// One process to be run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProcessSpec {
@@ -144,6 +147,7 @@ impl Joiner<'_> {
                 args.push(format!("--listen={address}"));
                 args.push(format!("--peers={}={address}", node.index()));
                 args.push(format!("--registry={}", listed(registry)));
+                args.push(rebuild());
                 match role {
                     ProcessRole::Cdc => Program::Cdc,
                     ProcessRole::Registry
@@ -195,12 +199,18 @@ fn meta(
         format!("--peers={}", numbered(peers)),
         format!("--registry={}", listed(&inputs.addresses.registry)),
         secret(inputs),
+        rebuild(),
     ];
     ProcessSpec {
         name,
         program,
         args,
     }
+}
+
+/// Directories of processes are below that of the cluster, which has a label: one that is empty is lost, not somewhere else.
+fn rebuild() -> String {
+    format!("--rebuild-empty-after={REBUILD_EMPTY_AFTER_S}")
 }
 
 fn blocks(inputs: &Inputs<'_>, id: usize, address: SocketAddr) -> ProcessSpec {

@@ -5,6 +5,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use eggs_client::Client;
+use eggs_proto::NodeId;
+
 use crate::crew::{self, Crew, Role};
 use crate::current::Current;
 use crate::label::Shape;
@@ -55,13 +58,20 @@ async fn start(layout: &Layout, join: impl FnOnce(&mut Crew, Shape) -> String) -
     }
 }
 
+/// The name under which the process in a place is on the map: a new one since it lost its directory.
+fn acting(client: &Client, place: NodeId) -> Option<NodeId> {
+    let map = client.map();
+    let in_place = map.nodes.iter().map(|info| info.node);
+    in_place.filter(|node| node.place() == place.place()).max()
+}
+
 /// Ends a process that has no replicas any more.
 pub async fn remove(layout: &Layout, name: &str) -> Result<()> {
     let current = running(layout)?;
     crew::role_of(name)?;
     let node = crew::node(name).context("its kind is known")?;
     let client = ready::connect(layout, current.registry.clone()).await?;
-    if client.map().node(node).is_some() {
+    if acting(&client, node).is_some() {
         bail!(
             "{name} still belongs to the cluster: 'eggsrun --dir DIR replace {name}' replaces it"
         );
@@ -87,7 +97,11 @@ pub async fn remove(layout: &Layout, name: &str) -> Result<()> {
 /// Puts a new process in the place of another, whose directory may be lost.
 pub async fn replace(layout: &Layout, name: &str) -> Result<()> {
     let current = running(layout)?;
-    let new = match crew::role_of(name)? {
+    let role = crew::role_of(name)?;
+    let place = crew::node(name).context("its kind is known")?;
+    let client = ready::connect(layout, current.registry.clone()).await?;
+    let old = acting(&client, place).unwrap_or(place).to_string();
+    let new = match role {
         // Everybody knows the registry by its addresses, so its place is taken over.
         Role::Shuckle => start(layout, |crew, shape| crew.take_place(name, shape)).await?,
         role @ (Role::Shard | Role::Cdc) => add(layout, role).await?,
@@ -97,13 +111,13 @@ pub async fn replace(layout: &Layout, name: &str) -> Result<()> {
     let status = Command::new(here.with_file_name("eggscli"))
         .arg("--registry")
         .arg(addresses.join(","))
-        .args(["meta", "replace", name, &new, "--cluster-secret-file"])
+        .args(["meta", "replace", &old, &new, "--cluster-secret-file"])
         .arg(layout.cluster_secret())
         .status()
         .context("run eggscli")?;
     if !status.success() {
         bail!(
-            "{name} is not replaced yet: 'eggscli meta replace {name} {new}' goes on, then 'eggsrun --dir {} remove {name}'",
+            "{name} is not replaced yet: 'eggscli meta replace {old} {new}' goes on, then 'eggsrun --dir {} remove {name}'",
             layout.dir().display()
         );
     }

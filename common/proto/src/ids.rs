@@ -3,6 +3,7 @@
 //! **Invariant:** a number handed out is never handed out again for anything else.
 
 use std::fmt;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
@@ -129,6 +130,41 @@ impl NodeId {
     /// The number among the processes of that role.
     pub const fn index(self) -> u32 {
         (self.0 & 0xffff_ffff) as u32
+    }
+
+    /// Whose place it has: the process as a person named it, see [`NodeId::successor`].
+    pub fn place(self) -> Self {
+        Self::new(self.role(), self.index() % PLACES)
+    }
+
+    /// Who takes its place when its disk is lost; `None` after some thousand of them.
+    pub fn successor(self) -> Option<Self> {
+        let index = self.index().checked_add(PLACES)?;
+        Some(Self::new(self.role(), index))
+    }
+}
+
+/// People number processes below this; from here on numbers say whose place a process has taken, and for the how
+/// manieth time: `shard1` is followed by `shard1000001`, that one by `shard2000001`.
+pub const PLACES: u32 = 1_000_000;
+
+/// A text is not the name of a process.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not the name of a process, such as shard0")]
+pub struct NotANodeId(String);
+
+impl FromStr for NodeId {
+    type Err = NotANodeId;
+
+    /// Reads a name as it is shown.
+    fn from_str(text: &str) -> Result<Self, NotANodeId> {
+        let read = |role: &ProcessRole| {
+            let digits = text.strip_prefix(role.prefix())?;
+            let index = digits.parse().ok()?;
+            Some(Self::new(*role, index)).filter(|node| node.to_string() == text)
+        };
+        let found = ProcessRole::ALL.iter().find_map(read);
+        found.ok_or_else(|| NotANodeId(text.to_owned()))
     }
 }
 

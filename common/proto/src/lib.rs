@@ -17,6 +17,7 @@ mod kinds;
 mod limits;
 mod map;
 mod messages;
+pub mod moves;
 mod name;
 mod policy;
 mod refusal;

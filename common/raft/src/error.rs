@@ -25,6 +25,14 @@ pub enum StartError {
         /// What it said.
         cause: String,
     },
+    /// A store holds something else than what was written to it.
+    #[error("the {store} store is damaged: {cause}")]
+    DamagedStore {
+        /// Which one.
+        store: &'static str,
+        /// What it said.
+        cause: String,
+    },
     /// The log holds less than this replica has promised to others: its disk lost something. It must not
     /// vote with its old identity again.
     #[error("lost disk: the log ends before what was promised ({0}); do not reuse this identity")]
@@ -50,6 +58,32 @@ pub enum StartError {
         /// What it said.
         cause: String,
     },
+}
+
+impl StartError {
+    /// Whether what this replica had is lost or damaged, so that it must never act under its old identity again. All else
+    /// may pass, or is a mistake in how it was started.
+    pub const fn is_lost(&self) -> bool {
+        match self {
+            Self::DamagedStore { .. } | Self::LostDisk(_) | Self::DamagedLog { .. } => true,
+            Self::Config(_)
+            | Self::Io { .. }
+            | Self::Store { .. }
+            | Self::State(_)
+            | Self::Group { .. } => false,
+        }
+    }
+
+    /// What a store said when it was opened or read from its beginning.
+    pub(crate) fn of_store(store: &'static str, cause: crate::kv::Error) -> Self {
+        let damaged = crate::kv::is_corruption(&cause);
+        let cause = cause.into_string();
+        if damaged {
+            Self::DamagedStore { store, cause }
+        } else {
+            Self::Store { store, cause }
+        }
+    }
 }
 
 /// Why a command has no reply. Except for [`ProposeError::Overloaded`] and [`ProposeError::TooLarge`], the command

@@ -13,6 +13,18 @@ pub(crate) use crate::sim::store::{
     SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
+/// Whether a store has found that it does not hold what was written to it.
+#[cfg(not(feature = "sim"))]
+pub(crate) fn is_corruption(cause: &Error) -> bool {
+    cause.kind() == rocksdb::ErrorKind::Corruption
+}
+
+/// The store in memory never finds that out by itself.
+#[cfg(feature = "sim")]
+pub(crate) fn is_corruption(_cause: &Error) -> bool {
+    false
+}
+
 /// A bug put in on purpose, to see that `tests/crash` or `chaos/harness` sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bug {

@@ -244,13 +244,13 @@ pub(crate) fn may_follow(old: &[BTreeSet<u64>], new: &[BTreeSet<u64>]) -> bool {
 }
 
 /// Who should lead a group when all is well: places are given by number, so that a replacement whose number fits takes
-/// the place of the one it replaces, and nobody else moves.
+/// the place of the one it replaces, and nobody else moves. Who takes its own place under a new name keeps it.
 pub(crate) fn preferred(group: u16, voters: &BTreeSet<NodeId>) -> Option<NodeId> {
     let count = voters.len();
     let mut places: Vec<Option<NodeId>> = vec![None; count];
     let mut rest = Vec::new();
     for node in voters {
-        let place = places.get_mut(node.index() as usize % count);
+        let place = places.get_mut(node.place().index() as usize % count);
         match place {
             Some(place @ None) => *place = Some(*node),
             Some(Some(_)) | None => rest.push(*node),

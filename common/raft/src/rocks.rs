@@ -68,10 +68,8 @@ pub(crate) fn open(
     let descriptors = families
         .iter()
         .map(|name| ColumnFamilyDescriptor::new(*name, family_options(kind, limits, memory)));
-    DB::open_cf_descriptors(&options, path, descriptors).map_err(|cause| StartError::Store {
-        store: kind.name(),
-        cause: cause.into_string(),
-    })
+    DB::open_cf_descriptors(&options, path, descriptors)
+        .map_err(|cause| StartError::of_store(kind.name(), cause))
 }
 
 const fn buffer_bytes(kind: StoreKind, limits: &Limits) -> usize {

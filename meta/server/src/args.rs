@@ -5,9 +5,11 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
+use eggs_proto::PLACES;
 use eggs_raft::{Limits, Timing};
 use eggs_rpc::{Credentials, PeerRole};
 
@@ -35,6 +37,11 @@ pub struct Args {
     /// Begin with no replica, until `eggscli meta` moves some here; without it, --peers are the first members
     #[arg(long)]
     pub join: bool,
+    /// Take an empty --dir for a lost disk, if another directory has acted as this process: after so many seconds the
+    /// process gives up its name and is rebuilt from its peers under a new one. Without it, it says what to type: the
+    /// disk may just not be mounted. A directory with damaged content is always rebuilt
+    #[arg(long, value_name = "SECONDS")]
+    pub rebuild_empty_after: Option<u32>,
     /// Addresses of the registry in order of their numbers
     #[arg(long, value_delimiter = ',', required = true)]
     pub registry: Vec<SocketAddr>,
@@ -69,6 +76,9 @@ impl Args {
         if !peers.contains_key(&self.id) {
             bail!("--peers does not contain this process, number {}", self.id);
         }
+        if self.id >= PLACES {
+            bail!("--id has to be below {PLACES}");
+        }
         if !(10..=10_000).contains(&self.heartbeat_ms) {
             bail!("--heartbeat-ms has to be between 10 and 10000");
         }
@@ -82,6 +92,9 @@ impl Args {
             } else {
                 Beginning::Founder
             },
+            rebuild_empty_after: self
+                .rebuild_empty_after
+                .map(|seconds| Duration::from_secs(seconds.into())),
             registry: self.registry,
             credentials: Credentials::from_file(&self.secret_file, PeerRole::Server)?,
             http: self.http,
@@ -182,7 +195,7 @@ where
         running.finished().await
     });
     // Whatever still runs must not keep the process.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 

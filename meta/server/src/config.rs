@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use eggs_raft::Timing;
 use eggs_rpc::Credentials;
@@ -29,6 +30,9 @@ pub struct ServerConfig {
     pub peers: BTreeMap<u32, SocketAddr>,
     /// How it begins.
     pub beginning: Beginning,
+    /// For how long an empty directory is not taken for a lost disk, although another one has acted as this process;
+    /// `None`: for ever.
+    pub rebuild_empty_after: Option<Duration>,
     /// The processes of the registry in order of their numbers.
     pub registry: Vec<SocketAddr>,
     /// A server's credentials.

@@ -1,6 +1,8 @@
 //! The label of a directory: which process it belongs to, in which format.
 //!
 //! **Invariant:** a process never opens a directory that another identity or another format has written.
+//! **Invariant:** a store is only opened under the name under which it was written: when a process whose store is lost or
+//! damaged gets a new name, what is left of the store is put away before the label says so.
 //! **Invariant:** a directory has a random number of its own, its incarnation, for as long as it exists; a process that
 //! finds its directory gone gets another one, and so does not pass for what it was.
 
@@ -11,6 +13,8 @@ use std::path::Path;
 use anyhow::{Context, anyhow, bail};
 use eggs_proto::NodeId;
 use serde::{Deserialize, Serialize};
+
+use crate::remains;
 
 /// Format of the directory. Programs that write format 1 cannot read all of what this one writes, so a directory of
 /// theirs becomes one of ours before anything else is written.
@@ -24,12 +28,17 @@ const UNFINISHED: &str = "label.json.new";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Label {
     format: u32,
+    /// Who acts in the directory: who it was made for, or one of its successors.
     process: String,
     /// Absent in directories from before there were any.
     #[serde(default)]
     incarnation: Option<u64>,
     #[serde(default)]
     standing: Standing,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    places: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    given_up: Option<u64>,
 }
 
 /// Whether the registry is known to have bound the process's name to this directory.
@@ -44,19 +53,27 @@ pub(crate) enum Standing {
 }
 
 /// What a directory's label says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
+    /// Who acts in it.
+    pub node: NodeId,
     pub incarnation: u64,
     pub standing: Standing,
+    /// Those whose place it takes and who may still be members of groups.
+    pub places: Vec<NodeId>,
+    /// Its store was found lost or damaged: it never acts as `node` again, and this is its number under its next name.
+    pub given_up: Option<u64>,
 }
 
 impl Label {
-    fn of(node: NodeId, identity: Identity) -> Self {
+    fn of(identity: &Identity) -> Self {
         Self {
             format: FORMAT,
-            process: node.to_string(),
+            process: identity.node.to_string(),
             incarnation: Some(identity.incarnation),
             standing: identity.standing,
+            places: identity.places.iter().map(NodeId::to_string).collect(),
+            given_up: identity.given_up,
         }
     }
 }
@@ -87,46 +104,97 @@ pub(crate) fn check(dir: &Path, node: NodeId) -> anyhow::Result<Identity> {
             found.format
         );
     }
-    if found.process != process {
+    let acting = found.process.parse().ok();
+    let Some(acting) = acting.filter(|acting: &NodeId| acting.place() == node) else {
         bail!(
             "directory {shown} belongs to {}, this is {process}: check --dir and --id",
             found.process
         );
+    };
+    let Some(incarnation) = found.incarnation else {
+        return adopt(dir, node, Standing::Settled);
+    };
+    let places = found.places.iter().map(|place| place.parse());
+    let identity = Identity {
+        node: acting,
+        incarnation,
+        standing: found.standing,
+        places: places
+            .collect::<Result<_, _>>()
+            .with_context(|| format!("read {}", path.display()))?,
+        given_up: found.given_up,
+    };
+    if found.format < FORMAT {
+        write(dir, &identity)?;
     }
-    match found.incarnation {
-        Some(incarnation) => {
-            let identity = Identity {
-                incarnation,
-                standing: found.standing,
-            };
-            if found.format < FORMAT {
-                write(dir, &Label::of(node, identity))?;
-            }
-            Ok(identity)
-        }
-        None => adopt(dir, node, Standing::Settled),
-    }
+    Ok(identity)
 }
 
 /// The registry has bound the process's name to this directory.
-pub(crate) fn settle(dir: &Path, node: NodeId, identity: Identity) -> anyhow::Result<()> {
+pub(crate) fn settle(dir: &Path, identity: Identity) -> anyhow::Result<Identity> {
     let standing = Standing::Settled;
     let identity = Identity {
         standing,
         ..identity
     };
-    write(dir, &Label::of(node, identity))
+    write(dir, &identity)?;
+    Ok(identity)
+}
+
+/// The store is lost or damaged. From now on it is not opened again, whatever it looks like the next time.
+pub(crate) fn give_up(dir: &Path, identity: Identity) -> anyhow::Result<Identity> {
+    let given_up = Some(match identity.given_up {
+        Some(number) => number,
+        None => random()?,
+    });
+    let identity = Identity {
+        given_up,
+        ..identity
+    };
+    write(dir, &identity)?;
+    Ok(identity)
+}
+
+/// The registry has given the process a new name: an empty store begins under it.
+pub(crate) fn begin_again(
+    dir: &Path,
+    identity: &Identity,
+    (node, places): (NodeId, Vec<NodeId>),
+) -> anyhow::Result<Identity> {
+    remains::put_away(dir)?;
+    let identity = Identity {
+        node,
+        incarnation: identity.given_up.unwrap_or(identity.incarnation),
+        standing: Standing::Settled,
+        places,
+        given_up: None,
+    };
+    write(dir, &identity)?;
+    Ok(identity)
+}
+
+/// Nobody is a member of a group any more whose place this process takes.
+pub(crate) fn rebuilt(dir: &Path, identity: Identity) -> anyhow::Result<()> {
+    let places = Vec::new();
+    write(dir, &Identity { places, ..identity })?;
+    remains::remove(dir)
+}
+
+fn random() -> anyhow::Result<u64> {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).map_err(|error| anyhow!("no entropy: {error}"))?;
+    Ok(u64::from_le_bytes(random))
 }
 
 fn adopt(dir: &Path, node: NodeId, standing: Standing) -> anyhow::Result<Identity> {
-    let mut random = [0; 8];
-    getrandom::fill(&mut random).map_err(|error| anyhow!("no entropy: {error}"))?;
-    let incarnation = u64::from_le_bytes(random);
     let identity = Identity {
-        incarnation,
+        node,
+        incarnation: random()?,
         standing,
+        places: Vec::new(),
+        given_up: None,
     };
-    write(dir, &Label::of(node, identity))?;
+    write(dir, &identity)?;
     Ok(identity)
 }
 
@@ -143,11 +211,12 @@ fn check_empty(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// A label that exists is whole and outlives a power cut.
-fn write(dir: &Path, label: &Label) -> anyhow::Result<()> {
+fn write(dir: &Path, identity: &Identity) -> anyhow::Result<()> {
+    let label = Label::of(identity);
     let temporary = dir.join(UNFINISHED);
     let write = || {
         let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(label)?)?;
+        file.write_all(&serde_json::to_vec(&label)?)?;
         file.sync_all()?;
         fs::rename(&temporary, dir.join(FILE))?;
         File::open(dir)?.sync_all()
@@ -169,7 +238,7 @@ mod tests {
         let new = check(&dir, node).unwrap();
         assert_eq!(new.standing, Standing::New);
         assert_eq!(check(&dir, node).unwrap(), new);
-        settle(&dir, node, new).unwrap();
+        settle(&dir, new.clone()).unwrap();
         let settled = check(&dir, node).unwrap();
         assert_eq!(settled.standing, Standing::Settled);
         assert_eq!(settled.incarnation, new.incarnation);
@@ -209,6 +278,35 @@ mod tests {
         let new = check(&dir, node).unwrap();
         assert_ne!(new.incarnation, old.incarnation);
         assert_eq!(new.standing, Standing::New);
+    }
+
+    #[test]
+    fn a_store_that_was_given_up_is_never_opened_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("damaged");
+        let node = NodeId::new(ProcessRole::Shard, 3);
+        let old = settle(&dir, check(&dir, node).unwrap()).unwrap();
+        fs::create_dir(dir.join("raft")).unwrap();
+        fs::write(dir.join("raft/CURRENT"), "rotten").unwrap();
+        let given_up = give_up(&dir, old.clone()).unwrap();
+        assert_eq!(give_up(&dir, given_up.clone()).unwrap(), given_up);
+        assert_eq!(check(&dir, node).unwrap(), given_up);
+        let number = given_up.given_up.unwrap();
+        assert_ne!(number, old.incarnation);
+        let next = node.successor().unwrap();
+        let begun = begin_again(&dir, &given_up, (next, vec![node])).unwrap();
+        assert_eq!((begun.node, begun.incarnation), (next, number));
+        assert_eq!(check(&dir, node).unwrap(), begun);
+        assert!(!dir.join("raft").exists(), "another name opens what is left");
+        // A crash before the label was written: the store is away already, and is not lost for it.
+        let again = begin_again(&dir, &given_up, (next, vec![node])).unwrap();
+        assert_eq!(again, begun);
+        assert!(dir.join("raft.lost/CURRENT").exists());
+        rebuilt(&dir, begun).unwrap();
+        assert!(check(&dir, node).unwrap().places.is_empty());
+        assert!(!dir.join("raft.lost").exists());
+        // It belongs to who is started for that place, and to nobody else.
+        assert!(check(&dir, NodeId::new(ProcessRole::Shard, 4)).is_err());
     }
 
     #[test]

@@ -25,6 +25,8 @@ use crate::identity;
 use crate::label::Identity;
 use crate::look::Look;
 use crate::metrics::NodeMetrics;
+use crate::rebuild::Rebuild;
+use crate::remains::STORE;
 use crate::{Beginning, ServerConfig, label};
 
 /// Longest time to hand over leadership and to flush when stopping.
@@ -92,8 +94,7 @@ impl Parts {
         role: ProcessRole,
         program: &'static str,
     ) -> anyhow::Result<Self> {
-        let node = NodeId::new(role, config.id);
-        let identity = label::check(&config.dir, node)?;
+        let identity = label::check(&config.dir, NodeId::new(role, config.id))?;
         let members = match config.beginning {
             Beginning::Founder => config
                 .peers
@@ -104,7 +105,7 @@ impl Parts {
         };
         let rpc = Client::new(config.credentials.clone(), program, ClientLimits::default());
         Ok(Self {
-            node,
+            node: identity.node,
             identity,
             members,
             registry: RegistryClient::new(rpc.clone(), config.registry.clone()),
@@ -117,7 +118,7 @@ impl Parts {
         })
     }
 
-    pub async fn launch<S: Service>(self, program: Program<S>) -> anyhow::Result<Running> {
+    pub async fn launch<S: Service>(mut self, program: Program<S>) -> anyhow::Result<Running> {
         let limits = ServerLimits {
             stop_ms: STOP_MS,
             ..ServerLimits::default()
@@ -134,11 +135,7 @@ impl Parts {
             ),
             None => None,
         };
-        let (registry, dir) = (&self.registry, &self.config.dir);
-        identity::confirm_new(registry, dir, self.node, self.identity).await?;
-        let node = self
-            .start_node(program.groups, program.tables, program.view.clone())
-            .await?;
+        let node = self.start(&program).await?;
         if program.front.node.set(node.clone()).is_err() {
             return Err(anyhow!("a process has one node"));
         }
@@ -149,6 +146,7 @@ impl Parts {
             tasks: TaskTracker::new(),
         };
         background.spawn(|stop| server.run(stop));
+        let rebuild_view = program.view.clone();
         background.spawn(|stop| async move { program.view.run(stop).await });
         if let Some(http) = http {
             let routes = http::routes(self.metrics.clone(), self.health.clone());
@@ -181,10 +179,19 @@ impl Parts {
         let (registry, looked) = (self.registry.clone(), node.clone());
         background.spawn(|stop| report_space(registry, node_id, move || looked.space(), stop));
         let (registry, fault) = (self.registry.clone(), self.fault.clone());
-        let confirming = identity::confirm_again(registry, self.node, self.identity, fault);
+        let identity = self.identity.clone();
+        let confirming = identity::confirm_again(registry, identity, fault);
         background.spawn(|stop| async move {
             let _ = stop.run_until_cancelled(confirming).await;
         });
+        let rebuild = Rebuild {
+            rpc: self.rpc.clone(),
+            view: rebuild_view,
+            registry: self.registry.clone(),
+            dir: self.config.dir.clone(),
+            identity: self.identity.clone(),
+        };
+        background.spawn(|stop| rebuild.run(stop));
         tracing::info!(node = %self.node, %address, "serving");
         let task = tokio::spawn(self.supervise(node, background));
         Ok(Running {
@@ -195,13 +202,39 @@ impl Parts {
         })
     }
 
-    async fn start_node(
-        &self,
-        groups: Vec<GroupSpec>,
-        tables: Vec<TableSpec>,
-        view: ClusterView,
-    ) -> anyhow::Result<Arc<Node>> {
-        let mut config = NodeConfig::new(self.node, self.config.dir.join("raft"), tables);
+    /// Starts the node as who this process may be. If what it had is found lost or damaged, that is nobody it was.
+    async fn start<S>(&mut self, program: &Program<S>) -> anyhow::Result<Arc<Node>> {
+        let (registry, dir) = (self.registry.clone(), self.config.dir.clone());
+        let empty = self.config.rebuild_empty_after;
+        let identity = identity::confirm(&registry, &dir, self.identity.clone(), empty).await?;
+        self.act_as(identity);
+        match self.start_node(program).await {
+            Ok(node) => return Ok(node),
+            Err(error) if error.is_lost() => {
+                tracing::warn!(node = %self.node, %error, "this process must not act under its name any more");
+            }
+            Err(error) => return Err(self.not_started(error)),
+        }
+        let identity = self.identity.clone();
+        let identity = identity::begin_again(&registry, &dir, identity).await?;
+        self.act_as(identity);
+        let started = self.start_node(program).await;
+        started.map_err(|error| self.not_started(error))
+    }
+
+    fn act_as(&mut self, identity: Identity) {
+        self.node = identity.node;
+        self.identity = identity;
+    }
+
+    fn not_started(&self, error: StartError) -> anyhow::Error {
+        let what = format!("start {} in {}", self.node, self.config.dir.display());
+        anyhow::Error::from(error).context(what)
+    }
+
+    async fn start_node<S>(&self, program: &Program<S>) -> Result<Arc<Node>, StartError> {
+        let (store, tables) = (self.config.dir.join(STORE), program.tables.clone());
+        let mut config = NodeConfig::new(self.node, store, tables);
         config.limits.block_cache_bytes = self.config.block_cache_bytes;
         config.timing = self.config.timing;
         let role = self.node.role();
@@ -211,29 +244,15 @@ impl Parts {
             .iter()
             .map(|(id, address)| (NodeId::new(role, *id), *address))
             .collect();
+        let view = program.view.clone();
         let lookup: Lookup = Box::new(move |node| view.current().address(node));
         let transport = RpcTransport::with_lookup(self.rpc.clone(), peers, lookup);
-        Node::start(config, groups, transport)
-            .await
-            .map_err(|error| self.with_remedy(error))
-            .with_context(|| format!("start {} in {}", self.node, self.config.dir.display()))
-    }
-
-    /// A replica that has lost what it promised must not come back as it was: says what to do instead.
-    fn with_remedy(&self, error: StartError) -> anyhow::Error {
-        let lost = match &error {
-            StartError::LostDisk(_) | StartError::DamagedLog { .. } => true,
-            StartError::Config(_)
-            | StartError::Io { .. }
-            | StartError::Store { .. }
-            | StartError::State(_)
-            | StartError::Group { .. } => false,
-        };
-        if lost {
-            anyhow!("{error}; to replace it, {}", identity::remedy(self.node))
-        } else {
-            error.into()
+        let mut groups = program.groups.clone();
+        if self.node != self.node.place() {
+            // It was made for the place of somebody who was there before.
+            groups.iter_mut().for_each(|group| group.members.clear());
         }
+        Node::start(config, groups, transport).await
     }
 
     /// Registers and reports which groups are led.

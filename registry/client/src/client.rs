@@ -9,7 +9,7 @@ use bytes::Bytes;
 use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::{
     DiskCondition, DiskPace, HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration,
-    ServiceReport, Severity, SpaceReport,
+    ServiceReport, Severity, SpaceReport, Succession,
 };
 use eggs_proto::{
     BlockServiceId, CallError, CallResult, ClusterMap, Epoch, GroupId, MessageKind, NodeId,
@@ -82,7 +82,8 @@ impl RegistryClient {
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
             | RegistryReply::Members(_)
-            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -98,7 +99,8 @@ impl RegistryClient {
             | RegistryReply::Map(_)
             | RegistryReply::Health { .. }
             | RegistryReply::Members(_)
-            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -146,7 +148,8 @@ impl RegistryClient {
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Members(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Members(_)
+            | RegistryReply::Succession(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -196,6 +199,48 @@ impl RegistryClient {
         }
     }
 
+    /// Gives a process whose directory is lost its next name; for servers only. `None` if there is nothing to be lost,
+    /// or it was replaced by a person.
+    pub async fn succeed(
+        &self,
+        node: NodeId,
+        (was, incarnation): (Option<u64>, u64),
+        timeout: Duration,
+    ) -> Result<Option<Succession>, RegistryError> {
+        let request = RegistryRequest::Succeed {
+            id: self.next_id(),
+            node,
+            was,
+            incarnation,
+        };
+        match self.call(&request, timeout).await {
+            Ok(RegistryReply::Succession(succession)) => Ok(Some(succession)),
+            Ok(
+                RegistryReply::Done
+                | RegistryReply::Unchanged
+                | RegistryReply::Map(_)
+                | RegistryReply::Keys(_)
+                | RegistryReply::Health { .. }
+                | RegistryReply::Members(_)
+                | RegistryReply::Disks(_),
+            ) => Err(RegistryError::Unexpected),
+            Err(RegistryError::Refused(CallError::Refused(
+                Refusal::Exists | Refusal::NotFound,
+            ))) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes a process that votes nowhere off the map for ever; for servers only. `false` if it still votes somewhere.
+    pub async fn retire(&self, node: NodeId, timeout: Duration) -> Result<bool, RegistryError> {
+        let id = self.next_id();
+        match self.done(&RegistryRequest::Retire { id, node }, timeout).await {
+            Ok(()) | Err(RegistryError::Refused(CallError::Refused(Refusal::NotFound))) => Ok(true),
+            Err(RegistryError::Refused(CallError::Refused(Refusal::NotEmpty))) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Tells who votes in which group; for servers only. Answers what the registry knows better.
     pub async fn members(
         &self,
@@ -215,7 +260,8 @@ impl RegistryClient {
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -243,7 +289,8 @@ impl RegistryClient {
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
             | RegistryReply::Members(_)
-            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(RegistryError::Unexpected),
         }
     }
 
@@ -259,7 +306,8 @@ impl RegistryClient {
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
             | RegistryReply::Members(_)
-            | RegistryReply::Disks(_) => Err(RegistryError::Unexpected),
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(RegistryError::Unexpected),
         }
     }
 

@@ -5,7 +5,9 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
-use eggs_proto::registry::{DiskPace, RegistryReply, RegistryRequest, SpaceLevel, SpaceReport};
+use eggs_proto::registry::{
+    DiskPace, RegistryReply, RegistryRequest, SpaceLevel, SpaceReport, Succession,
+};
 use eggs_proto::{
     CallError, CallResult, InvalidArgument, MessageKind, NodeId, Refusal, RequestId, decode, encode,
 };
@@ -204,6 +206,15 @@ async fn answer(
             let command = RegistryCommand::Retire { node };
             replica.propose(&command, Some(id), deadline).await
         }
+        RegistryRequest::Succeed {
+            id,
+            node,
+            was,
+            incarnation,
+        } => {
+            servers_only(role)?;
+            succeed(replica, (id, node), (was, incarnation), deadline).await
+        }
         RegistryRequest::Space { id, node, report } => {
             servers_only(role)?;
             note_space(replica, (id, node), report, deadline).await
@@ -233,6 +244,29 @@ async fn register(
             tracing::warn!(%node, address, %refusal, "registration refused");
         }
         Err(_) => {} // it will ask again
+    }
+    outcome
+}
+
+/// Gives a process that lost its directory its next name.
+async fn succeed(
+    replica: &Replica,
+    (id, lost): (RequestId, NodeId),
+    (was, incarnation): (Option<u64>, u64),
+    deadline: Instant,
+) -> RegistryOutcome {
+    let command = RegistryCommand::Succeed {
+        node: lost,
+        was,
+        incarnation,
+    };
+    let outcome = replica.propose(&command, Some(id), deadline).await;
+    match &outcome {
+        Ok(RegistryReply::Succession(Succession::Named { node, .. })) => {
+            tracing::warn!(%lost, %node, "a process has lost its directory and is rebuilt under a new name");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::debug!(%lost, %error, "no new name"),
     }
     outcome
 }

@@ -49,6 +49,15 @@ pub enum RegistryCommand {
         /// Each process once.
         timed: Vec<Timed>,
     },
+    /// A process whose directory is lost gets a new name.
+    Succeed {
+        /// The process, or any of those whose place it has taken.
+        node: NodeId,
+        /// The directory that acted as it, if it is there and damaged.
+        was: Option<u64>,
+        /// The new directory.
+        incarnation: u64,
+    },
 }
 
 impl RegistryCommand {
@@ -62,7 +71,9 @@ impl RegistryCommand {
             | Self::NoteMembers(_)
             | Self::Retire { .. }
             | Self::NoteSpace { .. }
-            | Self::Judge { .. } => None,
+            | Self::Judge { .. }
+            // It is asked for when the state has to shrink again, and bounded by time.
+            | Self::Succeed { .. } => None,
         }
     }
 }

@@ -42,7 +42,7 @@ pub use fill::Fill;
 pub use health::{GroupCondition, Health, health};
 pub use limits::{
     ADDRESS_BYTES_MAX, ELAPSED_MS_MAX, FENCED_DOMAINS_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX,
-    SERVICES_MAX, SERVICES_PER_NODE_MAX, STALE_MS,
+    SERVICES_MAX, SERVICES_PER_NODE_MAX, STALE_MS, SUCCESSION_PAUSE_MS,
 };
 pub use machine::{RegistryMachine, RegistryOutcome};
 pub use pace::{PACE_AGE_MS_MAX, PARDON_MS, PEERS_MIN, Pace, SlowRules};

@@ -6,6 +6,9 @@ pub const STALE_MS: u64 = 8_000;
 /// Longest time between two observations that counts as listening, in milliseconds. After a longer one the
 /// leader was paused or cut off itself, and the time says nothing about others.
 pub const ELAPSED_MS_MAX: u64 = 4_000;
+/// After a process has taken its own place, it may not do so again for this long, in milliseconds of log time: a disk that
+/// fails again and again is not filled again and again.
+pub const SUCCESSION_PAUSE_MS: u64 = 600_000;
 /// Most failure domains of a class from which reports of errors may take the last writable disk: the parity
 /// of the built-in policies.
 pub const FENCED_DOMAINS_MAX: usize = 4;

@@ -22,7 +22,7 @@ impl StateMachine for RegistryMachine {
         command: &[u8],
     ) -> Result<Outcome, Fault> {
         match apply(store, context, command) {
-            Ok(()) => Ok(Outcome::Accepted(answer(Ok(RegistryReply::Done)))),
+            Ok(reply) => Ok(Outcome::Accepted(answer(Ok(reply)))),
             Err(Stop::Refusal(refusal)) => {
                 Ok(Outcome::Refused(answer(Err(CallError::Refused(refusal)))))
             }
@@ -35,11 +35,16 @@ fn answer(outcome: RegistryOutcome) -> Vec<u8> {
     encode(&outcome)
 }
 
-fn apply(store: &mut dyn Store, context: ApplyContext, command: &[u8]) -> Result<(), Stop> {
+fn apply(
+    store: &mut dyn Store,
+    context: ApplyContext,
+    command: &[u8],
+) -> Result<RegistryReply, Stop> {
     // A newer leader may propose what this build does not know; every replica refuses it alike.
     let command = decode::<RegistryCommand>(command)
         .map_err(|_| Refusal::Invalid(InvalidArgument::Encoding))?;
     let mut tx = Transaction::begin(store, context.now)?;
+    let mut reply = RegistryReply::Done;
     match command {
         RegistryCommand::RegisterNode(registration) => ops::register_node(&mut tx, registration)?,
         RegistryCommand::SetServiceState { service, state } => {
@@ -51,7 +56,19 @@ fn apply(store: &mut dyn Store, context: ApplyContext, command: &[u8]) -> Result
         RegistryCommand::Retire { node } => ops::retire(&mut tx, node)?,
         RegistryCommand::NoteSpace { node, report } => ops::note_space(&mut tx, node, report)?,
         RegistryCommand::Judge { rules, timed } => ops::judge(&mut tx, &rules, &timed)?,
+        RegistryCommand::Succeed {
+            node,
+            was,
+            incarnation,
+        } => {
+            let lost = ops::Lost {
+                node,
+                was,
+                incarnation,
+            };
+            reply = RegistryReply::Succession(ops::succeed(&mut tx, lost)?);
+        }
     }
     tx.finish();
-    Ok(())
+    Ok(reply)
 }

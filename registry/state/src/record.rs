@@ -139,6 +139,19 @@ impl Stored for SpaceRecord {
     const WHAT: &'static str = "registry_space";
 }
 
+impl Stored for SuccessorRecord {
+    const WHAT: &'static str = "registry_successors";
+}
+
+/// Who takes the place of a process that lost its directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SuccessorRecord {
+    pub node: NodeId,
+    /// Of the new directory.
+    pub incarnation: u64,
+    pub since: Time,
+}
+
 /// How little space a process has for metadata, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SpaceRecord {
@@ -252,6 +265,12 @@ mod tests {
             state: IdentityState::Retired,
         };
         check(&identity, expect!["010101"]);
+        let successor = SuccessorRecord {
+            node,
+            incarnation: 1,
+            since: Time(2),
+        };
+        check(&successor, expect!["0182808080100102"]);
         let space = SpaceRecord {
             report: SpaceReport {
                 level: SpaceLevel::Critical,

@@ -29,8 +29,11 @@ pub(crate) const SPACE: Table = Table(23);
 /// Disk that was timed → [`crate::pace::Pace`].
 pub(crate) const PACES: Table = Table(24);
 
+/// Process that lost its directory → [`crate::record::SuccessorRecord`].
+pub(crate) const SUCCESSORS: Table = Table(25);
+
 /// The tables of the registry.
-pub const TABLES: [TableSpec; 9] = [
+pub const TABLES: [TableSpec; 10] = [
     TableSpec {
         table: CLUSTER,
         name: "registry_cluster",
@@ -66,6 +69,10 @@ pub const TABLES: [TableSpec; 9] = [
     TableSpec {
         table: PACES,
         name: "registry_paces",
+    },
+    TableSpec {
+        table: SUCCESSORS,
+        name: "registry_successors",
     },
 ];
 

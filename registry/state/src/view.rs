@@ -6,9 +6,12 @@ use eggs_proto::registry::{DiskCondition, DiskPace, ServiceReport, SpaceReport};
 use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupId, GroupInfo, NodeId, ServiceKey, Time};
 
 use crate::record::{
-    ClusterRecord, GroupRecord, KeyRecord, MembersRecord, NodeRecord, ServiceRecord, SpaceRecord,
+    ClusterRecord, GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord,
+    NodeRecord, ServiceRecord, SpaceRecord, SuccessorRecord,
 };
-use crate::tables::{self, CLUSTER, GROUPS, KEYS, MEMBERS, NODES, SERVICES, SPACE};
+use crate::tables::{
+    self, CLUSTER, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SERVICES, SPACE, SUCCESSORS,
+};
 use crate::{GROUPS_MAX, ServiceCondition, services};
 
 /// What the map does not say about a process.
@@ -31,6 +34,8 @@ pub struct ClusterView {
     pub services: Vec<ServiceCondition>,
     /// Processes with little space for metadata.
     pub short: Vec<(NodeId, SpaceReport)>,
+    /// Processes that lost their directories, and who takes their places.
+    pub lost: Vec<(NodeId, NodeId)>,
 }
 
 impl ClusterView {
@@ -57,6 +62,12 @@ impl ClusterView {
             .into_iter()
             .map(|(node, r)| (node, r.report))
             .collect();
+        for (node, successor) in tables::list::<NodeId, SuccessorRecord>(store, SUCCESSORS)? {
+            let identity: Option<IdentityRecord> = tables::get(store, IDENTITIES, node)?;
+            if identity.is_some_and(|identity| identity.state == IdentityState::Claimed) {
+                view.lost.push((node, successor.node));
+            }
+        }
         Ok(view)
     }
 

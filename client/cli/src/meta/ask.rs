@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use eggs_client::{Client, ClientError};
 use eggs_proto::meta::{MemberStep, MetaReply, MetaRequest, ReplicaInfo, Wait};
+use eggs_proto::moves::{Move, Next, next};
 use eggs_proto::{CallError, CallResult, GroupId, NodeId};
 use futures::StreamExt as _;
 use futures::stream;
 
-use super::plan::{Move, Next, next};
 use super::view::{View, hosts};
 use crate::failure::{Exit, Failure};
 

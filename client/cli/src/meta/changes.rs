@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use eggs_client::{Client, ClientError};
 use eggs_proto::meta::{MetaReply, MetaRequest};
+use eggs_proto::moves::Move;
 use eggs_proto::registry::RegistryRequest;
 use eggs_proto::{CallError, GroupId, NodeId, NodeInfo, Refusal};
 use futures::StreamExt as _;
@@ -13,7 +14,6 @@ use serde_json::json;
 
 use super::ask::{Moved, carry_out, leader_of, look, needs_secret, words};
 use super::balance::{Hosts, balance as plan_balance};
-use super::plan::Move;
 use super::tally::Tally;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};

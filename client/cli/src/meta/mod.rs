@@ -5,16 +5,16 @@ mod ask;
 mod backup;
 mod balance;
 mod changes;
-mod plan;
 mod status;
 mod tally;
 mod view;
+
+use eggs_proto::moves::Move;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
 use backup::OtherCluster;
 use changes::Intent;
-use plan::Move;
 
 pub use args::MetaVerb;
 pub(crate) use ask::needs_secret;

@@ -113,16 +113,11 @@ pub(crate) fn parse_group(text: &str) -> Result<GroupId, String> {
 /// Reads the name of a process that may have replicas.
 pub(crate) fn parse_node(text: &str) -> Result<NodeId, String> {
     let roles = [ProcessRole::Registry, ProcessRole::Shard, ProcessRole::Cdc];
-    for role in roles {
-        if let Some(index) = text.strip_prefix(role.prefix())
-            && let Ok(index) = index.parse()
-        {
-            return Ok(NodeId::new(role, index));
-        }
-    }
-    Err(format!(
-        "{text:?} is no process with replicas, such as shard0, cdc1 or shuckle2"
-    ))
+    let node = text.parse::<NodeId>().ok();
+    node.filter(|node| roles.contains(&node.role()))
+        .ok_or_else(|| {
+            format!("{text:?} is no process with replicas, such as shard0, cdc1 or shuckle2")
+        })
 }
 
 #[cfg(test)]

@@ -69,7 +69,8 @@ async fn conditions(context: &Context) -> Conditions {
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
             | RegistryReply::Health { .. }
-            | RegistryReply::Members(_),
+            | RegistryReply::Members(_)
+            | RegistryReply::Succession(_),
         )
         | Err(_) => Conditions::new(),
     }
@@ -160,7 +161,8 @@ pub(crate) async fn set_state(
         | RegistryReply::Keys(_)
         | RegistryReply::Health { .. }
         | RegistryReply::Members(_)
-        | RegistryReply::Disks(_) => Err(Failure::new(
+        | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(Failure::new(
             Exit::Failed,
             "the registry gave an answer that makes no sense",
         )),

@@ -33,7 +33,8 @@ impl Client {
             | RegistryReply::Map(_)
             | RegistryReply::Keys(_)
             | RegistryReply::Members(_)
-            | RegistryReply::Disks(_) => Err(ClientError::Protocol {
+            | RegistryReply::Disks(_)
+            | RegistryReply::Succession(_) => Err(ClientError::Protocol {
                 what: "the registry".to_owned(),
             }),
         }

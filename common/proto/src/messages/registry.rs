@@ -98,6 +98,54 @@ pub enum RegistryRequest {
     },
     /// What the registry knows of disks and the map does not say. → `Disks`
     Disks,
+    /// Servers only: the directory of a metadata process is lost or damaged; nobody may ever act as that process again,
+    /// and a new directory gets a new name, to take its place under. Refused with `NotFound` if nobody ever acted as it,
+    /// with `Exists` if it was replaced by a person or the directory is not the one that acted as it last. A repeat is
+    /// fine. → `Succession`
+    Succeed {
+        /// Names the change.
+        id: RequestId,
+        /// The process, or any of those whose place it has taken.
+        node: NodeId,
+        /// The random number of the directory that acted as it, if that is there and damaged; `None` if nothing is there.
+        was: Option<u64>,
+        /// A random number of the new directory.
+        incarnation: u64,
+    },
+}
+
+/// Whether a process whose directory is lost may take its own place under a new name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Succession {
+    /// It may.
+    Named {
+        /// Its new name.
+        node: NodeId,
+        /// Those whose place it takes in their groups, and who then retire. Ascending.
+        places: Vec<NodeId>,
+    },
+    /// Not yet; nothing has changed.
+    Waits(SuccessionWait),
+}
+
+/// Why a process has to wait for its new name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum SuccessionWait {
+    /// Somebody acts as it.
+    #[error("{0} was heard of a moment ago")]
+    Heard(NodeId),
+    /// Too few of the other replicas of a group are heard of to have a majority without it.
+    #[error("the other replicas of {0} are no majority that is heard of")]
+    NoMajority(GroupId),
+    /// Another replica of one of its groups is being rebuilt.
+    #[error("{0} is being rebuilt, and one replica of a group is rebuilt at a time")]
+    Rebuilding(NodeId),
+    /// It took a place a short time ago.
+    #[error("it lost its disk a short time ago already; it may try again in {ms} ms")]
+    TooSoon {
+        /// Milliseconds left.
+        ms: u64,
+    },
 }
 
 /// How much space a process has for metadata.
@@ -254,4 +302,6 @@ pub enum RegistryReply {
     Members(Vec<GroupMembers>),
     /// What the map does not say about disks, in order of their names.
     Disks(Vec<DiskCondition>),
+    /// Whether a process may take its own place.
+    Succession(Succession),
 }

@@ -11,6 +11,7 @@ use eggs_proto::meta::{
 use eggs_proto::registry::{
     DiskCondition, DiskPace, HealthFinding, Latency, RegistryReply, RegistryRequest,
     ServiceRegistration, ServiceReport, Severity, SpaceLevel, SpaceReport, StateReason,
+    Succession, SuccessionWait,
 };
 use eggs_proto::shard::Replace;
 use eggs_proto::*;
@@ -382,7 +383,7 @@ fn registry() {
     pin!(
         RegistryRequest[
             Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health, Claim, Members, Retire,
-            Space, Pace, Disks,
+            Space, Pace, Disks, Succeed,
         ],
         [
             RegistryRequest::Map { known: Some(Epoch(1)) },
@@ -401,6 +402,7 @@ fn registry() {
             RegistryRequest::Space { id: ID, node, report: space },
             RegistryRequest::Pace { node, disks: vec![pace()] },
             RegistryRequest::Disks,
+            RegistryRequest::Succeed { id: ID, node, was: Some(2), incarnation: 1 },
         ],
         expect![[r#"
             Map 000101
@@ -415,6 +417,7 @@ fn registry() {
             Space 0906078180808030010203
             Pace 0a81808080300109010203ac02070203ac02
             Disks 0b
+            Succeed 0c06078180808030010201
         "#]]
     );
     let info = BlockServiceInfo {
@@ -461,7 +464,7 @@ fn registry() {
     };
     let keys = vec![(SERVICE, ServiceKey::new([1; 32]))];
     pin!(
-        RegistryReply[Done, Unchanged, Map, Keys, Health, Members, Disks],
+        RegistryReply[Done, Unchanged, Map, Keys, Health, Members, Disks, Succession],
         [
             RegistryReply::Done,
             RegistryReply::Unchanged,
@@ -470,6 +473,7 @@ fn registry() {
             RegistryReply::Health { severity, findings: vec![finding] },
             RegistryReply::Members(vec![members()]),
             RegistryReply::Disks(vec![disk]),
+            RegistryReply::Succession(Succession::Named { node, places: vec![node] }),
         ],
         expect![[r#"
             Done 00
@@ -479,6 +483,33 @@ fn registry() {
             Health 040101017801017801780178
             Members 05010102018380808010
             Disks 060109010203ac02070203ac02090103
+            Succession 07008180808030018180808030
+        "#]]
+    );
+    pin!(
+        Succession[Named, Waits],
+        [
+            Succession::Named { node, places: vec![] },
+            Succession::Waits(SuccessionWait::Heard(node)),
+        ],
+        expect![[r#"
+            Named 00818080803000
+            Waits 01008180808030
+        "#]]
+    );
+    pin!(
+        SuccessionWait[Heard, NoMajority, Rebuilding, TooSoon],
+        [
+            SuccessionWait::Heard(node),
+            SuccessionWait::NoMajority(GroupId(1)),
+            SuccessionWait::Rebuilding(node),
+            SuccessionWait::TooSoon { ms: 300 },
+        ],
+        expect![[r#"
+            Heard 008180808030
+            NoMajority 0101
+            Rebuilding 028180808030
+            TooSoon 03ac02
         "#]]
     );
     pin!(

@@ -149,10 +149,7 @@ fn family<'a>(db: &'a DB, name: &str) -> Result<&'a crate::kv::ColumnFamily, Sta
 }
 
 fn store_error(cause: crate::kv::Error) -> StartError {
-    StartError::Store {
-        store: "log",
-        cause: cause.into_string(),
-    }
+    StartError::of_store("log", cause)
 }
 
 fn damage(group: GroupId, index: u64, cause: &str) -> StartError {

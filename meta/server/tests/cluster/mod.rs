@@ -132,6 +132,7 @@ impl Cluster {
             listen: peers[&id],
             peers: peers.clone(),
             beginning: Beginning::Founder,
+            rebuild_empty_after: None,
             registry: vec![self.registry],
             credentials: Credentials::server(SECRET),
             http: None,

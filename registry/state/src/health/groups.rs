@@ -156,7 +156,7 @@ fn stuck(groups: &[GroupId]) -> String {
 
 fn start_command(absent: &[NodeId], groups: &[GroupId]) -> String {
     if let Some(first) = absent.first() {
-        return format!("eggsrun --dir DIR start {first}");
+        return format!("eggsrun --dir DIR start {}", first.place());
     }
     let role = match groups.first() {
         Some(group) if group.shard().is_some() => ProcessRole::Shard,

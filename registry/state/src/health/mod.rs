@@ -6,6 +6,7 @@
 mod capacity;
 mod groups;
 mod processes;
+mod rebuilding;
 mod services;
 mod space;
 mod words;
@@ -31,6 +32,7 @@ pub fn health(view: &ClusterView) -> Health {
     let mut findings = Vec::new();
     groups::check(view, &mut findings);
     processes::check(view, &mut findings);
+    rebuilding::check(view, &mut findings);
     services::check(view, &mut findings);
     space::check(view, &mut findings);
     capacity::check(&totals, &mut findings);

@@ -13,7 +13,7 @@ pub(super) fn check(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
         .nodes
         .iter()
         .map(|info| info.node)
-        .filter(|node| !view.is_up(*node))
+        .filter(|node| !view.is_up(*node) && !view.lost.iter().any(|(lost, _)| lost == node))
         .collect();
     let of = |roles: &[ProcessRole]| -> Vec<NodeId> {
         let some = down.iter().filter(|node| roles.contains(&node.role()));
@@ -31,7 +31,7 @@ pub(super) fn check(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
                     list(&replicas)
                 ),
                 "its replicas do not take part; everything works while the others do".into(),
-                format!("eggsrun --dir DIR start {first}"),
+                format!("eggsrun --dir DIR start {}", first.place()),
             ],
         ));
     }

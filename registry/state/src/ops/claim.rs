@@ -5,8 +5,8 @@
 
 use eggs_proto::{InvalidArgument, NodeId, ProcessRole, Refusal};
 
-use crate::record::{IdentityRecord, IdentityState};
-use crate::tables::{self, IDENTITIES};
+use crate::record::{IdentityRecord, IdentityState, SuccessorRecord};
+use crate::tables::{self, IDENTITIES, SUCCESSORS};
 use crate::transaction::{Stop, Transaction};
 
 /// Binds a process to its incarnation.
@@ -17,6 +17,10 @@ pub(crate) fn claim(tx: &mut Transaction<'_>, node: NodeId, incarnation: u64) ->
         ProcessRole::Blocks | ProcessRole::Gc | ProcessRole::Client => {
             return Err(Refusal::Invalid(InvalidArgument::Range).into());
         }
+    }
+    let successor: Option<SuccessorRecord> = tables::get(tx.store, SUCCESSORS, node)?;
+    if successor.is_some() {
+        return Err(Refusal::Exists.into()); // its directory is lost, even if it is there
     }
     let known: Option<IdentityRecord> = tables::get(tx.store, IDENTITIES, node)?;
     match known {

@@ -8,6 +8,7 @@ mod observe;
 mod register_node;
 mod retire;
 mod set_service_state;
+mod succeed;
 
 pub(crate) use claim::claim;
 pub(crate) use judge::judge;
@@ -17,3 +18,4 @@ pub(crate) use observe::observe;
 pub(crate) use register_node::register_node;
 pub(crate) use retire::retire;
 pub(crate) use set_service_state::set_service_state;
+pub(crate) use succeed::{Lost, succeed};

@@ -7,8 +7,9 @@ use eggs_proto::{GroupId, InvalidArgument, NodeId, ProcessRole, Refusal};
 
 use crate::record::{
     GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord, NodeRecord, ServiceRecord,
+    SuccessorRecord,
 };
-use crate::tables::{self, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES};
+use crate::tables::{self, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SUCCESSORS};
 use crate::transaction::{Stop, Transaction};
 use crate::{
     ADDRESS_BYTES_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX, Registration, SERVICES_MAX,
@@ -79,6 +80,10 @@ fn register_process(tx: &mut Transaction<'_>, node: NodeId, address: &str) -> Re
     let identity: Option<IdentityRecord> = tables::get(tx.store, IDENTITIES, node)?;
     if identity.is_some_and(|identity| identity.state == IdentityState::Retired) {
         return Err(Refusal::Exists.into()); // nobody may act as it any more
+    }
+    let successor: Option<SuccessorRecord> = tables::get(tx.store, SUCCESSORS, node)?;
+    if successor.is_some() {
+        return Err(Refusal::Exists.into());
     }
     let known: Option<NodeRecord> = tables::get(tx.store, NODES, node)?;
     match &known {

@@ -3,20 +3,23 @@
 //! **Invariant:** the next step follows from how the group is alone, so that whoever asks again goes on where somebody
 //! else stopped.
 
-use eggs_proto::meta::{MemberStep, ReplicaInfo};
-use eggs_proto::{GroupId, NodeId};
+use crate::meta::{MemberStep, ReplicaInfo};
+use crate::{GroupId, NodeId};
 
 /// A replica that is to be on another process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Move {
-    pub(crate) group: GroupId,
-    pub(crate) from: NodeId,
-    pub(crate) to: NodeId,
+pub struct Move {
+    /// Of which group.
+    pub group: GroupId,
+    /// The process that has it.
+    pub from: NodeId,
+    /// The process that gets it.
+    pub to: NodeId,
 }
 
 /// What to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Next {
+pub enum Next {
     /// Nothing: it is as wanted.
     Done,
     /// Ask the leader for this step.
@@ -26,7 +29,7 @@ pub(crate) enum Next {
 }
 
 /// What to do next, as the group's leader describes it.
-pub(crate) fn next(info: &ReplicaInfo, wanted: Move) -> Next {
+pub fn next(info: &ReplicaInfo, wanted: Move) -> Next {
     let Move { from, to, .. } = wanted;
     let votes = |node| info.voters.contains(&node);
     let learns = |node| info.learners.contains(&node);
@@ -49,7 +52,7 @@ pub(crate) fn next(info: &ReplicaInfo, wanted: Move) -> Next {
 
 #[cfg(test)]
 mod tests {
-    use eggs_proto::ProcessRole;
+    use crate::ProcessRole;
 
     use super::*;
 

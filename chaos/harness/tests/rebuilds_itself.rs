@@ -1,0 +1,225 @@
+//! A metadata process that lost its directory, or finds its log damaged, gives up its name and is rebuilt from its peers
+//! under a new one, under load and without anybody typing anything; afterwards the cluster bears the next failure.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use eggs_harness::{Cluster, Content, Options, until};
+use serde_json::Value;
+
+const BOUND: Duration = Duration::from_secs(120);
+const FILE_BYTES: usize = 2_000;
+
+/// Makes directories, files and moves them until told to stop. Any error ends it.
+fn work(cluster: &Cluster, stop: &AtomicBool, rounds: &AtomicU64) -> Result<u64> {
+    let mut round = 0;
+    while !stop.load(Ordering::Relaxed) {
+        let dir = cluster.mount().join(format!("dir-{round}"));
+        fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
+        let content = Content {
+            seed: round,
+            bytes: FILE_BYTES,
+        };
+        fs::write(dir.join("new"), content.make()).context("write")?;
+        let name = cluster.mount().join(format!("file-{round}"));
+        fs::rename(dir.join("new"), &name).with_context(|| format!("move {}", name.display()))?;
+        round += 1;
+        rounds.store(round, Ordering::Relaxed);
+    }
+    Ok(round)
+}
+
+fn goes_on(rounds: &AtomicU64) -> Result<()> {
+    let before = rounds.load(Ordering::Relaxed);
+    until("the application goes on", BOUND, || {
+        rounds.load(Ordering::Relaxed) > before + 3
+    })?;
+    Ok(())
+}
+
+/// What happens to the directory of a dead process.
+fn destroy(dir: &Path) -> Result<()> {
+    fs::remove_dir_all(dir).context("remove a directory")
+}
+
+/// Files of a store that end with this, the largest first.
+fn files(dir: &Path, suffix: &str) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
+        let entry = entry.context("list a directory")?;
+        if entry.file_name().to_string_lossy().ends_with(suffix) {
+            found.push((entry.metadata().context("look at a file")?.len(), entry.path()));
+        }
+    }
+    found.sort();
+    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
+}
+
+/// Bits of the log turn: in the middle of its newest file, before acknowledged records.
+fn rot(dir: &Path) -> Result<()> {
+    let logs = files(&dir.join("raft/log"), ".log")?;
+    let path = logs.first().context("no write-ahead log")?;
+    let file = fs::OpenOptions::new().read(true).write(true).open(path);
+    let file = file.context("open a log")?;
+    let at = file.metadata().context("look at a log")?.len() / 2;
+    let mut bytes = [0; 64];
+    file.read_exact_at(&mut bytes, at).context("read a log")?;
+    bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+    file.write_all_at(&bytes, at).context("write a log")?;
+    println!("{} of {} is damaged at {at}", path.display(), dir.display());
+    Ok(())
+}
+
+fn meta_status(cluster: &Cluster) -> Result<Value> {
+    let secret = cluster.dir().join("secret/cluster");
+    let secret = secret.to_str().context("a path in UTF-8")?;
+    let line = ["meta", "status", "--json", "--cluster-secret-file", secret];
+    let said = cluster.cli(&line)?.stdout;
+    serde_json::from_str(&said).context("JSON")
+}
+
+/// How many groups have a process as a voter.
+fn votes(status: &Value, node: &str) -> usize {
+    let groups = status["groups"].as_array().into_iter().flatten();
+    let with = |group: &&Value| {
+        let mut members = group["members"].as_array().into_iter().flatten();
+        members.any(|member| member["node"] == node && member["votes"] == true)
+    };
+    groups.filter(with).count()
+}
+
+/// One process, and what it loses.
+struct Loss {
+    name: &'static str,
+    heir: &'static str,
+    groups: usize,
+    happens: fn(&Path) -> Result<()>,
+    /// Who is killed afterwards, to see that redundancy is back.
+    next: &'static str,
+}
+
+const LOSSES: [Loss; 3] = [
+    Loss {
+        name: "shard1",
+        heir: "shard1000001",
+        groups: 256,
+        happens: destroy,
+        next: "shard0",
+    },
+    Loss {
+        name: "shard2",
+        heir: "shard1000002",
+        groups: 256,
+        happens: rot,
+        next: "shard1",
+    },
+    Loss {
+        name: "cdc0",
+        heir: "cdc1000000",
+        groups: 1,
+        happens: destroy,
+        next: "cdc2",
+    },
+];
+
+fn lose(cluster: &Cluster, rounds: &AtomicU64, loss: &Loss) -> Result<()> {
+    goes_on(rounds)?;
+    cluster.eggsrun(&["kill", loss.name])?.ok()?;
+    (loss.happens)(&cluster.data(loss.name))?;
+    goes_on(rounds)?;
+    let begin = Instant::now();
+    cluster.eggsrun(&["start", loss.name])?.ok()?;
+    until("it is rebuilt under a new name", BOUND, || {
+        let status = meta_status(cluster).unwrap_or_default();
+        votes(&status, loss.heir) == loss.groups && votes(&status, loss.name) == 0
+    })?;
+    println!("{} was rebuilt as {} in {:?}", loss.name, loss.heir, begin.elapsed());
+    let log = cluster.dir().join("log").join(format!("{}.log", loss.name));
+    let said = fs::read_to_string(&log).context("read a log")?;
+    ensure!(said.contains("gives up its name"), "it does not say so: {said}");
+    goes_on(rounds)?;
+    cluster.wait_healthy()?;
+    let left = cluster.data(loss.name).join("raft.lost");
+    until("what was damaged is removed", BOUND, || !left.exists())?;
+    // Redundancy is really back: the next one may fail.
+    cluster.eggsrun(&["kill", loss.next])?.ok()?;
+    goes_on(rounds)?;
+    cluster.eggsrun(&["start", loss.next])?.ok()?;
+    goes_on(rounds)?;
+    cluster.wait_healthy()
+}
+
+#[test]
+fn processes_that_lost_their_replicas_are_rebuilt_by_themselves() -> Result<()> {
+    let cluster = Cluster::start(Options::default())?;
+    let (stop, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
+    let count = std::thread::scope(|scope| -> Result<u64> {
+        let worker = scope.spawn(|| work(&cluster, &stop, &rounds));
+        let outcome = LOSSES.iter().try_for_each(|loss| lose(&cluster, &rounds, loss));
+        stop.store(true, Ordering::Relaxed);
+        let count = worker.join().expect("the worker does not panic");
+        outcome?;
+        count.context("an error reached the application")
+    })?;
+    check(&cluster, count)?;
+    // After a restart of everything they are who they have become.
+    cluster.eggsrun(&["stop"])?.ok()?;
+    cluster.start_again()?;
+    check(&cluster, count)?;
+    // Nobody is taken away by a name under which it acts no more.
+    let refused = cluster.eggsrun(&["remove", "shard1"])?;
+    ensure!(!refused.status.success(), "{refused:?}");
+    cluster.eggsrun(&["replace", "shard1"])?.ok()?;
+    let status = meta_status(&cluster)?;
+    ensure!(votes(&status, "shard1000001") == 0 && votes(&status, "shard3") == 256);
+    check(&cluster, count)
+}
+
+fn check(cluster: &Cluster, count: u64) -> Result<()> {
+    cluster.wait_healthy()?;
+    for seed in 0..count {
+        let path = cluster.mount().join(format!("file-{seed}"));
+        let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let content = Content {
+            seed,
+            bytes: FILE_BYTES,
+        };
+        content.check(&bytes).map_err(anyhow::Error::msg)?;
+    }
+    cluster.cli(&["fsck"])?.ok().map(drop)
+}
+
+/// A directory that is empty for another reason than a lost disk is not filled, unless that was asked for.
+#[test]
+fn a_process_that_may_be_looking_in_the_wrong_place_says_so_and_ends() -> Result<()> {
+    let cluster = Cluster::start(Options {
+        args: &["--no-mount"],
+        ..Options::default()
+    })?;
+    cluster.eggsrun(&["kill", "cdc1"])?.ok()?;
+    let empty = cluster.scratch()?.join("not-mounted");
+    fs::create_dir(&empty).context("make a directory")?;
+    let registry = cluster.registry();
+    let secret = cluster.dir().join("secret/cluster");
+    let mut command = cluster.program("eggscdc");
+    command
+        .args(["--id=1", "--listen=127.0.0.1:0", "--peers=1=127.0.0.1:9"])
+        .arg(format!("--dir={}", empty.display()))
+        .arg(format!("--registry={registry}"))
+        .arg(format!("--secret-file={}", secret.display()));
+    let output = command.output().context("run eggscdc")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    ensure!(!output.status.success(), "it runs");
+    ensure!(said.contains("eggscli meta replace cdc1"), "{said}");
+    ensure!(!empty.join("raft").exists(), "a store was made");
+    // The one whose disk it is comes back as who it was.
+    cluster.eggsrun(&["start", "cdc1"])?.ok()?;
+    cluster.wait_healthy()?;
+    let status = meta_status(&cluster)?;
+    ensure!(votes(&status, "cdc1") == 1, "{status:#}");
+    Ok(())
+}
