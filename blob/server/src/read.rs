@@ -1,14 +1,22 @@
-//! Reading pages: a few that are in memory at once, all else in a thread of the disk.
+//! Reading pages: a few that are in memory at once, all else in a thread of the disk, which copies nothing: it has pipes
+//! hold the pages of the page cache until the socket has taken them.
+//!
+//! Waiting for the disk and sending are apart: the thread of the network, which all disks share, sends only what is in
+//! memory.
 
-use eggs_block_store::{BlockPages, Disk};
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use eggs_block_store::{BlockPages, Disk, PinnedPages};
 use eggs_proto::block::{BlockRefusal, BlockReply};
 use eggs_proto::{BlockId, BlockServiceId, PAGE_BYTES, PAYLOAD_BYTES_MAX};
+use eggs_rpc::{Bulk, PayloadSource};
 use tokio::time::{Instant, timeout_at};
 
 use crate::BlockService;
 use crate::memory::with_share;
 use crate::pool::Work;
-use crate::service::{Answer, Task};
+use crate::service::{Answered, Task};
 use crate::shares::Share;
 use crate::timing::Timed;
 
@@ -31,7 +39,7 @@ impl BlockService {
         &self,
         wanted: Wanted,
         deadline: Instant,
-    ) -> Result<Answer, BlockRefusal> {
+    ) -> Result<Answered, BlockRefusal> {
         let Wanted {
             service,
             block,
@@ -42,7 +50,13 @@ impl BlockService {
         let answer = match self.read_at_once(wanted)? {
             Some(read) => answer(read, share),
             None => {
-                let run = move |disk: &Disk| Ok(answer(disk.read(block, page, pages)?, share));
+                let pipes = self.pipes.clone();
+                let run = move |disk: &Disk| {
+                    Ok(match disk.pin(block, page, pages, &pipes)? {
+                        Some(pinned) => sent_from_pipes(pinned, share),
+                        None => answer(disk.read(block, page, pages)?, share),
+                    })
+                };
                 let task = Task {
                     service,
                     work: Work::Read,
@@ -96,7 +110,34 @@ impl BlockService {
     }
 }
 
-fn answer(read: BlockPages, share: Share) -> Answer {
+fn answer(read: BlockPages, share: Share) -> Answered {
     let BlockPages { bytes, checksums } = read;
-    (BlockReply::Pages { checksums }, with_share(bytes, share))
+    let payload = with_share(bytes, share).into();
+    (BlockReply::Pages { checksums }, payload)
+}
+
+/// Pages in pipes, with their share of the memory.
+struct Pinned {
+    pages: PinnedPages,
+    _share: Share,
+}
+
+impl PayloadSource for Pinned {
+    fn remaining(&self) -> usize {
+        self.pages.remaining()
+    }
+
+    fn send(&mut self, socket: BorrowedFd<'_>) -> io::Result<usize> {
+        self.pages.send(socket)
+    }
+}
+
+fn sent_from_pipes(mut pages: PinnedPages, share: Share) -> Answered {
+    let checksums = std::mem::take(&mut pages.checksums);
+    let pinned = Pinned {
+        pages,
+        _share: share,
+    };
+    let payload = Bulk::Source(Box::new(pinned));
+    (BlockReply::Pages { checksums }, payload)
 }

@@ -3,13 +3,13 @@
 use std::sync::atomic::AtomicUsize;
 
 use bytes::Bytes;
-use eggs_block_store::{Disk, EraseOrder, WriteOrder};
+use eggs_block_store::{Disk, EraseOrder, Pipes, WriteOrder};
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::{
     BlockServiceId, CallError, CallResult, MessageKind, PAYLOAD_BYTES_MAX, decode, encode,
 };
-use eggs_rpc::{Handler, Peer, Reply, Request};
+use eggs_rpc::{Answer, Bulk, Handler, Peer, Request};
 use tokio::time::Instant;
 
 use crate::disks::now;
@@ -46,6 +46,7 @@ impl Default for ServiceLimits {
 pub struct BlockService {
     pub(crate) disks: ServedDisks,
     pub(crate) reading: Shares,
+    pub(crate) pipes: Pipes,
     writing: Shares,
     pub(crate) metrics: BlockMetrics,
     /// With which disk a list of all of them begins.
@@ -53,7 +54,7 @@ pub struct BlockService {
 }
 
 /// An answer and the pages that go with it.
-pub(crate) type Answer = (BlockReply, Bytes);
+pub(crate) type Answered = (BlockReply, Bulk);
 
 /// A job for a disk.
 pub(crate) struct Task<F> {
@@ -70,6 +71,7 @@ impl BlockService {
             disks,
             // At least one block must fit, or large ones would never be served.
             reading: Shares::new(limits.reading_bytes_max.max(PAYLOAD_BYTES_MAX as usize) as u64),
+            pipes: Pipes::default(),
             writing: Shares::new(limits.writing_bytes_max.max(PAYLOAD_BYTES_MAX as usize) as u64),
             metrics,
             turn: AtomicUsize::default(),
@@ -80,7 +82,7 @@ impl BlockService {
         &self,
         peer: &Peer,
         request: Request,
-    ) -> (&'static str, Result<Answer, BlockRefusal>) {
+    ) -> (&'static str, Result<Answered, BlockRefusal>) {
         let Ok(message) = decode::<BlockRequest>(&request.body) else {
             return ("malformed", Err(BlockRefusal::Malformed));
         };
@@ -112,7 +114,7 @@ impl BlockService {
         peer: &Peer,
         message: BlockRequest,
         request: Request,
-    ) -> Result<Answer, BlockRefusal> {
+    ) -> Result<Answered, BlockRefusal> {
         let Request {
             payload, deadline, ..
         } = request;
@@ -160,7 +162,7 @@ impl BlockService {
                     if let Some(served) = served {
                         served.damage.erased(block);
                     }
-                    Ok((BlockReply::Erased { proof }, Bytes::new()))
+                    Ok((BlockReply::Erased { proof }, Bulk::default()))
                 };
                 self.run(Task {
                     service,
@@ -174,7 +176,7 @@ impl BlockService {
                 let run = move |disk: &Disk| {
                     let found = disk.check(block)?;
                     let (checksum, size) = (found.checksum, found.size);
-                    Ok((BlockReply::Checked { checksum, size }, Bytes::new()))
+                    Ok((BlockReply::Checked { checksum, size }, Bulk::default()))
                 };
                 self.run(Task {
                     service,
@@ -195,7 +197,7 @@ impl BlockService {
                 let run = move |disk: &Disk| {
                     let list = disk.list(after, limit)?;
                     let (blocks, more) = (list.blocks, list.more);
-                    Ok((BlockReply::Blocks { blocks, more }, Bytes::new()))
+                    Ok((BlockReply::Blocks { blocks, more }, Bulk::default()))
                 };
                 self.run(Task {
                     service,
@@ -231,7 +233,7 @@ impl BlockService {
         order: WriteOrder,
         payload: Bytes,
         deadline: Instant,
-    ) -> Result<Answer, BlockRefusal> {
+    ) -> Result<Answered, BlockRefusal> {
         let service = order.facts.service;
         let bytes = payload.len() as u64;
         // The bytes are here already: what waited for a slow disk would take memory from the others.
@@ -239,7 +241,7 @@ impl BlockService {
         let run = move |disk: &Disk| {
             let _held_until_written = share;
             let proof = disk.write(&order, &payload, now())?;
-            Ok((BlockReply::Written { proof }, Bytes::new()))
+            Ok((BlockReply::Written { proof }, Bulk::default()))
         };
         let answer = self
             .run(Task {
@@ -254,9 +256,9 @@ impl BlockService {
     }
 
     /// Runs a task in a thread of its disk, unless nobody waits for it any more by then or the disk hangs.
-    pub(crate) async fn run<F>(&self, task: Task<F>) -> Result<Answer, BlockRefusal>
+    pub(crate) async fn run<F>(&self, task: Task<F>) -> Result<Answered, BlockRefusal>
     where
-        F: FnOnce(&Disk) -> Result<Answer, eggs_block_store::StoreError> + Send + 'static,
+        F: FnOnce(&Disk) -> Result<Answered, eggs_block_store::StoreError> + Send + 'static,
     {
         let Task {
             service,
@@ -287,12 +289,12 @@ impl From<Overloaded> for BlockRefusal {
 }
 
 impl Handler for BlockService {
-    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+    async fn handle(&self, peer: &Peer, request: Request) -> Answer {
         if request.kind != MessageKind::Block {
             let refusal: CallResult<()> = Err(CallError::NotHosted);
-            return Reply {
+            return Answer {
                 body: encode(&refusal).into(),
-                payload: Bytes::new(),
+                payload: Bulk::default(),
             };
         }
         let started = Instant::now();
@@ -301,7 +303,7 @@ impl Handler for BlockService {
         self.metrics.requests.get_or_create(&labels).inc();
         let seconds = started.elapsed().as_secs_f64();
         self.metrics.seconds.get_or_create(&labels).observe(seconds);
-        let (result, payload): (BlockResult, Bytes) = match result {
+        let (result, payload): (BlockResult, Bulk) = match result {
             Ok((reply, payload)) => (Ok(reply), payload),
             Err(refusal) => {
                 let labels = [("reason", reason(&refusal))];
@@ -309,10 +311,10 @@ impl Handler for BlockService {
                 if refusal.is_suspicious() {
                     peer.complain(&refusal);
                 }
-                (Err(refusal), Bytes::new())
+                (Err(refusal), Bulk::default())
             }
         };
-        Reply {
+        Answer {
             body: encode(&result).into(),
             payload,
         }

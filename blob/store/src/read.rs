@@ -22,11 +22,11 @@ pub struct BlockPages {
 
 /// Pages that lie within a block, in bytes of its file.
 #[derive(Clone, Copy, Debug)]
-struct Place {
-    offset: u64,
-    bytes: usize,
-    sums_offset: u64,
-    sums_bytes: usize,
+pub(crate) struct Place {
+    pub offset: u64,
+    pub bytes: usize,
+    pub sums_offset: u64,
+    pub sums_bytes: usize,
 }
 
 impl Disk {
@@ -65,7 +65,12 @@ impl Disk {
     }
 
     /// Reads into memory that was not written to before.
-    fn read_fresh(&self, file: &BlockFile, offset: u64, len: usize) -> Result<Vec<u8>, StoreError> {
+    pub(crate) fn read_fresh(
+        &self,
+        file: &BlockFile,
+        offset: u64,
+        len: usize,
+    ) -> Result<Vec<u8>, StoreError> {
         let mut out = Vec::with_capacity(len);
         while out.len() < len {
             let at = offset + out.len() as u64;
@@ -85,7 +90,7 @@ impl Disk {
 
 impl BlockFile {
     /// Checked before anything is allocated: the numbers are a peer's.
-    fn place(&self, page: u32, pages: u32) -> Result<Place, StoreError> {
+    pub(crate) fn place(&self, page: u32, pages: u32) -> Result<Place, StoreError> {
         let (page, pages) = (u64::from(page), u64::from(pages));
         let offset = page * PAGE_BYTES as u64;
         let bytes = pages * PAGE_BYTES as u64;
@@ -113,7 +118,7 @@ impl BlockFile {
     }
 }
 
-fn checksums(sums: &[u8]) -> Vec<Checksum> {
+pub(crate) fn checksums(sums: &[u8]) -> Vec<Checksum> {
     let sums = sums.chunks_exact(SUM_BYTES);
     sums.map(|sum| Checksum(le_u64(sum, 0))).collect()
 }

@@ -16,7 +16,7 @@ use eggs_proto::hello::Secret;
 use eggs_proto::{GroupId, NodeId, ProcessRole, Time};
 use eggs_raft::{Group, GroupSpec, Node, NodeConfig, RpcTransport};
 use eggs_rpc::{
-    Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits,
+    Answer, Client, ClientLimits, Credentials, Handler, Peer, Request, Server, ServerLimits,
 };
 use rocksdb::{DB, Options, WriteBatch, WriteOptions};
 use tokio::sync::OnceCell;
@@ -34,12 +34,15 @@ struct Shell {
 }
 
 impl Handler for Shell {
-    async fn handle(&self, _: &Peer, request: Request) -> Reply {
+    async fn handle(&self, _: &Peer, request: Request) -> Answer {
         let Some(node) = self.node.get() else {
-            return Reply::default();
+            return Answer::default();
         };
         let (body, payload) = node.handle_peer(request.body, request.payload).await;
-        Reply { body, payload }
+        Answer {
+            body,
+            payload: payload.into(),
+        }
     }
 }
 

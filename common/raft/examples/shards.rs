@@ -18,7 +18,7 @@ use eggs_proto::hello::Secret;
 use eggs_proto::{GroupId, MessageKind, NodeId, ProcessRole, Time};
 use eggs_raft::{GroupSpec, Node, NodeConfig, RpcTransport, Timing};
 use eggs_rpc::{
-    Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits,
+    Answer, Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -46,8 +46,8 @@ struct Shell {
     node: tokio::sync::OnceCell<Arc<Node>>,
 }
 
-impl Handler for Shell {
-    async fn handle(&self, _: &Peer, request: Request) -> Reply {
+impl Shell {
+    async fn reply(&self, _: &Peer, request: Request) -> Reply {
         let Some(node) = self.node.get() else {
             return Reply::default();
         };
@@ -67,6 +67,12 @@ impl Handler for Shell {
             body: Bytes::from(body),
             payload: Bytes::new(),
         }
+    }
+}
+
+impl Handler for Shell {
+    async fn handle(&self, peer: &Peer, request: Request) -> Answer {
+        self.reply(peer, request).await.into()
     }
 }
 

@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use eggs_proto::MessageKind;
 use eggs_proto::hello::Secret;
-use eggs_rpc::{Client, ClientLimits, Credentials, Handler, Peer, Reply, Request};
+use eggs_rpc::{Answer, Client, ClientLimits, Credentials, Handler, Peer, Request};
 use eggs_rpc::{Server, ServerLimits};
 use tokio_util::sync::CancellationToken;
 
 struct Echo;
 
 impl Handler for Echo {
-    async fn handle(&self, _: &Peer, request: Request) -> Reply {
-        Reply {
+    async fn handle(&self, _: &Peer, request: Request) -> Answer {
+        Answer {
             body: request.body,
-            payload: request.payload,
+            payload: request.payload.into(),
         }
     }
 }

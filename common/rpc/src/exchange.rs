@@ -10,6 +10,7 @@ use eggs_proto::MessageKind;
 use eggs_proto::hello::PeerRole;
 use tokio::time::Instant;
 
+use crate::payload::Answer;
 use crate::server::Complaints;
 
 /// A request as it arrived.
@@ -63,5 +64,5 @@ impl Peer {
 /// therefore not wait for another request of the same connection.
 pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
-    fn handle(&self, peer: &Peer, request: Request) -> impl Future<Output = Reply> + Send;
+    fn handle(&self, peer: &Peer, request: Request) -> impl Future<Output = Answer> + Send;
 }

@@ -15,6 +15,7 @@
 //!
 //! **Invariant:** a connection that sent one malformed frame is closed; no other one notices.
 
+mod answer;
 mod client;
 mod credentials;
 mod error;
@@ -30,6 +31,7 @@ mod server;
 mod socket;
 mod writer;
 
+pub use answer::{Answer, Bulk, PayloadSource};
 pub use client::Client;
 pub use credentials::{Credentials, CredentialsError, read_secret};
 pub use eggs_proto::hello::PeerRole;

@@ -14,7 +14,7 @@ use eggs_proto::{Direction, Header, MessageKind};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
-use crate::Payload;
+use crate::Bulk;
 
 /// The writer takes about this much at a time, so that places are given back as replies leave.
 const BATCH_BYTES: usize = 1 << 20;
@@ -27,9 +27,9 @@ pub(crate) struct OutFrame {
     /// After this nobody waits: the frame is not sent any more.
     pub(crate) deadline: Instant,
     pub(crate) body: Bytes,
-    pub(crate) payload: Payload,
+    pub(crate) payload: Bulk,
     /// Given back once the frame was written.
-    pub(crate) _place: Option<OwnedSemaphorePermit>,
+    pub(crate) place: Option<OwnedSemaphorePermit>,
 }
 
 impl OutFrame {

@@ -2,14 +2,18 @@
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
+use std::os::fd::AsFd as _;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::tcp::OwnedWriteHalf;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 
 use crate::send_queue::{OutFrame, SendQueue};
+use crate::{Bulk, PayloadSource};
 
 /// Copying this much is cheaper than one more element of a vectored write.
 const COPY_BYTES_MAX: usize = 2048;
@@ -25,14 +29,35 @@ pub(crate) async fn write_frames(
     let mut frames = Vec::new();
     let mut batch = Batch::default();
     while queue.take(&mut frames).await {
-        let now = Instant::now();
-        for frame in &frames {
-            batch.add(frame, now);
+        let mut now = Instant::now();
+        for frame in frames.drain(..) {
+            if let Some(source) = batch.add(frame, now) {
+                batch.send(&mut socket, stall).await?;
+                send_source(&socket, source, stall).await?;
+                now = Instant::now();
+            }
         }
         batch.send(&mut socket, stall).await?;
-        frames.clear();
+        batch.places.clear();
     }
     socket.shutdown().await
+}
+
+/// Sends a payload that is not in memory.
+async fn send_source(
+    socket: &OwnedWriteHalf,
+    mut source: Box<dyn PayloadSource>,
+    stall: Duration,
+) -> io::Result<()> {
+    let socket = socket.as_ref();
+    while source.remaining() > 0 {
+        consume_budget().await;
+        let sent = socket.async_io(Interest::WRITABLE, || source.send(socket.as_fd()));
+        if timeout(stall, sent).await?? == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+    }
+    Ok(())
 }
 
 /// Bytes of some frames, in order; small parts are gathered, large ones only referred to.
@@ -40,17 +65,23 @@ pub(crate) async fn write_frames(
 struct Batch {
     chunks: VecDeque<Bytes>,
     small: BytesMut,
+    /// Of the requests whose answers these are: given back once all are written.
+    places: Vec<OwnedSemaphorePermit>,
 }
 
 impl Batch {
-    fn add(&mut self, frame: &OutFrame, now: Instant) {
-        let Some(header) = frame.header(now) else {
-            return;
-        };
+    /// Gathers a frame, all but a payload that is not in memory.
+    fn add(&mut self, frame: OutFrame, now: Instant) -> Option<Box<dyn PayloadSource>> {
+        let header = frame.header(now)?;
+        self.places.extend(frame.place);
         self.small.extend_from_slice(&header.encode());
         self.add_part(&frame.body);
-        for part in frame.payload.parts() {
-            self.add_part(part);
+        match frame.payload {
+            Bulk::Memory(payload) => {
+                payload.parts().iter().for_each(|part| self.add_part(part));
+                None
+            }
+            Bulk::Source(source) => Some(source),
         }
     }
 

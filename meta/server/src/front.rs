@@ -7,7 +7,7 @@ use eggs_proto::hello::PeerRole;
 use eggs_proto::meta::{MetaReply, MetaRequest};
 use eggs_proto::{CallError, CallResult, MessageKind, decode};
 use eggs_raft::Node;
-use eggs_rpc::{Handler, Peer, Reply, Request};
+use eggs_rpc::{Answer, Handler, Peer, Reply, Request};
 
 use crate::call;
 
@@ -45,8 +45,8 @@ impl<S: Service> Front<S> {
     }
 }
 
-impl<S: Service> Handler for Front<S> {
-    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+impl<S: Service> Front<S> {
+    async fn reply(&self, peer: &Peer, request: Request) -> Reply {
         let Some(node) = self.node.get() else {
             return refuse(CallError::Unavailable("starting".into()));
         };
@@ -81,6 +81,12 @@ impl<S: Service> Handler for Front<S> {
             | MessageKind::Block
             | MessageKind::Registry => refuse(CallError::NotHosted),
         }
+    }
+}
+
+impl<S: Service> Handler for Front<S> {
+    async fn handle(&self, peer: &Peer, request: Request) -> Answer {
+        self.reply(peer, request).await.into()
     }
 }
 

@@ -17,7 +17,7 @@ use eggs_registry_client::{
     ClusterView, Condition, Member, RegistryClient, RegistryError, announce,
 };
 use eggs_rpc::{
-    Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits,
+    Answer, Bulk, Client, ClientLimits, Credentials, Handler, Peer, Request, Server, ServerLimits,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -87,14 +87,14 @@ impl Fake {
 }
 
 impl Handler for Fake {
-    async fn handle(&self, _peer: &Peer, request: Request) -> Reply {
+    async fn handle(&self, _peer: &Peer, request: Request) -> Answer {
         let answer = match decode(&request.body) {
             Ok(request) => self.answer(&request),
             Err(_) => Err(CallError::Malformed),
         };
-        Reply {
+        Answer {
             body: Bytes::from(encode(&answer)),
-            payload: Bytes::new(),
+            payload: Bulk::default(),
         }
     }
 }

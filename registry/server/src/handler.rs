@@ -16,7 +16,7 @@ use eggs_registry_state::{
     Beat, GROUPS_MAX, Registration, RegistryCommand, RegistryOutcome, SERVICES_PER_NODE_MAX, knows,
     space_of,
 };
-use eggs_rpc::{Handler, Peer, PeerRole, Reply, Request};
+use eggs_rpc::{Answer, Handler, Peer, PeerRole, Reply, Request};
 
 use crate::forward::Forward;
 use crate::members;
@@ -79,8 +79,8 @@ impl RegistryHandler {
     }
 }
 
-impl Handler for RegistryHandler {
-    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+impl RegistryHandler {
+    async fn reply(&self, peer: &Peer, request: Request) -> Reply {
         if request.kind == MessageKind::Meta && peer.role == PeerRole::Server {
             return Reply {
                 body: encode(&self.meta(&request).await).into(),
@@ -121,6 +121,12 @@ impl Handler for RegistryHandler {
                 refuse(CallError::NotHosted)
             }
         }
+    }
+}
+
+impl Handler for RegistryHandler {
+    async fn handle(&self, peer: &Peer, request: Request) -> Answer {
+        self.reply(peer, request).await.into()
     }
 }
 

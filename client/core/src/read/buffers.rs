@@ -12,7 +12,7 @@ const POOLED_MIN: usize = 256 << 10;
 /// Larger pieces are not kept.
 const POOLED_MAX: usize = 16 << 20;
 /// Bytes that may wait for their next use.
-const KEPT_BYTES_MAX: usize = 48 << 20;
+const KEPT_BYTES_MAX: usize = 64 << 20;
 
 /// Memory that waits for its next use.
 #[derive(Clone, Debug, Default)]
@@ -118,7 +118,9 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut memory = std::mem::take(&mut self.memory);
-        memory.unsplit(std::mem::take(&mut self.lease.rest));
+        if self.lease.rest.capacity() > 0 {
+            memory.unsplit(std::mem::take(&mut self.lease.rest));
+        }
         let fits = (POOLED_MIN..=POOLED_MAX).contains(&memory.capacity());
         if let Some(pool) = &self.lease.pool
             && fits

@@ -13,9 +13,8 @@ const WINDOW_MAX: u64 = 32 << 20;
 const WINDOW_MIN: u64 = 512 << 10;
 /// Pieces begin and end at multiples of this, or where an extent does.
 pub(super) const GRAIN: u64 = 1 << 20;
-/// Longest piece.
-pub(super) const PIECE_MAX: u64 = 10 << 20;
-const _: () = assert!(PIECE_MAX.is_multiple_of(GRAIN));
+/// Lengths of pieces. Few, so that their memory can be used again; they divide an extent of the built-in policy.
+const PIECES: [u64; 4] = [GRAIN, 2 << 20, 5 << 20, 10 << 20];
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Readahead {
@@ -51,9 +50,11 @@ impl Readahead {
         Some(offset..(self.next + self.window).min(size).max(end))
     }
 
-    /// How long a piece of what is read ahead should be: so that two or three are on their way.
+    /// How long a piece of what is read ahead should be: so that about three are on their way.
     pub(super) fn piece(&self) -> u64 {
-        (self.window / 3 / GRAIN * GRAIN).clamp(GRAIN, PIECE_MAX)
+        let third = self.window / 3;
+        let fitting = PIECES.into_iter().rev().find(|piece| *piece <= third);
+        fitting.unwrap_or(GRAIN)
     }
 }
 
@@ -83,7 +84,7 @@ mod tests {
         for i in 100..400 {
             far = ahead.note(i * LEN, (i + 1) * LEN, SIZE).unwrap().end;
         }
-        assert_eq!((far, ahead.piece()), (400 * LEN + WINDOW_MAX, PIECE_MAX));
+        assert_eq!((far, ahead.piece()), (400 * LEN + WINDOW_MAX, PIECES[3]));
     }
 
     #[test]

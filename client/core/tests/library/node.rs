@@ -10,7 +10,7 @@ use eggs_proto::cdc::CdcRequest;
 use eggs_proto::registry::{HealthFinding, RegistryReply, RegistryRequest, Severity};
 use eggs_proto::shard::{ShardCall, ShardRequest};
 use eggs_proto::{CallError, CallResult, MessageKind, NodeId, ProcessRole, decode, encode};
-use eggs_rpc::{Credentials, Handler, Peer, PeerRole, Reply, Request, Server, ServerLimits};
+use eggs_rpc::{Answer, Credentials, Handler, Peer, PeerRole, Request, Server, ServerLimits};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -129,7 +129,7 @@ impl Node {
 }
 
 impl Handler for Node {
-    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+    async fn handle(&self, peer: &Peer, request: Request) -> Answer {
         let mut payload = Bytes::new();
         let body = match request.kind {
             MessageKind::Shard => {
@@ -147,7 +147,10 @@ impl Handler for Node {
             other => panic!("{other:?}"),
         };
         let body = body.into();
-        Reply { body, payload }
+        Answer {
+            body,
+            payload: payload.into(),
+        }
     }
 }
 

@@ -102,8 +102,8 @@ impl Connection {
             request,
             deadline,
             body: outgoing.body,
-            payload: outgoing.payload,
-            _place: None,
+            payload: outgoing.payload.into(),
+            place: None,
         };
         if self.queue.push(frame).is_err() {
             return Err(closed(Fate::NotExecuted));

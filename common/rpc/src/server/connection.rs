@@ -19,7 +19,7 @@ use crate::frame_reader::{FrameReader, ReadError};
 use crate::limits::ms;
 use crate::send_queue::{OutFrame, SendQueue};
 use crate::writer::write_frames;
-use crate::{Handler, Payload, Peer, Reply, Request};
+use crate::{Answer, Bulk, Handler, Peer, Request};
 
 /// How long a peer has to notice that we said goodbye.
 pub(super) const GOODBYE: Duration = Duration::from_secs(1);
@@ -171,20 +171,20 @@ impl<H: Handler> Connection<H> {
                     request: id,
                     deadline,
                     body: bytes::Bytes::new(),
-                    payload: Payload::default(),
-                    _place: Some(place),
+                    payload: Bulk::default(),
+                    place: Some(place),
                 },
             );
         });
     }
 
-    fn reply(&self, reply: Reply, frame: OutFrame) {
+    fn reply(&self, reply: Answer, frame: OutFrame) {
         let (body, payload) = (reply.body.len(), reply.payload.len());
         if body > BODY_BYTES_MAX as usize || payload > PAYLOAD_BYTES_MAX as usize {
             tracing::error!(kind = ?frame.kind, body, payload, "reply exceeds the limit of a frame");
             return self.abandon();
         }
-        let Reply { body, payload } = reply;
+        let Answer { body, payload } = reply;
         // A connection that is gone needs no reply.
         let _ = self.queue.push(OutFrame {
             body,

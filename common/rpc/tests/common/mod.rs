@@ -9,7 +9,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::MessageKind;
 use eggs_proto::hello::{PeerRole, Secret};
-use eggs_rpc::{Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, RpcError};
+use eggs_rpc::{
+    Answer, Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, RpcError,
+};
 use eggs_rpc::{Server, ServerLimits};
 use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
@@ -49,7 +51,7 @@ impl Scripted {
 }
 
 impl Handler for Scripted {
-    async fn handle(&self, peer: &Peer, request: Request) -> Reply {
+    async fn handle(&self, peer: &Peer, request: Request) -> Answer {
         self.started.fetch_add(1, Ordering::SeqCst);
         assert_ne!(&request.body[..], b"panic", "as asked");
         if request.body.starts_with(b"hold") {
@@ -61,9 +63,9 @@ impl Handler for Scripted {
             (b"role", PeerRole::Server) => Bytes::from_static(b"server"),
             (_, PeerRole::Client | PeerRole::Server) => request.body,
         };
-        Reply {
+        Answer {
             body,
-            payload: request.payload,
+            payload: request.payload.into(),
         }
     }
 }

@@ -19,7 +19,7 @@ use eggs_proto::{
 };
 use eggs_raft::Timing;
 use eggs_rpc::{
-    Client, ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits,
+    Answer, Bulk, Client, ClientLimits, Credentials, Handler, Peer, Request, Server, ServerLimits,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -55,7 +55,7 @@ impl FakeRegistry {
 }
 
 impl Handler for FakeRegistry {
-    async fn handle(&self, _peer: &Peer, request: Request) -> Reply {
+    async fn handle(&self, _peer: &Peer, request: Request) -> Answer {
         let answer: CallResult<RegistryReply> = match decode(&request.body) {
             Ok(RegistryRequest::Map { known }) if known == Some(self.map.epoch) => {
                 Ok(RegistryReply::Unchanged)
@@ -69,9 +69,9 @@ impl Handler for FakeRegistry {
             Ok(_) => Ok(RegistryReply::Done),
             Err(_) => Err(CallError::Malformed),
         };
-        Reply {
+        Answer {
             body: Bytes::from(encode(&answer)),
-            payload: Bytes::new(),
+            payload: Bulk::default(),
         }
     }
 }

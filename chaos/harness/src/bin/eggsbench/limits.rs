@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use eggs_harness::{Cluster, program_dir};
 use eggs_proto::MessageKind;
 use eggs_proto::hello::Secret;
-use eggs_rpc::{ClientLimits, Credentials, Handler, Peer, Reply, Request, Server, ServerLimits};
+use eggs_rpc::{Answer, ClientLimits, Credentials, Handler, Peer, Request, Server, ServerLimits};
 use tokio_util::sync::CancellationToken;
 use xxhash_rust::xxh64::xxh64;
 
@@ -42,10 +42,10 @@ pub fn of_consensus(report: &mut Report) -> Result<()> {
 pub async fn of_calls(report: &mut Report) -> Result<()> {
     struct Echo;
     impl Handler for Echo {
-        async fn handle(&self, _: &Peer, request: Request) -> Reply {
-            Reply {
+        async fn handle(&self, _: &Peer, request: Request) -> Answer {
+            Answer {
                 body: request.body,
-                payload: request.payload,
+                payload: request.payload.into(),
             }
         }
     }
