@@ -10,7 +10,7 @@ use eggs_proto::MessageKind;
 use eggs_proto::hello::PeerRole;
 use tokio::time::Instant;
 
-use crate::payload::Answer;
+use crate::answer::Answer;
 use crate::server::Complaints;
 
 /// A request as it arrived.
