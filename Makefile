@@ -74,10 +74,13 @@ raft-crash: deps-test
 
 # Every nemesis under every workload, on one cluster after the other; see docs/chaos.md.
 CHAOS_SECONDS ?= 60
-CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,clients,power,replace,members,all
+CHAOS := none,kill,pause,hunt,roll,rot,partition,flaky,clock,full,slow,fsync,clients,power,replace,members,lost,all
+# Namespaces need root.
+CHAOS_ROOT := $(if $(filter 0,$(shell id -u)),packets)
 CHAOS_FILES := none,kill,rot,still,domains,filled
 chaos: build
 	$(BIN)/eggstests run --workload all --nemesis $(CHAOS) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
+	$(if $(CHAOS_ROOT),$(BIN)/eggstests run --workload all --nemesis $(CHAOS_ROOT) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS))
 	$(BIN)/eggstests run --workload files --nemesis $(CHAOS_FILES) --time $(CHAOS_SECONDS) --out chaos-results $(ARGS)
 
 # Deliberate bugs in real processes, each of which must be seen. A build of its own: no other program has them.

@@ -31,6 +31,9 @@ for part in "$@"; do
         need git git
         need tar tar
         need dash dash
+        need nft nftables
+        need ip iproute2
+        need nsenter util-linux
         need python3 python3
         ;;
     *)

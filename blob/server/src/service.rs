@@ -215,7 +215,7 @@ impl BlockService {
             } => {
                 let heard =
                     reports::hear(&self.disks, &self.metrics, (service, block), (file, offset))?;
-                Ok((heard, Bytes::new()))
+                Ok((heard, Bulk::default()))
             }
             BlockRequest::Damaged { service } => {
                 if peer.role != PeerRole::Server {
@@ -223,7 +223,7 @@ impl BlockService {
                 }
                 self.disks.get(service).ok_or(BlockRefusal::WrongService)?;
                 let damaged = reports::damaged(&self.disks, &self.turn);
-                Ok((damaged, Bytes::new()))
+                Ok((damaged, Bulk::default()))
             }
         }
     }

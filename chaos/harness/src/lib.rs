@@ -15,6 +15,7 @@ pub mod dress;
 mod file_set;
 pub mod history;
 mod http;
+pub mod namespaces;
 pub mod nemesis;
 pub mod network;
 mod programs;

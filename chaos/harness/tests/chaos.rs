@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use eggs_client::ReadFrom;
 use eggs_harness::check::Outcome;
 use eggs_harness::dress::{Dress, Faults, Style};
-use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, run_chaos};
+use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, program_dir, run_chaos};
 
 /// Fixed, so that a failure here is not taken for bad luck. `make chaos` draws another one each time.
 const SEED: u64 = 20;
@@ -92,6 +92,11 @@ fn what_was_acknowledged_is_there_after_power_cuts() -> Result<()> {
 }
 
 #[test]
+fn processes_lose_their_replicas_and_nobody_types_anything() -> Result<()> {
+    survives("lost", 12, ReadFrom::Leader)
+}
+
+#[test]
 fn clients_notice_nothing_while_groups_move_between_processes() -> Result<()> {
     survives("members", 15, ReadFrom::Leader)
 }
@@ -107,6 +112,38 @@ fn four_failure_domains_are_down_paused_full_and_rotten_and_no_call_fails() -> R
         reads.broken.calls > 20,
         "hardly anything was read: {reads:?}"
     );
+    Ok(())
+}
+
+/// Each server in a network namespace of its own: packets get lost, arrive twice, and pass in one direction only.
+#[test]
+fn clients_see_one_order_of_events_while_packets_get_lost_and_doubled() -> Result<()> {
+    if !rustix::process::getuid().is_root() {
+        eprintln!("skipped: namespaces need root");
+        return Ok(());
+    }
+    let out = tempfile::tempdir().context("make a directory")?;
+    let seed = SEED.to_string();
+    // A program of its own: whoever enters a namespace must have one thread.
+    let output = std::process::Command::new(program_dir()?.join("eggstests"))
+        .args(["run", "--workload", "all", "--nemesis", "packets", "--json"])
+        .args(["--time", "15", "--workers", "6", "--seed", &seed, "--out"])
+        .arg(out.path())
+        .output()
+        .context("run eggstests")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let told = String::from_utf8_lossy(&output.stderr);
+    ensure!(output.status.success(), "{said}\n{told}");
+    let report: serde_json::Value = serde_json::from_str(&said).context("JSON")?;
+    ensure!(report["answered"].as_u64() > Some(100), "{report:#}");
+    // Something really happened to packets.
+    let history = report["history"].as_str().context("a history")?;
+    let history = fs::read_to_string(history).context("read the history")?;
+    let met = history.lines().filter(|line| {
+        line.contains("packets were met by") && !line.contains("\"text\":\"0 packets")
+    });
+    println!("{} faults met packets", met.clone().count());
+    ensure!(met.count() > 1, "no packet was lost or doubled: {report:#}");
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -46,32 +46,19 @@ fn destroy(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).context("remove a directory")
 }
 
-/// Files of a store that end with this, the largest first.
-fn files(dir: &Path, suffix: &str) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
-        let entry = entry.context("list a directory")?;
-        if entry.file_name().to_string_lossy().ends_with(suffix) {
-            found.push((entry.metadata().context("look at a file")?.len(), entry.path()));
-        }
-    }
-    found.sort();
-    Ok(found.into_iter().rev().map(|(_, path)| path).collect())
-}
-
-/// Bits of the log turn: in the middle of its newest file, before acknowledged records.
+/// Bits of the log turn, before acknowledged records.
 fn rot(dir: &Path) -> Result<()> {
-    let logs = files(&dir.join("raft/log"), ".log")?;
-    let path = logs.first().context("no write-ahead log")?;
-    let file = fs::OpenOptions::new().read(true).write(true).open(path);
+    const AT: u64 = 4096;
+    let entries = fs::read_dir(dir.join("raft/log")).context("list a log")?;
+    let logs = entries.flatten().map(|entry| entry.path());
+    let logs = logs.filter(|path| path.extension().is_some_and(|e| e == "log"));
+    let path = logs.max().context("no write-ahead log")?; // older ones are written anew
+    let file = fs::OpenOptions::new().read(true).write(true).open(&path);
     let file = file.context("open a log")?;
-    let at = file.metadata().context("look at a log")?.len() / 2;
     let mut bytes = [0; 64];
-    file.read_exact_at(&mut bytes, at).context("read a log")?;
+    file.read_exact_at(&mut bytes, AT).context("read a log")?;
     bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
-    file.write_all_at(&bytes, at).context("write a log")?;
-    println!("{} of {} is damaged at {at}", path.display(), dir.display());
-    Ok(())
+    file.write_all_at(&bytes, AT).context("write a log")
 }
 
 fn meta_status(cluster: &Cluster) -> Result<Value> {
@@ -137,10 +124,18 @@ fn lose(cluster: &Cluster, rounds: &AtomicU64, loss: &Loss) -> Result<()> {
         let status = meta_status(cluster).unwrap_or_default();
         votes(&status, loss.heir) == loss.groups && votes(&status, loss.name) == 0
     })?;
-    println!("{} was rebuilt as {} in {:?}", loss.name, loss.heir, begin.elapsed());
+    println!(
+        "{} was rebuilt as {} in {:?}",
+        loss.name,
+        loss.heir,
+        begin.elapsed()
+    );
     let log = cluster.dir().join("log").join(format!("{}.log", loss.name));
     let said = fs::read_to_string(&log).context("read a log")?;
-    ensure!(said.contains("gives up its name"), "it does not say so: {said}");
+    ensure!(
+        said.contains("gives up its name"),
+        "it does not say so: {said}"
+    );
     goes_on(rounds)?;
     cluster.wait_healthy()?;
     let left = cluster.data(loss.name).join("raft.lost");
@@ -159,7 +154,9 @@ fn processes_that_lost_their_replicas_are_rebuilt_by_themselves() -> Result<()> 
     let (stop, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
     let count = std::thread::scope(|scope| -> Result<u64> {
         let worker = scope.spawn(|| work(&cluster, &stop, &rounds));
-        let outcome = LOSSES.iter().try_for_each(|loss| lose(&cluster, &rounds, loss));
+        let outcome = LOSSES
+            .iter()
+            .try_for_each(|loss| lose(&cluster, &rounds, loss));
         stop.store(true, Ordering::Relaxed);
         let count = worker.join().expect("the worker does not panic");
         outcome?;

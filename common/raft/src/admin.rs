@@ -41,6 +41,7 @@ impl Node {
                 let founders = Vec::new();
                 Ok(MetaReply::Standing(Standing::Settled { founders }))
             }
+            MetaRequest::Space => Ok(MetaReply::Space(self.space())),
             // Only the coordinator's process holds transactions.
             MetaRequest::Hold { .. } => Err(CallError::NotHosted),
             MetaRequest::Pin { pin } => self.pin(pin, deadline).await,

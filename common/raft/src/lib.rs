@@ -61,5 +61,6 @@ pub use members::{ChangeError, LEARNERS_MAX, MemberChange, Members, Progress, VO
 pub use memory_transport::MemoryNetwork;
 pub use node::Node;
 pub use read_index::ReadPoint;
+pub use rocks::is_rot;
 pub use rpc_transport::{Lookup, RpcTransport};
 pub use transport::Transport;

@@ -43,6 +43,12 @@ impl StoreKind {
     }
 }
 
+/// Whether the reason for which a node has ended says that a store holds something else than was written to it. RocksDB
+/// says so in these words; by the time a node ends, they are all that is left of the error.
+pub fn is_rot(reason: &str) -> bool {
+    reason.contains("Corruption: ")
+}
+
 /// Opens one store with its column families.
 #[cfg(feature = "sim")]
 pub(crate) fn open(
@@ -148,4 +154,52 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
     ]);
     options.set_level_compaction_dynamic_level_bytes(true);
     options
+}
+
+#[cfg(test)]
+#[cfg(not(feature = "sim"))]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_table_that_rots_is_told_apart() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits::default();
+        let open = || {
+            let memory = SharedMemory::new(&limits);
+            open(StoreKind::State, dir.path(), &["default"], &limits, &memory)
+        };
+        let db = open().unwrap();
+        for key in 0..2000u32 {
+            db.put(key.to_be_bytes(), [7; 100]).unwrap();
+        }
+        db.flush().unwrap();
+        drop(db);
+        let files = fs::read_dir(dir.path()).unwrap().flatten();
+        let tables = files.map(|file| file.path());
+        let table = tables.filter(|path| path.extension().is_some_and(|e| e == "sst"));
+        let table = table.max().unwrap();
+        let mut bytes = fs::read(&table).unwrap();
+        bytes[1000] ^= 1;
+        fs::write(&table, bytes).unwrap();
+        // What is read when a store is opened is whole; the first keys are not.
+        let db = open().unwrap();
+        let error = db.get(0u32.to_be_bytes()).unwrap_err();
+        assert!(crate::kv::is_corruption(&error));
+        let fault = eggs_machine::Fault::Store(error.into_string());
+        assert!(is_rot(&fault.to_string()));
+        drop(db);
+        // The list of tables is read at once.
+        let current = fs::read_to_string(dir.path().join("CURRENT")).unwrap();
+        let list = dir.path().join(current.trim());
+        let mut bytes = fs::read(&list).unwrap();
+        bytes[20] ^= 1;
+        fs::write(&list, bytes).unwrap();
+        assert!(open().err().unwrap().is_lost());
+        assert!(!is_rot(
+            "write to the log failed: IO error: No space left on device"
+        ));
+    }
 }

@@ -128,11 +128,7 @@ async fn succeed(
 }
 
 /// Asks again in the background: in the meantime the process may have been replaced.
-pub(crate) async fn confirm_again(
-    registry: RegistryClient,
-    identity: Identity,
-    fault: FaultBox,
-) {
+pub(crate) async fn confirm_again(registry: RegistryClient, identity: Identity, fault: FaultBox) {
     match ask(&registry, identity.node, identity.incarnation).await {
         Claimed::Yes => {}
         Claimed::No => fault.end(refused(identity.node)),

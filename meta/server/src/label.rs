@@ -297,7 +297,10 @@ mod tests {
         let begun = begin_again(&dir, &given_up, (next, vec![node])).unwrap();
         assert_eq!((begun.node, begun.incarnation), (next, number));
         assert_eq!(check(&dir, node).unwrap(), begun);
-        assert!(!dir.join("raft").exists(), "another name opens what is left");
+        assert!(
+            !dir.join("raft").exists(),
+            "another name opens what is left"
+        );
         // A crash before the label was written: the store is away already, and is not lost for it.
         let again = begin_again(&dir, &given_up, (next, vec![node])).unwrap();
         assert_eq!(again, begun);

@@ -283,6 +283,19 @@ impl Parts {
         |stop| Box::pin(announce(registry, member, condition, stop))
     }
 
+    /// What has rotten while it was used may look good to the next start, which reads little of it.
+    fn give_up_what_rots(&self, reason: &anyhow::Error) {
+        if !eggs_raft::is_rot(&reason.to_string()) {
+            return;
+        }
+        match label::give_up(&self.config.dir, self.identity.clone()) {
+            Ok(_) => {
+                tracing::warn!(node = %self.node, "its store has rotten: with its next start it is rebuilt");
+            }
+            Err(error) => tracing::warn!(error = format!("{error:#}"), "give up a rotten store"),
+        }
+    }
+
     async fn supervise(self, node: Arc<Node>, background: Background) -> anyhow::Result<()> {
         let ended = tokio::select! {
             biased;
@@ -303,6 +316,7 @@ impl Parts {
             }
             Err(error) => {
                 self.health.set_dead(error.to_string());
+                self.give_up_what_rots(error);
                 tracing::error!(%error, node = %self.node, "fault");
             }
         }

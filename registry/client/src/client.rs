@@ -234,7 +234,10 @@ impl RegistryClient {
     /// Takes a process that votes nowhere off the map for ever; for servers only. `false` if it still votes somewhere.
     pub async fn retire(&self, node: NodeId, timeout: Duration) -> Result<bool, RegistryError> {
         let id = self.next_id();
-        match self.done(&RegistryRequest::Retire { id, node }, timeout).await {
+        match self
+            .done(&RegistryRequest::Retire { id, node }, timeout)
+            .await
+        {
             Ok(()) | Err(RegistryError::Refused(CallError::Refused(Refusal::NotFound))) => Ok(true),
             Err(RegistryError::Refused(CallError::Refused(Refusal::NotEmpty))) => Ok(false),
             Err(error) => Err(error),

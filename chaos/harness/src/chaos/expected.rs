@@ -9,7 +9,7 @@ struct Expected {
 
 /// Nemeses under which processes are told to stop, or must.
 const STOPPING: &[&str] = &[
-    "roll", "fsync", "full", "filled", "replace", "members", "all",
+    "roll", "fsync", "full", "filled", "replace", "members", "lost", "all",
 ];
 
 const EXPECTED: &[Expected] = &[

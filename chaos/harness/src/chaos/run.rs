@@ -72,6 +72,7 @@ pub async fn run_chaos(
         dress,
         workload: workload.clone(),
         crew: crew.clone(),
+        surgery: tokio::sync::Mutex::default(),
         seed: plan.seed,
     };
     let end = Instant::now() + Duration::from_secs(plan.seconds);

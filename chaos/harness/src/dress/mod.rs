@@ -14,4 +14,4 @@ mod unsynced;
 
 pub use faults::Faults;
 pub use put_on::{put_on, role};
-pub use tailor::{Dress, Instead, Power, Style};
+pub use tailor::{Dress, Instead, Power, Style, Wires};

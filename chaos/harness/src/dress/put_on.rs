@@ -22,13 +22,27 @@ pub(super) const DRESSED: [&str; 5] = [
     "eggsgc",
 ];
 
+/// Says that the process has a network namespace of its own.
+pub(super) const ALONE: &str = "EGGS_ALONE";
+
 /// Who asks.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Naked {
+    /// Whether it has a network namespace of its own already.
+    pub room: Room,
     /// Stays the same.
     pub pid: i32,
     pub program: String,
     pub args: Vec<String>,
+}
+
+/// Which network namespace a process is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Room {
+    /// The one of the test.
+    Shared,
+    /// One of its own.
+    Own,
 }
 
 /// What it is to become.
@@ -69,8 +83,17 @@ fn ask(own_name: &OsString, program: &str, args: Vec<String>) -> Result<Dressed>
         rustix::process::getpid().as_raw_nonzero().get(),
         program.to_owned(),
     );
-    let mut question =
-        serde_json::to_vec(&Naked { pid, program, args }).context("ask the test what to become")?;
+    let room = match std::env::var_os(ALONE) {
+        Some(_) => Room::Own,
+        None => Room::Shared,
+    };
+    let naked = Naked {
+        room,
+        pid,
+        program,
+        args,
+    };
+    let mut question = serde_json::to_vec(&naked).context("ask the test what to become")?;
     question.push(b'\n');
     (&stream)
         .write_all(&question)

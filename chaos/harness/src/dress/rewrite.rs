@@ -9,6 +9,8 @@ pub(super) struct Server {
     pub name: String,
     /// Where it listens, if it does.
     pub listen: Option<SocketAddr>,
+    /// All addresses that it serves on.
+    pub serves: Vec<SocketAddr>,
 }
 
 /// Which process this is. `None` if it is not one of a cluster's servers.
@@ -23,9 +25,12 @@ pub(super) fn server(program: &str, args: &[String]) -> Option<Server> {
     };
     let value = |key: &str| args.iter().find_map(|arg| arg.strip_prefix(key));
     let id: u32 = value("--id=")?.parse().ok()?;
+    let address = |key: &str| value(key).and_then(|address| address.parse().ok());
+    let (listen, http) = (address("--listen="), address("--http="));
     Some(Server {
         name: format!("{prefix}{id}"),
-        listen: value("--listen=").and_then(|address| address.parse().ok()),
+        listen,
+        serves: listen.into_iter().chain(http).collect(),
     })
 }
 
@@ -116,6 +121,7 @@ mod tests {
         let found = server("eggscdc", &args).unwrap();
         assert_eq!(found.name, "cdc2");
         assert_eq!(found.listen, Some(([127, 0, 0, 1], 9).into()));
+        assert_eq!(found.serves, [([127, 0, 0, 1], 9).into()]);
         assert_eq!(server("eggsrun", &args), None);
         assert_eq!(server("eggscdc", &[]), None);
     }

@@ -12,9 +12,10 @@ use rustix::process::Pid;
 use tempfile::TempDir;
 
 use super::faults::{self, Faults};
-use super::put_on::{DRESSED, Dressed, Naked, SOCKET};
+use super::put_on::{ALONE, DRESSED, Dressed, Naked, Room, SOCKET};
 use super::rewrite::{rewrite, server};
 use super::unsynced::Unsynced;
+use crate::namespaces::Hub;
 use crate::network::Network;
 use crate::program_dir;
 
@@ -31,6 +32,7 @@ pub struct Dress {
     network: Arc<Network>,
     instead: Option<Instead>,
     unsynced: Option<Unsynced>,
+    hub: Option<Hub>,
 }
 
 /// A program in the place of others.
@@ -49,6 +51,8 @@ pub struct Instead {
 pub struct Style {
     /// Whether what was written and not synced can be lost. Costs every write a little.
     pub power: Power,
+    /// What connections run through.
+    pub wires: Wires,
     /// What is started instead of some servers.
     pub instead: Option<Instead>,
 }
@@ -57,14 +61,29 @@ impl Style {
     /// What a nemesis needs.
     pub fn of(nemesis: &str) -> Self {
         let power = match nemesis {
-            "power" => Power::CanBeCut,
+            "power" | "all" => Power::CanBeCut,
             _other => Power::Kept,
+        };
+        let wires = match nemesis {
+            "packets" => Wires::Namespaces,
+            _other => Wires::Proxies,
         };
         Self {
             power,
+            wires,
             instead: None,
         }
     }
+}
+
+/// What the connections of servers run through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Wires {
+    /// Proxies of the test, which know what a connection is, and need no privileges.
+    #[default]
+    Proxies,
+    /// Namespaces, between which real packets can get lost ([`Dress::hub`]). The test has to be in one, too.
+    Namespaces,
 }
 
 /// Whether power can be cut.
@@ -107,6 +126,10 @@ impl Dress {
             library,
             network: Network::new(runtime.clone()),
             instead: style.instead,
+            hub: match style.wires {
+                Wires::Proxies => None,
+                Wires::Namespaces => Some(Hub::prepare()?),
+            },
             unsynced: (style.power == Power::CanBeCut).then(Unsynced::default),
         });
         let weak = Arc::downgrade(&dress);
@@ -122,6 +145,11 @@ impl Dress {
     /// What the connections of the servers run through.
     pub fn network(&self) -> &Arc<Network> {
         &self.network
+    }
+
+    /// What the packets of the servers pass, if they have namespaces of their own.
+    pub const fn hub(&self) -> Option<&Hub> {
+        self.hub.as_ref()
     }
 
     /// From now on this process suffers from these faults, also after it was started again.
@@ -177,16 +205,24 @@ impl Dress {
         if let Some(pid) = Pid::from_raw(naked.pid) {
             self.network.started(&server.name, pid);
         }
+        match (&self.hub, naked.room) {
+            (None, _) => {}
+            (Some(_), Room::Shared) => return Ok(self.leave_the_room(naked)),
+            (Some(hub), Room::Own) => hub.link(&server.name, naked.pid, &server.serves)?,
+        }
         let mut failure = None;
-        let args = rewrite(&naked.program, &naked.args, |real| {
-            match self.network.proxy(real) {
-                Ok(proxy) => proxy,
-                Err(error) => {
-                    failure = Some(error);
-                    real
+        let args = match &self.hub {
+            Some(_) => naked.args.clone(), // addresses lead where they always do
+            None => rewrite(&naked.program, &naked.args, |real| {
+                match self.network.proxy(real) {
+                    Ok(proxy) => proxy,
+                    Err(error) => {
+                        failure = Some(error);
+                        real
+                    }
                 }
-            }
-        });
+            }),
+        };
         if let Some(error) = failure {
             return Err(error);
         }
@@ -214,6 +250,24 @@ impl Dress {
             args,
             environment,
         })
+    }
+}
+
+impl Dress {
+    /// It begins again in a network namespace of its own, and asks again.
+    fn leave_the_room(&self, naked: &Naked) -> Dressed {
+        let itself = self.programs().join(&naked.program);
+        let mut args = vec![
+            "-n".to_owned(),
+            "--".to_owned(),
+            itself.display().to_string(),
+        ];
+        args.extend(naked.args.iter().cloned());
+        Dressed {
+            program: "unshare".to_owned(),
+            args,
+            environment: vec![(ALONE.to_owned(), "1".to_owned())],
+        }
     }
 }
 

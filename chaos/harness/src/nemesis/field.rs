@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use eggs_client::Client;
-use eggs_proto::{GroupId, ProcessRole};
+use eggs_proto::GroupId;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::time::Instant;
 
@@ -32,6 +32,8 @@ pub struct Field {
     pub workload: Arc<Workload>,
     /// Who is doing it.
     pub crew: Arc<Crew>,
+    /// Held while the members of groups change: two replicas of one group that are lost at once are lost.
+    pub surgery: tokio::sync::Mutex<()>,
     /// What chance follows from.
     pub seed: u64,
 }
@@ -108,16 +110,7 @@ impl Field {
             .groups
             .get(usize::from(group.0))
             .and_then(|info| info.leader);
-        Ok(leader.map(|node| {
-            let prefix = match node.role() {
-                ProcessRole::Registry => "shuckle",
-                ProcessRole::Shard => "shard",
-                ProcessRole::Cdc => "cdc",
-                ProcessRole::Blocks => "blocks",
-                ProcessRole::Gc => "gc",
-                ProcessRole::Client => "fuse",
-            };
-            format!("{prefix}{}", node.index())
-        }))
+        // Processes are known by their places, whatever name they act under.
+        Ok(leader.map(|node| node.place().to_string()))
     }
 }

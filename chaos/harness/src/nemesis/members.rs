@@ -130,6 +130,9 @@ async fn typed(
     what: &str,
     command: impl FnOnce(&Cluster) -> Result<()> + Send + 'static,
 ) -> Result<()> {
+    let Ok(_turn) = field.surgery.try_lock() else {
+        return Ok(());
+    };
     let cluster = field.cluster.clone();
     let fault = field.recorder.fault(what);
     let typed = tokio::task::spawn_blocking(move || command(&cluster)).await;

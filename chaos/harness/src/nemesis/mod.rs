@@ -10,7 +10,9 @@ mod field;
 mod filled;
 mod hunt;
 mod kill;
+mod lost;
 mod members;
+mod packets;
 mod pause;
 mod power;
 mod roll;
@@ -45,10 +47,12 @@ enum Kind {
     Filled,
     Clients,
     Power,
+    Lost,
+    Packets,
 }
 
-/// Those that get along with each other. Commands of an operator need majorities, and four domains are what parity bears.
-const ALL: [Kind; 12] = [
+/// Those that get along with each other. Four domains are what parity bears, and they rot already; packets need privileges.
+const ALL: [Kind; 17] = [
     Kind::Kill,
     Kind::Pause,
     Kind::Hunt,
@@ -61,10 +65,15 @@ const ALL: [Kind; 12] = [
     Kind::Slow,
     Kind::Failing,
     Kind::Clients,
+    Kind::Power,
+    Kind::Replace,
+    Kind::Members,
+    Kind::Lost,
+    Kind::Still,
 ];
 
 /// Names that `--nemesis` takes, with a sentence each.
-pub const NEMESES: [(&str, &str); 20] = [
+pub const NEMESES: [(&str, &str); 22] = [
     ("none", "nothing is broken"),
     ("kill", "processes are killed, alone and several at once"),
     ("pause", "processes are stopped and go on later"),
@@ -111,7 +120,15 @@ pub const NEMESES: [(&str, &str); 20] = [
         "power",
         "processes are killed, and what they did not sync is gone",
     ),
-    ("all", "all but the last six, two at a time"),
+    (
+        "lost",
+        "a metadata process loses its directory or finds it damaged, and is rebuilt by itself",
+    ),
+    (
+        "packets",
+        "packets between processes get lost or arrive twice; needs root",
+    ),
+    ("all", "all but domains, filled and packets, two at a time"),
 ];
 
 /// What is broken, and how many things at a time.
@@ -144,6 +161,8 @@ impl Nemesis {
             "filled" => (vec![Kind::Filled], 1),
             "clients" => (vec![Kind::Clients], 1),
             "power" => (vec![Kind::Power], 1),
+            "lost" => (vec![Kind::Lost], 1),
+            "packets" => (vec![Kind::Packets], 1),
             "all" => (ALL.to_vec(), 2),
             _unknown => return None,
         };
@@ -189,6 +208,8 @@ impl Nemesis {
                 Kind::Filled => filled::run(field, &mut random).await?,
                 Kind::Clients => clients::run(field, &mut random).await?,
                 Kind::Power => power::run(field, &mut random).await?,
+                Kind::Lost => lost::run(field, &mut random).await?,
+                Kind::Packets => packets::run(field, &mut random).await?,
             }
         }
     }

@@ -36,6 +36,9 @@ pub enum MetaVerb {
         /// The process that gets it.
         #[arg(value_parser = parse_node)]
         to: NodeId,
+        /// Even if the group is on fewer hosts then.
+        #[arg(long)]
+        fewer_hosts: bool,
     },
     /// Replace a process, whose disk may be lost, in all its groups. The new one must run already, with an empty
     /// directory and a number that was never used (`eggsrun --dir DIR add shard`). May be repeated until it is done.
@@ -46,6 +49,9 @@ pub enum MetaVerb {
         /// The process that takes its place.
         #[arg(value_parser = parse_node)]
         new: NodeId,
+        /// Even if groups are on fewer hosts then.
+        #[arg(long)]
+        fewer_hosts: bool,
     },
     /// Show which replicas would have to move for those of each group to be on distinct hosts, and every process to have as many.
     Balance {
@@ -72,6 +78,9 @@ pub enum MetaVerb {
         /// Even if the backup is of a cluster with another secret.
         #[arg(long)]
         other_cluster: bool,
+        /// Even if there may be too little space under the metadata.
+        #[arg(long)]
+        little_space: bool,
     },
     /// Compare the replicas of all groups; or look whether a backup is whole and is what the cluster has. Exit code 4 if
     /// not.

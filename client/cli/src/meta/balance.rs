@@ -7,7 +7,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use eggs_proto::moves::Move;
 use eggs_proto::{GroupId, NodeId};
 
-
 /// The processes that can take replicas, and the host of each.
 pub(crate) type Hosts = BTreeMap<NodeId, String>;
 

@@ -14,6 +14,7 @@ use serde_json::json;
 
 use super::ask::{Moved, carry_out, leader_of, look, needs_secret, words};
 use super::balance::{Hosts, balance as plan_balance};
+use super::spread::crowds;
 use super::tally::Tally;
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
@@ -84,9 +85,14 @@ fn handed_over(
 }
 
 /// Moves a group's replica from one process to another.
-pub(crate) async fn move_one(context: &Context, wanted: Move) -> Result<Exit, Failure> {
+pub(crate) async fn move_one(
+    context: &Context,
+    wanted: Move,
+    crowding: Crowding,
+) -> Result<Exit, Failure> {
     let Move { group, from, to } = wanted;
     check_target(&context.client, from, to).await?;
+    check_hosts(&context.client, &[wanted], crowding).await?;
     let moved = move_all(context, &[wanted]).await?;
     if moved == 0 {
         let sentence = format!("{group} has no replica on {from} to be moved");
@@ -100,7 +106,11 @@ pub(crate) async fn move_one(context: &Context, wanted: Move) -> Result<Exit, Fa
 }
 
 /// Replaces a process, whose disk may be lost, by another, in all its groups, and retires it.
-pub(crate) async fn replace(context: &Context, old: NodeId, new: NodeId) -> Result<Exit, Failure> {
+pub(crate) async fn replace(
+    context: &Context,
+    (old, new): (NodeId, NodeId),
+    crowding: Crowding,
+) -> Result<Exit, Failure> {
     let client = &context.client;
     check_target(client, old, new).await?;
     let view = look(client).await?;
@@ -121,6 +131,7 @@ pub(crate) async fn replace(context: &Context, old: NodeId, new: NodeId) -> Resu
             to: new,
         })
         .collect();
+    check_hosts(client, &moves, crowding).await?;
     let moved = move_all(context, &moves).await?;
     retire(client, old).await?;
     let groups = if moved == 1 { "group" } else { "groups" };
@@ -163,9 +174,27 @@ pub(crate) async fn balance(context: &Context, intent: Intent) -> Result<Exit, F
 }
 
 /// An address without its port.
-fn host_of(address: &str) -> String {
+pub(crate) fn host_of(address: &str) -> String {
     let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
     host.to_owned()
+}
+
+/// Whether a group may end up on fewer hosts than it is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Crowding {
+    Refused,
+    Allowed,
+}
+
+impl Crowding {
+    /// As the option says.
+    pub(crate) fn of(fewer_hosts: bool) -> Self {
+        if fewer_hosts {
+            Self::Allowed
+        } else {
+            Self::Refused
+        }
+    }
 }
 
 /// Whether to do something or only to say what would be done.
@@ -219,6 +248,34 @@ async fn check_target(client: &Client, from: NodeId, to: NodeId) -> Result<(), F
         )),
         Err(error) => Err(Failure::remote("reach", to, &error)),
     }
+}
+
+/// Refuses moves after which a host that fails takes more replicas of a group than now, unless that is wanted.
+async fn check_hosts(client: &Client, moves: &[Move], crowding: Crowding) -> Result<(), Failure> {
+    match crowding {
+        Crowding::Allowed => return Ok(()),
+        Crowding::Refused => {}
+    }
+    let failed = |error| Failure::remote("ask", "the registry", &error);
+    let map = client.refresh_map().await.map_err(failed)?;
+    let hosts: Hosts = map
+        .nodes
+        .iter()
+        .map(|info| (info.node, host_of(&info.address)))
+        .collect();
+    for wanted in moves {
+        let voters = map.groups.get(usize::from(wanted.group.0));
+        let voters = voters.map_or(&[][..], |info| &info.replicas);
+        if let Some(beside) = crowds(*wanted, voters, &hosts) {
+            let Move { group, to, .. } = wanted;
+            let sentence = format!(
+                "{to} is on the host of {beside}, which has a replica of {group}, too: give a process on another host, or say \
+                 --fewer-hosts"
+            );
+            return Err(Failure::new(Exit::Failed, sentence));
+        }
+    }
+    Ok(())
 }
 
 /// Does all moves, a few at a time; how many there was something to do for.

@@ -5,6 +5,7 @@ mod ask;
 mod backup;
 mod balance;
 mod changes;
+mod spread;
 mod status;
 mod tally;
 mod view;
@@ -13,8 +14,8 @@ use eggs_proto::moves::Move;
 
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use backup::OtherCluster;
-use changes::Intent;
+use backup::{OtherCluster, Tight};
+use changes::{Crowding, Intent};
 
 pub use args::MetaVerb;
 pub(crate) use ask::needs_secret;
@@ -24,10 +25,20 @@ pub(crate) async fn run(context: &Context, verb: MetaVerb) -> Result<Exit, Failu
     match verb {
         MetaVerb::Status { group } => status::run(context, group).await,
         MetaVerb::Transfer { group, node } => changes::transfer(context, group, node).await,
-        MetaVerb::Move { group, from, to } => {
-            changes::move_one(context, Move { group, from, to }).await
+        MetaVerb::Move {
+            group,
+            from,
+            to,
+            fewer_hosts,
+        } => {
+            let wanted = Move { group, from, to };
+            changes::move_one(context, wanted, Crowding::of(fewer_hosts)).await
         }
-        MetaVerb::Replace { old, new } => changes::replace(context, old, new).await,
+        MetaVerb::Replace {
+            old,
+            new,
+            fewer_hosts,
+        } => changes::replace(context, (old, new), Crowding::of(fewer_hosts)).await,
         MetaVerb::Balance { apply, .. } => {
             let intent = if apply { Intent::Do } else { Intent::Tell };
             changes::balance(context, intent).await
@@ -37,13 +48,19 @@ pub(crate) async fn run(context: &Context, verb: MetaVerb) -> Result<Exit, Failu
             dir,
             image,
             other_cluster,
+            little_space,
         } => {
             let other = if other_cluster {
                 OtherCluster::Allowed
             } else {
                 OtherCluster::Refused
             };
-            backup::restore(context, &dir, image, other).await
+            let tight = if little_space {
+                Tight::Allowed
+            } else {
+                Tight::Refused
+            };
+            backup::restore(context, &dir, image, (other, tight)).await
         }
         MetaVerb::Verify {
             dir: Some(dir),

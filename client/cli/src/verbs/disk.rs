@@ -162,7 +162,7 @@ pub(crate) async fn set_state(
         | RegistryReply::Health { .. }
         | RegistryReply::Members(_)
         | RegistryReply::Disks(_)
-            | RegistryReply::Succession(_) => Err(Failure::new(
+        | RegistryReply::Succession(_) => Err(Failure::new(
             Exit::Failed,
             "the registry gave an answer that makes no sense",
         )),

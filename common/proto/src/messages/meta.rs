@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use bytes::Bytes;
 
 use crate::image::{PieceId, StateKey, TableDigest};
+use crate::registry::SpaceReport;
 use crate::{GroupId, NodeId};
 
 /// A request about replicas.
@@ -83,6 +84,8 @@ pub enum MetaRequest {
         /// Which.
         id: u64,
     },
+    /// How much space this process has for metadata. → `Space`
+    Space,
 }
 
 /// Longest time for which the coordinator may be held, in milliseconds.
@@ -251,6 +254,8 @@ pub enum MetaReply {
     Restoring(RestoreState),
     /// A digest, if it is there.
     Digest(Option<StateDigest>),
+    /// How the disk is.
+    Space(SpaceReport),
 }
 
 /// Why a step has to wait.

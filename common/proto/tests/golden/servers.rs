@@ -10,8 +10,8 @@ use eggs_proto::meta::{
 };
 use eggs_proto::registry::{
     DiskCondition, DiskPace, HealthFinding, Latency, RegistryReply, RegistryRequest,
-    ServiceRegistration, ServiceReport, Severity, SpaceLevel, SpaceReport, StateReason,
-    Succession, SuccessionWait,
+    ServiceRegistration, ServiceReport, Severity, SpaceLevel, SpaceReport, StateReason, Succession,
+    SuccessionWait,
 };
 use eggs_proto::shard::Replace;
 use eggs_proto::*;
@@ -184,7 +184,8 @@ fn replicas() {
     let group = GroupId(1);
     pin!(
         MetaRequest[
-            Replicas, Transfer, Change, Standing, Hold, Pin, Piece, Unpin, Restore, Digest, DigestOf
+            Replicas, Transfer, Change, Standing, Hold, Pin, Piece, Unpin, Restore, Digest, DigestOf,
+            Space,
         ],
         [
             MetaRequest::Replicas { group: Some(group) },
@@ -203,6 +204,7 @@ fn replicas() {
             MetaRequest::Restore { group, restore: 2, step: RestoreStep::Begin },
             MetaRequest::Digest { group, id: 3 },
             MetaRequest::DigestOf { group, id: 3 },
+            MetaRequest::Space,
         ],
         expect![[r#"
             Replicas 000101
@@ -282,7 +284,7 @@ fn replicas() {
         }],
     };
     pin!(
-        MetaReply[Done, Replicas, Waits, Standing, Pinned, Piece, Restoring, Digest],
+        MetaReply[Done, Replicas, Waits, Standing, Pinned, Piece, Restoring, Digest, Space],
         [
             MetaReply::Done,
             MetaReply::Replicas(vec![info]),
@@ -299,6 +301,7 @@ fn replicas() {
                 index: 4,
                 tables: vec![TableDigest { table: 17, rows: 2, digest: 1 }],
             })),
+            MetaReply::Space(SpaceReport::default()),
         ],
         expect![[r#"
             Done 00

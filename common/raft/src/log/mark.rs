@@ -22,7 +22,7 @@ use crate::fatal::Fatal;
 use crate::sim::mark_file::MarkFile;
 
 /// How long the mark may lag behind a synced batch.
-const MARK_DELAY: Duration = Duration::from_millis(20);
+const MARK_DELAY: Duration = Duration::from_millis(5);
 const MAGIC: u64 = 0x6b72_616d_7367_6765;
 const SLOT_BYTES: u64 = 4096;
 

@@ -12,8 +12,8 @@ mod leader;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use eggs_proto::moves::{Move, Next, next};
 use eggs_proto::GroupId;
+use eggs_proto::moves::{Move, Next, next};
 use eggs_registry_client::{ClusterView, RegistryClient};
 use eggs_rpc::Client;
 use futures::StreamExt as _;

@@ -20,7 +20,10 @@ pub(super) fn check(view: &ClusterView, findings: &mut Vec<HealthFinding>) {
         Severity::Degraded,
         "REPLICA_REBUILDING",
         [
-            format!("the metadata of {number} was lost and is copied from its peers: {}", list(&pairs)),
+            format!(
+                "the metadata of {number} was lost and is copied from its peers: {}",
+                list(&pairs)
+            ),
             "everything works; until it is over the groups concerned bear one failure less".into(),
             "eggscli meta status --cluster-secret-file FILE".into(),
         ],

@@ -6,8 +6,8 @@ use eggs_proto::registry::ServiceRegistration;
 use eggs_proto::{GroupId, InvalidArgument, NodeId, ProcessRole, Refusal};
 
 use crate::record::{
-    GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord, NodeRecord, ServiceRecord,
-    SuccessorRecord,
+    GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord, NodeRecord,
+    ServiceRecord, SuccessorRecord,
 };
 use crate::tables::{self, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SUCCESSORS};
 use crate::transaction::{Stop, Transaction};

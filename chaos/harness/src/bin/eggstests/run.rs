@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use eggs_harness::check::Outcome;
-use eggs_harness::dress::{Dress, Style};
+use eggs_harness::dress::{Dress, Style, Wires};
+use eggs_harness::namespaces;
 use eggs_harness::nemesis::NEMESES;
 use eggs_harness::workload::Workload;
 use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, run_chaos};
@@ -30,6 +31,14 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         if !NEMESES.iter().any(|(known, _)| known == name) {
             bail!("there is no nemesis {name}: 'eggstests list' tells the names");
         }
+    }
+    // All runs are in there then; it makes no difference to others.
+    if args
+        .nemesis
+        .iter()
+        .any(|name| Style::of(name).wires == Wires::Namespaces)
+    {
+        namespaces::enter_hub()?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)

@@ -9,12 +9,14 @@ mod compare;
 mod cut;
 mod image;
 mod restore;
+mod space;
 mod store;
 mod take;
 mod verify;
 
 pub(crate) use compare::compare;
 pub(crate) use restore::{OtherCluster, restore};
+pub(crate) use space::Tight;
 pub(crate) use take::take;
 pub(crate) use verify::verify;
 

@@ -1,7 +1,8 @@
 //! `meta restore DIR`: fills an empty cluster.
 //!
 //! 1. Every piece is read and verified.
-//! 2. Every group is asked whether it is empty. Then all begin: nobody is served any more.
+//! 2. Every group is asked whether it is empty, and every process whether it has the space. Then all begin: nobody is
+//!    served any more.
 //! 3. The rows go into the logs of the shards and of the coordinator.
 //! 4. The shards end, then the coordinator; and disks get the states that people gave them.
 //!
@@ -20,6 +21,7 @@ use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::json;
 
 use super::image::{GroupImage, Image, parse_manual};
+use super::space::{self, Tight};
 use super::store::Store;
 use super::verify::check;
 use super::{GROUPS_AT_ONCE, PAUSE};
@@ -45,7 +47,7 @@ pub(crate) async fn restore(
     context: &Context,
     dir: &Path,
     number: Option<u64>,
-    other: OtherCluster,
+    (other, tight): (OtherCluster, Tight),
 ) -> Result<Exit, Failure> {
     let begin = Instant::now();
     let store = Store::open(dir)?;
@@ -75,6 +77,7 @@ pub(crate) async fn restore(
         client: &context.client,
         store: &store,
         restore: attempt(&image),
+        tight,
     };
     filling.run(&image).await?;
     let disks = filling.set_disks(&image).await;
@@ -118,6 +121,7 @@ struct Filling<'a> {
     client: &'a Client,
     store: &'a Store,
     restore: u64,
+    tight: Tight,
 }
 
 impl Filling<'_> {
@@ -142,6 +146,10 @@ impl Filling<'_> {
                     return Err(Failure::new(Exit::Failed, sentence));
                 }
             }
+        }
+        match self.tight {
+            Tight::Refused => space::check(self.client, &rest).await?,
+            Tight::Allowed => {}
         }
         self.each(&rest, |image| self.begin(image)).await?;
         let mut progress = Countdown::new("groups to fill".into(), rest.len() as u64);

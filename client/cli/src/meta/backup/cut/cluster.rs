@@ -101,6 +101,7 @@ pub(in crate::meta::backup) async fn piece(
         | MetaReply::Standing(_)
         | MetaReply::Pinned(_)
         | MetaReply::Restoring(_)
-        | MetaReply::Digest(_) => Err(nonsense(node)),
+        | MetaReply::Digest(_)
+        | MetaReply::Space(_) => Err(nonsense(node)),
     }
 }
