@@ -6,7 +6,8 @@ mod common;
 use std::fs;
 use std::os::unix::fs::FileExt;
 
-use common::{NOW, content, fixture, may_erase, refusal, write};
+use common::{NOW, content, fixture, may_erase, may_write, refusal, write};
+use eggs_block_store::StoreError;
 use eggs_proto::block::BlockRefusal;
 use eggs_proto::{BlockId, Checksum};
 
@@ -150,4 +151,18 @@ fn a_listing_goes_through_all_blocks_in_order() {
         }
     }
     assert_eq!(seen, blocks);
+}
+
+#[test]
+fn a_write_that_fails_leaves_no_file_behind() {
+    let f = fixture();
+    for slot in std::fs::read_dir(f.dir.path().join("blocks")).unwrap() {
+        std::fs::remove_dir(slot.unwrap().path()).unwrap();
+    }
+    let bytes = content(3, 1);
+    let order = may_write(&f.disk, BLOCK, &bytes);
+    let failed = f.disk.write(&order, &bytes, NOW);
+    assert!(matches!(failed, Err(StoreError::Io { .. })), "{failed:?}");
+    assert_eq!(f.files_below("tmp"), Vec::<std::path::PathBuf>::new());
+    assert_eq!(f.disk.usage().unwrap().io_errors, 1);
 }

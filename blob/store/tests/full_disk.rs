@@ -5,7 +5,9 @@ mod common;
 
 use std::path::Path;
 
-use common::{NOW, OPTIONS, content, fixture, may_erase, may_write, refusal, write};
+use common::{
+    Aligned, DIRECT, NOW, OPTIONS, content, fixture, may_erase, may_write, refusal, write,
+};
 use eggs_block_store::{Disk, DiskOptions};
 use eggs_proto::BlockId;
 use eggs_proto::block::BlockRefusal;
@@ -41,7 +43,7 @@ impl Drop for Tmpfs {
 
 /// Writes blocks until the disk is full; gives the orders of those that fit.
 fn fill(disk: &Disk) -> Vec<eggs_block_store::WriteOrder> {
-    let bytes = content(16, 0);
+    let bytes = Aligned::copy(&content(16, 0));
     let mut orders = Vec::new();
     for number in 1..1000 {
         let order = may_write(disk, BlockId(number << 8), &bytes);
@@ -110,7 +112,7 @@ fn a_share_of_a_file_system() {
     let share = DiskOptions {
         capacity_bytes_max: Some(1 << 20),
         reserve_bytes: Some(0),
-        ..OPTIONS
+        ..DIRECT
     };
     let disk = Disk::open(&path, &share).unwrap();
     let usage = disk.usage().unwrap();

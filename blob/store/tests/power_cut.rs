@@ -14,7 +14,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use common::{NOW, OPTIONS, content, may_erase, may_write};
+use common::{Aligned, DIRECT, NOW, content, may_erase, may_write};
 use eggs_block_store::Disk;
 use eggs_proto::{BlockFacts, BlockId};
 
@@ -106,7 +106,8 @@ fn write_until_the_cut(
     while !off.load(Ordering::SeqCst) {
         let number = next.fetch_add(1, Ordering::SeqCst);
         let block = BlockId(number << 8);
-        let bytes = content(1 + number as usize % 8, number as u8);
+        // Small ones through the page cache, large ones past it.
+        let bytes = Aligned::copy(&content(1 + number as usize % 8, number as u8));
         let order = may_write(disk, block, &bytes);
         if disk.write(&order, &bytes, NOW).is_err() {
             return;
@@ -152,7 +153,7 @@ fn nothing_acknowledged_is_lost_and_nothing_erased_comes_back() {
     };
     let (next, known) = (AtomicU64::new(1), Mutex::new(Acknowledged::default()));
     for cut in 1..=CUTS {
-        let disk = Disk::open_or_create(&volume.disk(), &OPTIONS).unwrap();
+        let disk = Disk::open_or_create(&volume.disk(), &DIRECT).unwrap();
         check(&disk, &known.lock().unwrap());
         let off = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -171,7 +172,7 @@ fn nothing_acknowledged_is_lost_and_nothing_erased_comes_back() {
             "the file system cannot be mounted again"
         );
     }
-    let disk = Disk::open(&volume.disk(), &OPTIONS).unwrap();
+    let disk = Disk::open(&volume.disk(), &DIRECT).unwrap();
     let known = known.lock().unwrap();
     assert!(known.written.len() > 40 && known.erased.len() > 10);
     check(&disk, &known);

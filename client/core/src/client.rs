@@ -117,6 +117,11 @@ impl Client {
         Ok(self.inner.map.current())
     }
 
+    /// Requests to all servers so far, of this client and its clones, attempts that failed included.
+    pub fn requests(&self) -> u64 {
+        self.inner.rpc.calls()
+    }
+
     /// A request id that was never used, for changes that carry one in their message.
     pub fn next_request_id(&self) -> RequestId {
         self.inner.next_request_id()

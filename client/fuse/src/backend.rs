@@ -82,7 +82,7 @@ pub trait Writer: Send + Sync {
     async fn hole(&mut self, bytes: u64) -> Outcome<()>;
     /// Reads what was appended.
     async fn read_at(&mut self, offset: u64, len: usize) -> Outcome<Bytes>;
-    /// Makes what was appended durable.
+    /// Waits for what is on its way to the disks, and tells what went wrong with it. The rest becomes durable with the link.
     async fn sync(&mut self) -> Outcome<()>;
     /// Makes the file visible, durably, and tells its inode.
     async fn link(&mut self, link: Link) -> Outcome<InodeId>;

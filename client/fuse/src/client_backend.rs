@@ -229,10 +229,8 @@ impl Writer for ClusterWriter {
         self.open()?.read_at(offset, len).await.map_err(told)
     }
 
-    /// The library stores extents as they fill up; what is left goes out with the link. Before that nobody could find
-    /// the file after a crash, so there is nothing to be gained by storing it sooner.
     async fn sync(&mut self) -> Outcome<()> {
-        self.open().map(|_| ())
+        self.open()?.sync().await.map_err(told)
     }
 
     async fn link(&mut self, link: Link) -> Outcome<InodeId> {

@@ -179,7 +179,7 @@ impl Content {
         }
     }
 
-    /// Makes durable what the transient file has so far.
+    /// Waits for what is on its way to the disks.
     pub async fn sync(&mut self) -> Outcome<()> {
         match &mut self.body {
             Body::Stream(writer) => writer.sync().await,

@@ -173,7 +173,7 @@ impl WriteFile {
         content.read(offset, len).await
     }
 
-    /// Makes what was written durable, without publishing it.
+    /// Waits for what is on its way to the disks, without publishing it.
     pub async fn sync(&self) -> Outcome<()> {
         self.content.lock().await.sync().await
     }

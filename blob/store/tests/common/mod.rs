@@ -12,6 +12,12 @@ use eggs_proto::{
 pub const NOW: Time = Time(1_000_000_000);
 pub const OPTIONS: DiskOptions = DiskOptions::new(StorageClass::Flash, FailureDomainId(3));
 
+/// Half of the blocks that tests write are as large as this.
+pub const DIRECT: DiskOptions = DiskOptions {
+    direct_bytes_min: 5 * PAGE_BYTES as u64,
+    ..OPTIONS
+};
+
 pub struct Fixture {
     pub dir: tempfile::TempDir,
     pub disk: Disk,
@@ -28,6 +34,30 @@ pub fn content(pages: usize, seed: u8) -> Vec<u8> {
     (0..pages * PAGE_BYTES)
         .map(|at| (at / PAGE_BYTES) as u8 ^ (at % 251) as u8 ^ seed)
         .collect()
+}
+
+/// The same bytes in memory that begins on a page, as they come from the network.
+pub struct Aligned {
+    memory: Vec<u8>,
+    from: usize,
+}
+
+impl Aligned {
+    pub fn copy(bytes: &[u8]) -> Self {
+        let mut memory: Vec<u8> = Vec::with_capacity(bytes.len() + PAGE_BYTES);
+        let from = memory.as_ptr().align_offset(PAGE_BYTES);
+        memory.resize(from, 0);
+        memory.extend_from_slice(bytes);
+        Self { memory, from }
+    }
+}
+
+impl std::ops::Deref for Aligned {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.memory[self.from..]
+    }
 }
 
 pub fn facts(disk: &Disk, block: BlockId, bytes: &[u8]) -> BlockFacts {

@@ -58,6 +58,22 @@ fn an_answer_ends_it_and_the_pauses_begin_anew() {
 }
 
 #[test]
+fn time_alone_does_not_end_it() {
+    let suspects = Suspects::default();
+    let began = Instant::now();
+    suspects.add_at(SERVICE, Fault::Slow, began);
+    let later = began + 3600 * SECOND;
+    assert_eq!(slow(&suspects, later), [SERVICE]);
+    assert_eq!(
+        suspects.look_at(SERVICE, later),
+        Look::Suspected,
+        "a write was told to probe"
+    );
+    let later = later + 3600 * SECOND;
+    assert_eq!(suspects.look_at(SERVICE, later), Look::ProbeDue);
+}
+
+#[test]
 fn writes_keep_away_from_what_reads_suspect_and_probe_it_themselves() {
     let suspects = Suspects::default();
     let began = Instant::now();

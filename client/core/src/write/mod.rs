@@ -20,6 +20,7 @@ mod reserves;
 mod rope;
 mod spare;
 mod store_blocks;
+mod sync;
 mod tail;
 mod transient;
 mod worker;

@@ -106,6 +106,12 @@ impl Blocks {
         }
     }
 
+    /// Blocks on all disks.
+    pub fn count(&self) -> u64 {
+        let usage = |(disk, _): &(Arc<Disk>, PathBuf)| disk.usage().unwrap().blocks;
+        self.disks.values().map(usage).sum()
+    }
+
     /// Where a block is kept.
     pub fn file(&self, service: BlockServiceId, block: BlockId) -> PathBuf {
         let mut open = vec![self.disks[&service].1.clone()];

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use eggs_client::{Client, ClientError, ClosedReason};
 use eggs_proto::shard::{Replace, ShardQuery, ShardReply, TransientInfo};
-use eggs_proto::{AttributeChange, ExtentBody, InodeId, Refusal, ShardId};
+use eggs_proto::{AttributeChange, ExtentBody, InodeId, ProcessRole, Refusal, ShardId};
 
-use crate::cluster::{Cluster, NEW, get, name, noise, put};
+use crate::cluster::{Cluster, NEW, get, name, noise, put, within};
 
 const ROOT: InodeId = InodeId::ROOT;
 const MIB: usize = 1 << 20;
@@ -63,6 +63,49 @@ async fn what_was_written_can_be_read_before_it_is_linked() {
     assert!(get(&client, linked.inode).await == bytes);
     let closed = ClientError::Closed(ClosedReason::Linked);
     assert_eq!(writer.write(b"x").await.unwrap_err(), closed);
+}
+
+#[tokio::test]
+async fn sync_waits_for_extents_that_are_full_and_tells_of_their_failure() {
+    let mut cluster = Cluster::start();
+    let client = cluster.client().await;
+    let late = Duration::from_millis(700);
+    {
+        let mut delays = cluster.world.blocks.delays.lock().unwrap();
+        delays.extend(
+            cluster
+                .world
+                .blocks
+                .disks
+                .keys()
+                .map(|service| (*service, late)),
+        );
+    }
+    let mut writer = client.create(ROOT, NEW, "f");
+    writer.sync().await.unwrap();
+    let bytes = noise(21 * MIB, 3);
+    writer.write(&bytes).await.unwrap();
+    let began = std::time::Instant::now();
+    writer.sync().await.unwrap();
+    assert!(began.elapsed() >= late / 2, "it did not wait");
+    cluster.world.blocks.delays.lock().unwrap().clear();
+    let files = cluster.world.blocks.count();
+    assert_eq!(files, 14, "the extent is stored, the rest is not");
+    writer.sync().await.unwrap();
+    assert_eq!(cluster.world.blocks.count(), files);
+    for domain in 0..16 {
+        cluster.kill(ProcessRole::Blocks, domain).await;
+    }
+    writer.write(&bytes).await.unwrap();
+    let failed = within(60, writer.sync()).await;
+    assert!(failed.is_err(), "{failed:?}");
+    let change = AttributeChange::default();
+    assert!(
+        writer
+            .link(&name("f"), Replace::Never, change)
+            .await
+            .is_err()
+    );
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ impl FileSystem {
         file.extend(who.pid, range.end).await
     }
 
-    /// Makes what was written durable. It is not published: that is what closing is for.
+    /// Waits for what is on its way to the disks. It is not published: that is what closing is for.
     pub async fn sync(&self, handle: u64) -> Outcome<()> {
         match self.handles.get(handle) {
             Some(Handle::Write(file)) => file.sync().await,

@@ -6,7 +6,7 @@ mod pending;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -33,6 +33,7 @@ struct Pool {
     shared: Arc<Shared>,
     /// Never shrinks: an entry without connections is small, and addresses come from the cluster map.
     addresses: RwLock<HashMap<SocketAddr, Arc<Lanes>>>,
+    calls: AtomicU64,
 }
 
 /// A request of somebody who waits.
@@ -69,8 +70,14 @@ impl Client {
             pool: Arc::new(Pool {
                 shared,
                 addresses: RwLock::default(),
+                calls: AtomicU64::new(0),
             }),
         }
+    }
+
+    /// Calls so far, of this client and its clones, those that failed included.
+    pub fn calls(&self) -> u64 {
+        self.pool.calls.load(Ordering::Relaxed)
     }
 
     /// Asks `address` and waits for the answer for at most `timeout` (at most
@@ -132,6 +139,7 @@ impl Client {
                 payload: payload.len(),
             });
         }
+        self.pool.calls.fetch_add(1, Ordering::Relaxed);
         let deadline = Instant::now() + timeout.min(ms(u64::from(DEADLINE_MS_MAX)));
         let lane = self.pool.lane(address);
         let connection = match lane.open() {

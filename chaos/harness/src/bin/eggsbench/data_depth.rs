@@ -13,6 +13,7 @@ use futures::future::try_join_all;
 
 use crate::cpu;
 use crate::data_limits::DataLimits;
+use crate::data_writes::beside_a_paused_service;
 use crate::operations::{ATTRIBUTES, make_directories, name};
 use crate::report::Report;
 
@@ -100,6 +101,8 @@ impl DataPlan<'_> {
         }
         self.small(report).await?;
         self.streams(report).await?;
+        let content = &pattern()[..2 * PIECE];
+        beside_a_paused_service(self.cluster, self.client, content, report).await?;
         self.degraded(file, &healthy, report).await
     }
 
@@ -222,11 +225,15 @@ impl DataPlan<'_> {
             }
         };
         let work = async { try_join_all((0..64).map(one)).await };
+        let requests = self.client.requests();
         let (files, took) = self.timed(work).await?;
+        let wrote = self.client.requests() - requests;
         let files = files.concat();
         let count = files.len().max(1) as f64;
         let what = "files of 10 KiB, 64 clients";
         show_files(&format!("{what}: written"), count, &took, report);
+        let each = wrote as f64 / count;
+        report.add(&format!("{what}: written, requests"), each, "each");
         let one = |part: Vec<InodeId>| async move {
             for file in part {
                 let reader = self.client.open(file).await.context("open")?;
@@ -239,8 +246,11 @@ impl DataPlan<'_> {
             .chunks(files.len().div_ceil(64).max(1))
             .map(<[_]>::to_vec);
         let work = async { try_join_all(parts.map(one)).await };
+        let requests = self.client.requests();
         let (_, took) = self.timed(work).await?;
+        let each = (self.client.requests() - requests) as f64 / count;
         show_files(&format!("{what}: read"), count, &took, report);
+        report.add(&format!("{what}: read, requests"), each, "each");
         let stored = stored_bytes(self.cluster)?.saturating_sub(stored_before) as f64;
         report.add(&format!("{what}: stored"), stored / count, "bytes each");
         // The default policy keeps small extents in five copies.

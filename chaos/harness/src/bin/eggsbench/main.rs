@@ -9,6 +9,7 @@ mod crowd;
 mod data;
 mod data_depth;
 mod data_limits;
+mod data_writes;
 mod disk;
 mod failover;
 mod huge;
