@@ -150,6 +150,7 @@ impl Disk {
         fs::rename(&temporary.path, &path).map_err(|error| self.write_failed(error))?;
         temporary.published = true;
         if let Some(replaced) = replaced {
+            self.open.forget(block);
             self.counters.removed(replaced);
         }
         self.counters.added(length);

@@ -59,6 +59,8 @@ fn a_flipped_bit_anywhere_is_found_and_writing_again_heals_it() {
     );
     f.disk.write(&order, &bytes, NOW).unwrap();
     assert!(f.disk.check(BLOCK).is_ok());
+    let read = f.disk.read(BLOCK, 0, 3).unwrap();
+    assert!(read.bytes[..] == bytes[..], "the old file is read still");
     assert_eq!(f.disk.usage().unwrap().blocks, 1);
 }
 
