@@ -48,6 +48,7 @@ check: deps-test
 
 unit: deps-test
 	$(CARGO) nextest run --release --locked --workspace -E 'not package(eggs-harness)'
+	$(CARGO) test --release --locked --doc -p eggs-client
 
 # Starts real clusters, breaks them and looks at what is left.
 process-test: deps-test build

@@ -123,6 +123,7 @@ impl TestCluster {
         let context = PrepareContext {
             map: &map,
             keys: &key_of,
+            shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin,
             now: self.now.get(),

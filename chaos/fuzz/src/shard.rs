@@ -76,6 +76,7 @@ fn answer(
     let context = PrepareContext {
         map: &map,
         keys: &|_| Some(key()),
+        shares: &eggs_shard::Shares::ALL_FULL,
         entropy: [7; 32], // always the same, so that the fuzzer can learn cookies
         origin,
         now: replica.now,

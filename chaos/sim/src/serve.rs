@@ -155,6 +155,7 @@ impl World {
         let context = PrepareContext {
             map: &process.memory.map,
             keys: &|service| keys.get(&service).cloned(),
+            shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin,
             now,

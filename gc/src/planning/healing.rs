@@ -95,7 +95,16 @@ pub fn next_batch(map: &ClusterMap, extent: &Extent, lost: &[u8]) -> Vec<u8> {
     let in_memory = BATCH_BYTES_MAX / layout.block_bytes().max(1);
     let in_memory = usize::try_from(in_memory).unwrap_or(usize::MAX).max(1);
     let most = free.len().min(in_memory).min(HEAL_BLOCKS_MAX);
-    lost.iter().copied().take(most).collect()
+    // A block may not go where another one of the extent was, but where it was itself.
+    let own_is_free = |index: &u8| {
+        let block = blocks.get(usize::from(*index));
+        let own = block.and_then(|block| map.service(block.whereabouts()));
+        own.is_some_and(|info| free.contains(&info.domain))
+    };
+    let mut in_order = lost.to_vec();
+    in_order.sort_by_key(|index| !own_is_free(index));
+    in_order.truncate(most);
+    in_order
 }
 
 #[cfg(test)]

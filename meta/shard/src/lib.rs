@@ -35,6 +35,7 @@ pub use command::{CheckedProof, Prepared, ShardCommand, Verdict};
 pub use finish::finish;
 pub use keys::TABLES;
 pub use machine::ShardMachine;
+pub use placement::share::{DiskWatch, Share, Shares};
 pub use prepare::{PrepareContext, prepare};
 pub use query::{QueryContext, query};
 

@@ -1,8 +1,8 @@
 //! Which block services take the blocks of an extent.
 //!
 //! Every block goes to another failure domain. Services that keep earlier extents of the file are taken
-//! first, so that a file stays on few services; the rest is drawn at random, weighted by free space, without
-//! replacement. The order is shuffled at the end, so that no service is always the parity of a file.
+//! first, so that a file stays on few services; the rest is drawn at random, weighted by free space and by how a disk
+//! has been lately ([`share`]), without replacement. The order is shuffled at the end, so that no service is always the parity of a file.
 //!
 //! The class asked for is used if it has enough failure domains for all blocks; otherwise the other class if that has;
 //! otherwise whichever has enough for a degraded extent, the one asked for first. Data blocks are placed before parity.
@@ -20,6 +20,7 @@ use eggs_proto::{
 };
 
 use crate::random::Random;
+use share::Shares;
 
 /// What is to be placed where.
 pub(crate) struct Demand<'a> {
@@ -35,6 +36,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) occupied: &'a BTreeSet<FailureDomainId>,
     /// Whether the leader could sign for a service.
     pub(crate) usable: &'a dyn Fn(BlockServiceId) -> bool,
+    /// How much of its weight a service has.
+    pub(crate) shares: &'a Shares,
 }
 
 /// Services for all blocks of a new extent: `None` for the last ones where failure domains ran out.
@@ -81,7 +84,8 @@ pub(crate) fn place_some(
     count: usize,
     random: &mut Random,
 ) -> Vec<Option<BlockServiceId>> {
-    let chosen = draw(domains(map, demand, demand.class), demand, count, random);
+    let chosen = sample::sample(map, demand, count, random)
+        .unwrap_or_else(|| draw(domains(map, demand, demand.class), demand, count, random));
     let missing = count - chosen.len();
     let placed = chosen.into_iter().map(Some);
     placed.chain(std::iter::repeat_n(None, missing)).collect()
@@ -98,6 +102,11 @@ impl Demand<'_> {
             && !self.occupied.contains(&info.domain)
             && (self.usable)(info.service)
     }
+
+    /// How likely a service is to be drawn.
+    fn weight(&self, info: &BlockServiceInfo) -> u128 {
+        self.shares.of(info.service).weight(info.available_bytes)
+    }
 }
 
 fn other_class(class: StorageClass) -> StorageClass {
@@ -113,8 +122,8 @@ struct Domain<'a> {
 }
 
 impl Domain<'_> {
-    fn weight(&self) -> u128 {
-        let weights = self.services.iter().map(|s| u128::from(s.available_bytes));
+    fn weight(&self, demand: &Demand<'_>) -> u128 {
+        let weights = self.services.iter().map(|info| demand.weight(info));
         weights.sum()
     }
 }
@@ -151,7 +160,10 @@ fn draw(
             chosen.push(*sticky);
         }
     }
-    let mut weights: Vec<u128> = candidates.iter().map(Domain::weight).collect();
+    let mut weights: Vec<u128> = candidates
+        .iter()
+        .map(|domain| domain.weight(demand))
+        .collect();
     while chosen.len() < count
         && let Some(at) = random.pick(&weights)
     {
@@ -166,7 +178,7 @@ fn draw(
         let within: Vec<u128> = domain
             .services
             .iter()
-            .map(|s| u128::from(s.available_bytes))
+            .map(|info| demand.weight(info))
             .collect();
         let service = random.pick(&within).and_then(|at| domain.services.get(at));
         chosen.extend(service.map(|info| info.service));
@@ -175,6 +187,7 @@ fn draw(
 }
 
 mod sample;
+pub(crate) mod share;
 #[cfg(test)]
 mod simulation;
 
@@ -188,6 +201,7 @@ mod tests {
     use crate::testing::map_of;
 
     const SCHEME: Scheme = Scheme { data: 4, parity: 2 };
+    static NO_SHARES: Shares = Shares::ALL_FULL;
 
     fn demand<'a>(occupied: &'a BTreeSet<FailureDomainId>) -> Demand<'a> {
         Demand {
@@ -197,6 +211,7 @@ mod tests {
             exclude: &[],
             occupied,
             usable: &|_| true,
+            shares: &NO_SHARES,
         }
     }
 

@@ -21,6 +21,7 @@ use eggs_proto::{
 };
 
 use crate::apply::check_origin;
+use crate::placement::share::Shares;
 use crate::placement::{Demand, place_extent, place_some};
 use crate::random::Random;
 use crate::state::{Reader, block_facts};
@@ -36,6 +37,8 @@ pub struct PrepareContext<'a> {
     pub map: &'a ClusterMap,
     /// Keys of block services.
     pub keys: &'a dyn Fn(BlockServiceId) -> Option<ServiceKey>,
+    /// How much of its share of new blocks each disk is given.
+    pub shares: &'a Shares,
     /// Fresh random bytes, never used for another change.
     pub entropy: [u8; 32],
     /// Who asks.
@@ -204,6 +207,7 @@ fn choose(
         exclude: wanted.exclude,
         occupied: &BTreeSet::new(),
         usable: &|service| (context.keys)(service).is_some(),
+        shares: context.shares,
     };
     let mut random = Random::new(&context.entropy);
     let scheme = wanted.layout.scheme;
@@ -305,7 +309,7 @@ fn heal(
     });
     Ok(Prepared::Healing {
         cookie: cookie(&context.entropy),
-        services: places.choose(context, &sticky),
+        services: places.choose_apart(context, &sticky),
     })
 }
 
@@ -327,22 +331,53 @@ struct Places<'a> {
 }
 
 impl Places<'_> {
-    /// Services in failure domains that no block which stays is in.
+    /// Services for blocks that go all together: in failure domains that no block which stays is in.
     fn choose(
         &self,
         context: &PrepareContext<'_>,
         sticky: &[BlockServiceId],
     ) -> Vec<Option<BlockServiceId>> {
-        let mut exclude = self.exclude.clone();
-        let mut occupied: BTreeSet<FailureDomainId> = BTreeSet::new();
-        for (index, block) in (0u8..).zip(self.blocks) {
-            if block.state == BlockState::Missing || self.indexes.contains(&index) {
-                continue;
-            }
-            exclude.push(block.service);
-            let info = context.map.service(block.service);
-            occupied.extend(info.map(|info| info.domain));
+        let mut random = Random::new(&context.entropy);
+        let leaving = (self.indexes, self.indexes.len());
+        self.draw(context, sticky, leaving, &[], &mut random)
+    }
+
+    /// Services for blocks each of which may go or stay, because its successor cannot be written: in failure domains that no
+    /// other block of the extent is in, old or new.
+    fn choose_apart(
+        &self,
+        context: &PrepareContext<'_>,
+        sticky: &[BlockServiceId],
+    ) -> Vec<Option<BlockServiceId>> {
+        let mut random = Random::new(&context.entropy);
+        let mut chosen: Vec<Option<BlockServiceId>> = Vec::new();
+        for index in self.indexes {
+            let taken: Vec<BlockServiceId> = chosen.iter().flatten().copied().collect();
+            let leaving = (std::slice::from_ref(index), 1);
+            chosen.extend(self.draw(context, sticky, leaving, &taken, &mut random));
         }
+        chosen
+    }
+
+    /// Services for some blocks, apart from those that do not leave and from services that are taken.
+    fn draw(
+        &self,
+        context: &PrepareContext<'_>,
+        sticky: &[BlockServiceId],
+        (leaving, count): (&[u8], usize),
+        taken: &[BlockServiceId],
+        random: &mut Random,
+    ) -> Vec<Option<BlockServiceId>> {
+        let stays = |index: u8, block: &ExtentBlock| {
+            block.state != BlockState::Missing && !leaving.contains(&index)
+        };
+        let numbered = (0u8..).zip(self.blocks);
+        let staying = numbered.filter(|(index, block)| stays(*index, block));
+        let others = staying.map(|(_, block)| block.service);
+        let others: Vec<BlockServiceId> = others.chain(taken.iter().copied()).collect();
+        let domain = |service: &BlockServiceId| Some(context.map.service(*service)?.domain);
+        let occupied: BTreeSet<FailureDomainId> = others.iter().filter_map(domain).collect();
+        let exclude = [&self.exclude[..], &others].concat();
         let demand = Demand {
             class: self.class,
             block_bytes: self.block_bytes,
@@ -350,9 +385,9 @@ impl Places<'_> {
             exclude: &exclude,
             occupied: &occupied,
             usable: &|service| (context.keys)(service).is_some(),
+            shares: context.shares,
         };
-        let mut random = Random::new(&context.entropy);
-        place_some(context.map, &demand, self.indexes.len(), &mut random)
+        place_some(context.map, &demand, count, random)
     }
 }
 

@@ -131,6 +131,7 @@ impl Bench {
         let context = PrepareContext {
             map: &self.map,
             keys: &key_of,
+            shares: &crate::placement::share::Shares::ALL_FULL,
             entropy: self.entropy(),
             origin,
             now: self.now,

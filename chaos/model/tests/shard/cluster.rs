@@ -78,6 +78,7 @@ impl Cluster {
         let context = PrepareContext {
             map: &self.map,
             keys: &key_of,
+            shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin: PeerRole::Server,
             now: self.now,

@@ -15,6 +15,7 @@ mod tree;
 mod undelete;
 mod undelete_tree;
 mod unlink;
+mod walk_tree;
 mod xattr;
 
 pub(crate) use history::{held_at, is_kept};
@@ -25,3 +26,4 @@ pub use snapshots::SnapshotPage;
 pub(crate) use statistics::StatisticsCache;
 pub use statistics::{ClassStatistics, Statistics};
 pub use undelete_tree::{Intent, TreeOptions, Undeleted};
+pub use walk_tree::{TreeEntry, TreeWalk};

@@ -24,6 +24,7 @@ mod reader;
 mod rebuild;
 mod segments;
 mod slots;
+mod stream;
 
 pub(crate) use buffers::Buffers;
 pub(crate) use latencies::Latencies;

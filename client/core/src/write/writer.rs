@@ -23,6 +23,17 @@ const ZEROS: [u8; 4096] = [0; 4096];
 
 /// A file being written: bytes are appended, and it becomes visible whole when it is linked.
 ///
+/// ```no_run
+/// # async fn copy(client: eggs_client::Client, dir: eggs_proto::InodeId, attributes: eggs_proto::NewAttributes)
+/// # -> Result<(), Box<dyn std::error::Error>> {
+/// let mut writer = client.create(dir, attributes, "copy");
+/// writer.write(b"head").await?;
+/// writer.hole(1 << 20).await?;
+/// assert_eq!(writer.len(), 4 + (1 << 20));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// Dropping the future of [`FileWriter::write`] may leave the first part of its bytes appended; `len` tells.
 /// After an error nothing more can be appended.
 pub struct FileWriter {

@@ -11,6 +11,7 @@ mod shards;
 
 mod cache;
 mod content;
+mod documented;
 mod failures;
 mod healing;
 mod hedging;

@@ -67,6 +67,7 @@ impl Shards {
         let context = PrepareContext {
             map: &map,
             keys: &keys,
+            shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin,
             now: now(),

@@ -87,6 +87,7 @@ impl World {
         let context = PrepareContext {
             map: &map,
             keys: &|_| None,
+            shares: &eggs_shard::Shares::ALL_FULL,
             entropy: [0; 32],
             origin: PeerRole::Server,
             now: self.now,

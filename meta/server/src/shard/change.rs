@@ -81,6 +81,7 @@ impl ShardService {
         let context = PrepareContext {
             map: &view.map,
             keys: &|service| view.keys.get(&service).cloned(),
+            shares: &self.shares.current(),
             entropy: rand::random(),
             origin,
             now,

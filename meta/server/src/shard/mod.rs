@@ -1,6 +1,7 @@
 //! `eggsshard`.
 
 mod change;
+mod disks;
 mod peers;
 mod query;
 mod service;
@@ -18,6 +19,7 @@ use crate::launch::{Parts, Program};
 use crate::metrics::ShardMetrics;
 use crate::shard_round::ShardRound;
 use crate::{Running, ServerConfig};
+use disks::DiskShares;
 use peers::Peers;
 use service::ShardService;
 use trees::{Changed, Trees};
@@ -30,6 +32,7 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
         metrics: ShardMetrics::register(&parts.metrics),
         fault: parts.fault.clone(),
         changed: Changed::default(),
+        shares: DiskShares::default(),
     };
     let groups = ShardId::all().map(|shard| GroupSpec {
         group: GroupId::of_shard(shard),
@@ -44,7 +47,10 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
         tables: TABLES.to_vec(),
     };
     let (rpc, stop) = (parts.rpc.clone(), parts.stop.clone());
+    let registry = parts.registry.clone();
     let running = parts.launch(program).await?;
+    let (shares, view) = (front.service.shares.clone(), front.service.view.clone());
+    tokio::spawn(shares.run(registry, view, stop.clone()));
     if let Some(node) = front.node.get().cloned() {
         let mut client = [0; 8];
         getrandom::fill(&mut client).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;

@@ -10,6 +10,7 @@ use eggs_raft::Node;
 use eggs_registry_client::ClusterView;
 use eggs_rpc::{Peer, Reply, Request};
 
+use super::disks::DiskShares;
 use super::trees::Changed;
 use crate::call;
 use crate::fault::FaultBox;
@@ -21,6 +22,8 @@ pub(super) struct ShardService {
     pub view: ClusterView,
     pub metrics: ShardMetrics,
     pub fault: FaultBox,
+    /// How much of its share of new blocks each disk is given.
+    pub shares: DiskShares,
     /// Shards that may owe reports of their trees.
     pub changed: Changed,
 }

@@ -198,6 +198,35 @@ mod tests {
         assert_eq!(bench.usage().transients, 1);
     }
 
+    /// Of two that are healed at once one may not be written: then it still is where it was.
+    #[test]
+    fn no_new_place_is_where_another_block_was_that_is_healed_at_once() {
+        let class = StorageClass::Hdd;
+        for spare in 1..4 {
+            let mut bench = Bench::new();
+            let file = bench.create_big_file("a");
+            let services: Vec<_> = crate::state::services(&bench.extents(file)[0]).collect();
+            // So few domains that nearly all of them hold a block.
+            let mut kept = 0;
+            bench.map.services.retain(|info| {
+                let holds = services.contains(&info.service);
+                let is_spare = !holds && info.class == class && kept < spare;
+                kept += usize::from(is_spare);
+                holds || is_spare
+            });
+            for _ in 0..50 {
+                let change = begin_change(&bench, file, &[4, 1, 2]);
+                for block in placed(bench.serve(change)) {
+                    let old = services.iter().position(|old| *old == block.facts.service);
+                    assert!(
+                        old.is_none_or(|old| old == usize::from(block.index)),
+                        "{old:?}"
+                    );
+                }
+            }
+        }
+    }
+
     #[test]
     fn what_is_never_finished_becomes_garbage_and_the_file_stays_whole() {
         let mut bench = Bench::new();

@@ -1,6 +1,6 @@
 //! Drawing services from a large map without putting it in order.
 //!
-//! A service is picked at random, kept with a probability proportional to its free space, and dropped if it does not
+//! A service is picked at random, kept with a probability proportional to its weight (free space, mostly), and dropped if it does not
 //! fit or its failure domain is taken. What is kept has the distribution of drawing failure domains by their free
 //! space and services within them by theirs (rejection sampling, J. von Neumann, 1951), at the cost of a few
 //! tries for each block and one pass that finds the most free space of all.
@@ -51,7 +51,7 @@ pub(super) fn sample(
         let at = random.below(map.services.len() as u128);
         let info = map.services.get(usize::try_from(at).ok()?)?;
         // The cheap question first; it has to be asked of all alike.
-        let lucky = random.below(u128::from(most.max(1))) < u128::from(info.available_bytes);
+        let lucky = random.below(u128::from(most.max(1))) < demand.weight(info);
         if lucky && demand.fits(info, demand.class) {
             drawn.add(info.service, info.domain);
         }
@@ -81,7 +81,10 @@ mod tests {
     use eggs_proto::{ServiceState, StorageClass};
 
     use super::*;
+    use crate::placement::share::Shares;
     use crate::testing::map_of;
+
+    static NO_SHARES: Shares = Shares::ALL_FULL;
 
     fn demand(occupied: &BTreeSet<FailureDomainId>) -> Demand<'_> {
         Demand {
@@ -91,6 +94,7 @@ mod tests {
             exclude: &[],
             occupied,
             usable: &|_| true,
+            shares: &NO_SHARES,
         }
     }
 

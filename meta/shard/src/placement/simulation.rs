@@ -2,8 +2,12 @@
 //! from everywhere?
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+use eggs_proto::registry::{DiskCondition, DiskPace, Latency};
 use eggs_proto::{BlockServiceInfo, NodeId, ProcessRole, ServiceState, Time};
+
+use super::share::DiskWatch;
 
 use super::*;
 
@@ -50,7 +54,7 @@ fn fleet() -> ClusterMap {
 }
 
 /// Places extent after extent; the map follows, as heartbeats would have it.
-fn fill(map: &mut ClusterMap) -> Vec<Vec<BlockServiceId>> {
+fn fill(map: &mut ClusterMap, shares: &Shares) -> Vec<Vec<BlockServiceId>> {
     let mut random = Random::new(&[7; 32]);
     let empty = BTreeSet::new();
     let mut extents = Vec::with_capacity(EXTENTS);
@@ -62,6 +66,7 @@ fn fill(map: &mut ClusterMap) -> Vec<Vec<BlockServiceId>> {
             exclude: &[],
             occupied: &empty,
             usable: &|_| true,
+            shares,
         };
         let (_, placed) = place_extent(map, &demand, SCHEME, &mut random).unwrap();
         let placed: Vec<_> = placed.into_iter().flatten().collect();
@@ -87,7 +92,7 @@ fn hosts_of(extent: &[BlockServiceId]) -> BTreeSet<u32> {
 fn disks_of_all_sizes_and_ages_fill_evenly_and_a_lost_host_is_rebuilt_from_everywhere() {
     let before = fleet();
     let mut map = before.clone();
-    let extents = fill(&mut map);
+    let extents = fill(&mut map, &Shares::ALL_FULL);
     for extent in &extents {
         assert_eq!(
             hosts_of(extent).len(),
@@ -175,6 +180,7 @@ fn a_file_stays_on_few_services_and_another_one_goes_elsewhere() {
                 exclude: &[],
                 occupied: &empty,
                 usable: &|_| true,
+                shares: &Shares::ALL_FULL,
             };
             let (_, placed) = place_extent(&map, &demand, SCHEME, &mut random).unwrap();
             used.extend(placed.into_iter().flatten());
@@ -187,4 +193,108 @@ fn a_file_stays_on_few_services_and_another_one_goes_elsewhere() {
     assert_eq!((one.len(), other.len()), (14, 14));
     let shared = one.iter().filter(|service| other.contains(service)).count();
     assert!(shared <= 2, "{shared} services in common");
+}
+
+/// Conditions of all disks of which some are ailing: every 50th host has slow disks, and every 37th disk has errors.
+fn conditions(map: &ClusterMap, errors: u64) -> Vec<DiskCondition> {
+    let took = |p95_us| Latency {
+        count: 50,
+        p95_us,
+        ..Latency::default()
+    };
+    let condition = |info: &BlockServiceInfo| DiskCondition {
+        pace: DiskPace {
+            service: info.service,
+            reads: took(if is_slow(info.service) {
+                400_000
+            } else {
+                20_000
+            }),
+            writes: took(40_000),
+        },
+        io_errors: errors * u64::from(has_errors(info.service)),
+        reason: None,
+    };
+    map.services.iter().map(condition).collect()
+}
+
+fn is_slow(service: BlockServiceId) -> bool {
+    host(service).is_multiple_of(50)
+}
+
+fn has_errors(service: BlockServiceId) -> bool {
+    service.0.is_multiple_of(37)
+}
+
+#[test]
+fn ailing_disks_get_less_and_the_others_stay_in_balance() {
+    let before = fleet();
+    let mut watch = DiskWatch::default();
+    let mut shares = Shares::default();
+    for look in 0..10 {
+        let disks = conditions(&before, look);
+        shares = watch.look(&before, &disks, Duration::from_secs(30) * look as u32);
+    }
+    let mut map = before.clone();
+    let extents = fill(&mut map, &shares);
+    for extent in &extents {
+        assert_eq!(
+            hosts_of(extent).len(),
+            SCHEME.blocks(),
+            "hosts are distinct"
+        );
+    }
+    // Share of the space that was free which has been taken: of slow disks, of those with errors, of all others.
+    let taken = |kind: &dyn Fn(BlockServiceId) -> bool| {
+        let both = before.services.iter().zip(&map.services);
+        let of_kind = both.filter(|(old, _)| kind(old.service));
+        let sum = of_kind.fold((0, 0), |(taken, free), (old, new)| {
+            (
+                taken + old.available_bytes - new.available_bytes,
+                free + old.available_bytes,
+            )
+        });
+        sum.0 as f64 / sum.1 as f64
+    };
+    let well = taken(&|service| !is_slow(service) && !has_errors(service));
+    for (what, ailing, expected) in [
+        ("slow", taken(&|s| is_slow(s) && !has_errors(s)), 0.1),
+        ("errors", taken(&|s| has_errors(s) && !is_slow(s)), 0.125),
+    ] {
+        let relative = ailing / well;
+        assert!(
+            (expected * 0.7..expected * 1.5).contains(&relative),
+            "{what}: {relative}"
+        );
+    }
+}
+
+/// Leaders that see the same map, in which one disk has most space, do not all go there.
+#[test]
+fn shards_draw_differently() {
+    let map = fleet();
+    let empty = BTreeSet::new();
+    let mut blocks: BTreeMap<BlockServiceId, u32> = BTreeMap::new();
+    for shard in 0..=255 {
+        let mut random = Random::new(&[shard; 32]);
+        for _ in 0..20 {
+            let demand = Demand {
+                class: StorageClass::Hdd,
+                block_bytes: 1 << 20,
+                sticky: &[],
+                exclude: &[],
+                occupied: &empty,
+                usable: &|_| true,
+                shares: &Shares::ALL_FULL,
+            };
+            let (_, placed) = place_extent(&map, &demand, SCHEME, &mut random).unwrap();
+            for service in placed.into_iter().flatten() {
+                *blocks.entry(service).or_default() += 1;
+            }
+        }
+    }
+    // 71,680 blocks for 10,000 disks, of which the emptiest have 2.6 times their part.
+    let most = blocks.values().max().copied().unwrap_or(0);
+    assert!(most < 60, "{most} blocks on one disk");
+    assert!(blocks.len() > 8_000, "on {} disks", blocks.len());
 }

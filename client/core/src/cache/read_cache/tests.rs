@@ -150,6 +150,15 @@ async fn bytes_that_change_under_it_are_noticed() {
     assert!(cache.get(KEY, 0..3 * (64 << 10)).await.is_some());
 }
 
+/// Ends with the test, however that ends.
+struct Mounted<'a>(&'a Path);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        unmount(self.0, UnmountFlags::DETACH).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_full_disk_is_left_alone_and_what_is_there_is_read_again_later() {
     let dir = tempfile::tempdir().unwrap();
@@ -157,6 +166,7 @@ async fn a_full_disk_is_left_alone_and_what_is_there_is_read_again_later() {
     if mount("none", dir.path(), "tmpfs", MountFlags::empty(), options).is_err() {
         return; // only root may
     }
+    let _mounted = Mounted(dir.path());
     let cache = open(dir.path(), 16 * MIB);
     put(&cache, KEY, MIB, 0..MIB).await;
     for number in 0..6 {
@@ -174,8 +184,6 @@ async fn a_full_disk_is_left_alone_and_what_is_there_is_read_again_later() {
         let found = cache.get(ContentKey(number), 0..MIB).await;
         assert!(found.is_none_or(|bytes| bytes == content(ContentKey(number), 0..MIB)));
     }
-    drop(cache);
-    unmount(dir.path(), UnmountFlags::DETACH).unwrap();
 }
 
 #[tokio::test]

@@ -1,0 +1,135 @@
+//! What the documentation says is so.
+
+use std::time::Duration;
+
+use eggs_proto::shard::Replace;
+use eggs_proto::{AttributeChange, InodeId};
+use futures::{StreamExt as _, TryStreamExt as _};
+
+use crate::cluster::{Cluster, NEW, get, name, noise, put, within};
+
+#[path = "../../examples/tour.rs"]
+mod tour;
+
+#[tokio::test]
+async fn the_tour_runs() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    for _ in 0..2 {
+        within(30, tour::tour(&client)).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stream_gives_any_range_and_ends_with_an_error() {
+    let mut cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(5_000_001, 3);
+    let file = put(&client, InodeId::ROOT, "f", &bytes).await.inode;
+    let reader = client.open(file).await.unwrap();
+    for range in [
+        0..5_000_001,
+        17..1_048_593,
+        4_999_990..9_000_000,
+        7..7,
+        6_000_000..7_000_000,
+    ] {
+        let pieces: Vec<_> = within(20, reader.stream(range.clone()).try_collect())
+            .await
+            .unwrap();
+        let expected = bytes.get(range.start as usize..(range.end as usize).min(bytes.len()));
+        assert!(pieces.concat() == expected.unwrap_or_default(), "{range:?}");
+    }
+    for domain in 0..16 {
+        cluster.kill(eggs_proto::ProcessRole::Blocks, domain).await;
+    }
+    let hasty = client.with_timeout(Duration::from_secs(1));
+    let reader = hasty.open(file).await.unwrap();
+    let results: Vec<_> = within(20, reader.stream(0..u64::MAX).collect()).await;
+    assert_eq!(results.len(), 1);
+    assert!(results[0].is_err());
+}
+
+#[tokio::test]
+async fn a_walk_meets_everything_once_and_directories_first() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let mut dirs = vec![(InodeId::ROOT, String::new())];
+    let mut expected = Vec::new();
+    for (at, parent) in [0, 0, 1, 1, 3].into_iter().enumerate() {
+        let (dir, path) = dirs[parent].clone();
+        let made = client
+            .make_directory(dir, &name(&format!("d{at}")), NEW)
+            .await
+            .unwrap();
+        let path = format!("{path}/d{at}");
+        expected.push(path.clone());
+        dirs.push((made, path));
+    }
+    // More than a page in one of them.
+    for number in 0..300 {
+        let (dir, path) = &dirs[2];
+        put(&client, *dir, &format!("f{number}"), b"x").await;
+        expected.push(format!("{path}/f{number}"));
+    }
+    let mut walk = client.walk_tree(InodeId::ROOT);
+    let mut met = Vec::new();
+    loop {
+        // Given up at some requests, it goes on where it was.
+        let next = tokio::time::timeout(Duration::from_micros(300), walk.next()).await;
+        match next {
+            Ok(Ok(Some(entry))) => met.push(format!("/{}", String::from_utf8(entry.path).unwrap())),
+            Ok(Ok(None)) => break,
+            Ok(Err(error)) => panic!("{error}"),
+            Err(_given_up) => {
+                if let Some(entry) = within(20, walk.next()).await.unwrap() {
+                    met.push(format!("/{}", String::from_utf8(entry.path).unwrap()));
+                }
+            }
+        }
+    }
+    for (at, path) in met.iter().enumerate() {
+        let parent = path.rsplit_once('/').unwrap().0;
+        assert!(parent.is_empty() || met[..at].iter().any(|before| before == parent));
+    }
+    met.sort();
+    expected.sort();
+    assert_eq!(met, expected);
+    // Without what is in one directory.
+    let (mut walk, mut left) = (client.walk_tree(InodeId::ROOT), 0);
+    while let Some(entry) = walk.next().await.unwrap() {
+        left += 1;
+        if entry.entry.dentry.inode == dirs[2].0 {
+            walk.skip();
+        }
+    }
+    assert_eq!(left, expected.len() - 300);
+}
+
+/// Whatever is given up, what is linked is a beginning of what was written, as long as the writer said.
+#[tokio::test]
+async fn a_write_that_is_given_up_leaves_a_beginning() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(60 << 20, 8);
+    for round in 0..6u64 {
+        let mut writer = client.create(InodeId::ROOT, NEW, "f");
+        let mut written = 0;
+        while written < bytes.len() {
+            let part = &bytes[written..(written + (7 << 20)).min(bytes.len())];
+            let patience = Duration::from_micros(200 + 1500 * round);
+            let _given_up = tokio::time::timeout(patience, writer.write(part)).await;
+            let len = writer.len() as usize;
+            assert!((written..=written + part.len()).contains(&len));
+            written = len;
+        }
+        let change = AttributeChange::default();
+        let linked = within(60, writer.link(&name("f"), Replace::Files, change))
+            .await
+            .unwrap();
+        assert!(
+            within(60, get(&client, linked.inode)).await == bytes,
+            "round {round}"
+        );
+    }
+}
