@@ -15,6 +15,7 @@ use eggs_registry_client::{
     ClusterView, Condition, Member, RegistryClient, announce, report_members, report_space,
 };
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
+use futures::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -135,7 +136,8 @@ impl Parts {
             ),
             None => None,
         };
-        let node = self.start(&program).await?;
+        // Its type is deep; whoever starts several processes in one would have to raise a limit of the compiler.
+        let node = self.start(&program).boxed_local().await?;
         if program.front.node.set(node.clone()).is_err() {
             return Err(anyhow!("a process has one node"));
         }
