@@ -203,8 +203,8 @@ async fn what_a_drained_disk_cannot_give_is_made_from_others() {
     let path = cluster.world.blocks.file(block.service, block.block);
     let length = std::fs::metadata(&path).unwrap().len();
     let mut other = vec![7; eggs_block_store::data_bytes(length).unwrap() as usize];
-    let sum = eggs_proto::Checksum::of_block(&other);
-    other.extend(eggs_block_store::trailer(block.block, &other, sum));
+    let (trailer, _) = eggs_block_store::trailer(block.block, &other);
+    other.extend(trailer);
     std::fs::write(path, other).unwrap();
     let place = (index, block);
     let (own, others) = heal_and_count(&cluster, &healer, (file, extent), place).await;

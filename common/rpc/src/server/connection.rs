@@ -188,7 +188,7 @@ impl<H: Handler> Connection<H> {
         // A connection that is gone needs no reply.
         let _ = self.queue.push(OutFrame {
             body,
-            payload: payload.into(),
+            payload,
             ..frame
         });
     }
