@@ -1,6 +1,8 @@
 //! Block requests over a real connection.
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use eggs_proto::block::{BlockRefusal, BlockReply, BlockRequest, BlockResult};
 use eggs_proto::{
@@ -204,4 +206,34 @@ async fn reports_and_registrations_name_every_disk() {
         assert_eq!(key.unwrap().1, registration.key);
     }
     f.finish().await;
+}
+
+/// More than pipes hold, and more at once than there are pipes, by somebody who does not read the answers for a while.
+#[tokio::test]
+async fn large_reads_come_whole_whatever_they_wait_for() {
+    let f = Arc::new(fixture());
+    let bytes: Bytes = (0..1500 * 4096u32)
+        .map(|at| (at ^ (at >> 12)) as u8)
+        .collect();
+    f.ask(f.write(0, &bytes), bytes.clone()).await.unwrap();
+    let reads = (0..60u32).map(|n| {
+        let (f, bytes) = (f.clone(), bytes.clone());
+        async move {
+            let (page, pages) = (n * 7, 1500 - n * 20);
+            let (reply, read) = f.ask(f.read(0, page, pages), "").await.unwrap();
+            let from = page as usize * 4096;
+            assert!(read == bytes[from..from + pages as usize * 4096]);
+            let BlockReply::Pages { checksums } = reply else {
+                panic!("{reply:?}");
+            };
+            let first = Checksum::of_page(BLOCK, page, &read[..4096]);
+            assert_eq!((checksums.len(), checksums[0]), (pages as usize, first));
+        }
+    });
+    let mut all = tokio::task::JoinSet::new();
+    reads.for_each(|read| {
+        all.spawn(read);
+    });
+    tokio::time::timeout(LONG, all.join_all()).await.unwrap();
+    Arc::into_inner(f).unwrap().finish().await;
 }

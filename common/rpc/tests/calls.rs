@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use common::{LONG, ask, client, serve, until};
 use eggs_proto::{BODY_BYTES_MAX, MessageKind, PAYLOAD_BYTES_MAX};
 use eggs_rpc::{ClientLimits, Credentials, Fate, Reply, RpcError, ServerLimits};
@@ -234,5 +234,42 @@ async fn a_dropped_call_is_forgotten_and_its_answer_skipped() {
                 .body,
             "echo"
         );
+    }
+}
+
+#[tokio::test]
+async fn a_payload_lands_in_parts_that_have_just_room_for_it() {
+    let server = serve(ServerLimits::default());
+    let client = client(ClientLimits::default());
+    let ask = |payload: usize, rooms: &[usize]| {
+        let room = |room: &usize| {
+            let mut part = BytesMut::with_capacity(*room);
+            let _ = part.split_off(*room);
+            part
+        };
+        let parts = rooms.iter().map(room).collect();
+        let (client, address) = (client.clone(), server.address);
+        async move {
+            let body = Bytes::from(format!("make {payload}"));
+            let call = client.call_into(address, MessageKind::Block, LONG, body, parts);
+            call.await.unwrap().parts
+        }
+    };
+    for rooms in [
+        vec![5],
+        vec![4096],
+        vec![100_000, 1, 300_000],
+        vec![1 << 20; 5],
+        vec![16_385; 3],
+    ] {
+        let total = rooms.iter().sum();
+        let parts = ask(total, &rooms).await.unwrap();
+        let lengths: Vec<usize> = parts.iter().map(BytesMut::len).collect();
+        assert_eq!(lengths, rooms);
+        assert!(parts.concat() == common::made(total)[..]);
+        // Less, more, and nothing: thrown away, and the connection is good for more.
+        for other in [total - 1, total + 1, total + (3 << 20), 0] {
+            assert!(ask(other, &rooms).await.is_none());
+        }
     }
 }

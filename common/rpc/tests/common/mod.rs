@@ -26,7 +26,7 @@ pub fn cluster() -> Secret {
     Secret::new([42; 32])
 }
 
-/// `echo…` comes back, `hold…` waits for a permit of `gate` first, `panic` panics, `role` tells the
+/// `echo…` comes back, `make N` gives a payload of `N` bytes, `hold…` waits for a permit of `gate` first, `panic` panics, `role` tells the
 /// role of the peer.
 pub struct Scripted {
     pub started: AtomicUsize,
@@ -63,11 +63,20 @@ impl Handler for Scripted {
             (b"role", PeerRole::Server) => Bytes::from_static(b"server"),
             (_, PeerRole::Client | PeerRole::Server) => request.body,
         };
+        let payload = match body.strip_prefix(b"make ") {
+            Some(len) => made(std::str::from_utf8(len).unwrap().parse().unwrap()),
+            None => request.payload,
+        };
         Answer {
             body,
-            payload: request.payload.into(),
+            payload: payload.into(),
         }
     }
+}
+
+/// So many bytes.
+pub fn made(len: usize) -> Bytes {
+    (0..len).map(|at| (at * 13 + at / 256) as u8).collect()
 }
 
 pub struct Running {
