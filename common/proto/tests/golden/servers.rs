@@ -218,6 +218,7 @@ fn replicas() {
             Restore 08010201
             Digest 090103
             DigestOf 0a0103
+            Space 0b
         "#]]
     );
     pin!(
@@ -312,6 +313,7 @@ fn replicas() {
             Piece 0507070707070707070707070707070707070707070707070707070707070707070102010200
             Restoring 0601
             Digest 07010401110201
+            Space 08000000
         "#]]
     );
     pin!(
