@@ -28,6 +28,7 @@ for part in "$@"; do
     test)
         need chromium chromium
         need rsync rsync
+        need setfattr attr
         need git git
         need tar tar
         need dash dash

@@ -141,7 +141,10 @@ mod tests {
         }
     }
 
-    fn changes(rows: &[(u8, Option<&[u8]>)]) -> Changes {
+    /// A key of one byte and what it gets.
+    type Step<'a> = (u8, Option<&'a [u8]>);
+
+    fn changes(rows: &[Step<'_>]) -> Changes {
         let mut changes = Changes::default();
         for (key, value) in rows {
             changes.set(TABLE, &[*key], *value);
@@ -154,7 +157,7 @@ mod tests {
         let (rows, mut store, asked) =
             (Rows::default(), MemoryStore::default(), AtomicUsize::new(0));
         let large = vec![9; VALUE_BYTES_MAX + 1];
-        let steps: [&[(u8, Option<&[u8]>)]; 5] = [
+        let steps: [&[Step<'_>]; 5] = [
             &[(1, Some(b"one")), (2, Some(b"two"))],
             &[(1, None), (3, Some(b"three"))],
             &[(1, Some(b"again")), (2, Some(&large))],
