@@ -127,7 +127,10 @@ impl PageStore {
         checksums: &[Checksum],
     ) -> Verdict {
         let count = range.len() as usize;
-        if pages.len() != count * PAGE_BYTES || checksums.len() != count {
+        // A part that ends within a page would leave pages that nobody verifies.
+        let whole = |part: &BytesMut| part.len().is_multiple_of(PAGE_BYTES);
+        if pages.len() != count * PAGE_BYTES || checksums.len() != count || !pages.iter().all(whole)
+        {
             return Verdict::Corrupt;
         }
         let bytes = pages.iter().flat_map(|part| part.chunks_exact(PAGE_BYTES));
@@ -252,6 +255,21 @@ mod tests {
         assert_eq!(missing, PageRange { first: 3, end: 4 });
         let lengths = [2, 3, 4].map(|page| store.stretch(0, page).len());
         assert_eq!(lengths, [PAGE_BYTES, 0, PAGE_BYTES]);
+    }
+
+    #[test]
+    fn no_page_goes_unverified_because_a_part_ends_within_one() {
+        let range = PageRange { first: 0, end: 2 };
+        let parts = [PAGE_BYTES / 2, PAGE_BYTES + PAGE_BYTES / 2];
+        let slots = parts.map(BytesMut::zeroed).to_vec();
+        let pages = Pieces {
+            slots,
+            ..Pieces::default()
+        };
+        let mut store = PageStore::default();
+        let verdict = store.add(0, BlockId(1), range, pages, &[Checksum(7); 2]);
+        assert_eq!(verdict, Verdict::Corrupt);
+        assert!(store.page(0, 0).is_none() && store.page(0, 1).is_none());
     }
 
     #[test]
