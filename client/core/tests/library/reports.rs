@@ -90,8 +90,12 @@ async fn a_report_that_was_refused_is_made_again_and_delays_no_read() {
     reports(&cluster, 1).await;
     within(5, get(&client, file)).await;
     assert_eq!(reports(&cluster, 1).await.len(), 1, "not at once");
-    tokio::time::sleep(Duration::from_secs(6)).await;
-    within(5, get(&client, file)).await;
+    let began = Instant::now();
+    while cluster.world.blocks.reports.lock().unwrap().len() < 2 {
+        assert!(began.elapsed() < Duration::from_secs(60), "never again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        within(5, get(&client, file)).await;
+    }
     assert_eq!(
         reports(&cluster, 2).await,
         [report(file, &extent, 2), report(file, &extent, 2)]
