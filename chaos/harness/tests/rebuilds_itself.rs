@@ -4,43 +4,12 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use eggs_harness::{Cluster, Content, Options, until};
-use serde_json::Value;
+use eggs_harness::{Cluster, Mover, Options, check_moved, meta_status, until, votes};
 
 const BOUND: Duration = Duration::from_secs(120);
-const FILE_BYTES: usize = 2_000;
-
-/// Makes directories, files and moves them until told to stop. Any error ends it.
-fn work(cluster: &Cluster, stop: &AtomicBool, rounds: &AtomicU64) -> Result<u64> {
-    let mut round = 0;
-    while !stop.load(Ordering::Relaxed) {
-        let dir = cluster.mount().join(format!("dir-{round}"));
-        fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-        let content = Content {
-            seed: round,
-            bytes: FILE_BYTES,
-        };
-        fs::write(dir.join("new"), content.make()).context("write")?;
-        let name = cluster.mount().join(format!("file-{round}"));
-        fs::rename(dir.join("new"), &name).with_context(|| format!("move {}", name.display()))?;
-        round += 1;
-        rounds.store(round, Ordering::Relaxed);
-    }
-    Ok(round)
-}
-
-fn goes_on(rounds: &AtomicU64) -> Result<()> {
-    let before = rounds.load(Ordering::Relaxed);
-    until("the application goes on", BOUND, || {
-        rounds.load(Ordering::Relaxed) > before + 3
-    })?;
-    Ok(())
-}
-
 /// What happens to the directory of a dead process.
 fn destroy(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).context("remove a directory")
@@ -59,24 +28,6 @@ fn rot(dir: &Path) -> Result<()> {
     file.read_exact_at(&mut bytes, AT).context("read a log")?;
     bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
     file.write_all_at(&bytes, AT).context("write a log")
-}
-
-fn meta_status(cluster: &Cluster) -> Result<Value> {
-    let secret = cluster.dir().join("secret/cluster");
-    let secret = secret.to_str().context("a path in UTF-8")?;
-    let line = ["meta", "status", "--json", "--cluster-secret-file", secret];
-    let said = cluster.cli(&line)?.stdout;
-    serde_json::from_str(&said).context("JSON")
-}
-
-/// How many groups have a process as a voter.
-fn votes(status: &Value, node: &str) -> usize {
-    let groups = status["groups"].as_array().into_iter().flatten();
-    let with = |group: &&Value| {
-        let mut members = group["members"].as_array().into_iter().flatten();
-        members.any(|member| member["node"] == node && member["votes"] == true)
-    };
-    groups.filter(with).count()
 }
 
 /// One process, and what it loses.
@@ -113,11 +64,11 @@ const LOSSES: [Loss; 3] = [
     },
 ];
 
-fn lose(cluster: &Cluster, rounds: &AtomicU64, loss: &Loss) -> Result<()> {
-    goes_on(rounds)?;
+fn lose(cluster: &Cluster, mover: &Mover, loss: &Loss) -> Result<()> {
+    mover.goes_on()?;
     cluster.eggsrun(&["kill", loss.name])?.ok()?;
     (loss.happens)(&cluster.data(loss.name))?;
-    goes_on(rounds)?;
+    mover.goes_on()?;
     let begin = Instant::now();
     cluster.eggsrun(&["start", loss.name])?.ok()?;
     until("it is rebuilt under a new name", BOUND, || {
@@ -136,58 +87,38 @@ fn lose(cluster: &Cluster, rounds: &AtomicU64, loss: &Loss) -> Result<()> {
         said.contains("gives up its name"),
         "it does not say so: {said}"
     );
-    goes_on(rounds)?;
+    mover.goes_on()?;
     cluster.wait_healthy()?;
     let left = cluster.data(loss.name).join("raft.lost");
     until("what was damaged is removed", BOUND, || !left.exists())?;
     // Redundancy is really back: the next one may fail.
     cluster.eggsrun(&["kill", loss.next])?.ok()?;
-    goes_on(rounds)?;
+    mover.goes_on()?;
     cluster.eggsrun(&["start", loss.next])?.ok()?;
-    goes_on(rounds)?;
+    mover.goes_on()?;
     cluster.wait_healthy()
 }
 
 #[test]
 fn processes_that_lost_their_replicas_are_rebuilt_by_themselves() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
-    let (stop, rounds) = (AtomicBool::new(false), AtomicU64::new(0));
-    let count = std::thread::scope(|scope| -> Result<u64> {
-        let worker = scope.spawn(|| work(&cluster, &stop, &rounds));
-        let outcome = LOSSES
+    let count = Mover::beside(&cluster, |mover| {
+        LOSSES
             .iter()
-            .try_for_each(|loss| lose(&cluster, &rounds, loss));
-        stop.store(true, Ordering::Relaxed);
-        let count = worker.join().expect("the worker does not panic");
-        outcome?;
-        count.context("an error reached the application")
+            .try_for_each(|loss| lose(&cluster, mover, loss))
     })?;
-    check(&cluster, count)?;
+    check_moved(&cluster, count)?;
     // After a restart of everything they are who they have become.
     cluster.eggsrun(&["stop"])?.ok()?;
     cluster.start_again()?;
-    check(&cluster, count)?;
+    check_moved(&cluster, count)?;
     // Nobody is taken away by a name under which it acts no more.
     let refused = cluster.eggsrun(&["remove", "shard1"])?;
     ensure!(!refused.status.success(), "{refused:?}");
     cluster.eggsrun(&["replace", "shard1"])?.ok()?;
     let status = meta_status(&cluster)?;
     ensure!(votes(&status, "shard1000001") == 0 && votes(&status, "shard3") == 256);
-    check(&cluster, count)
-}
-
-fn check(cluster: &Cluster, count: u64) -> Result<()> {
-    cluster.wait_healthy()?;
-    for seed in 0..count {
-        let path = cluster.mount().join(format!("file-{seed}"));
-        let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-        let content = Content {
-            seed,
-            bytes: FILE_BYTES,
-        };
-        content.check(&bytes).map_err(anyhow::Error::msg)?;
-    }
-    cluster.cli(&["fsck"])?.ok().map(drop)
+    check_moved(&cluster, count)
 }
 
 /// A directory that is empty for another reason than a lost disk is not filled, unless that was asked for.
