@@ -6,8 +6,7 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::field::Field;
-use crate::programs::Finished;
-use crate::{Cluster, Random};
+use crate::{Cluster, Random, meta};
 
 /// Processes of metadata.
 const METADATA: [&str; 3] = ["shard", "cdc", "shuckle"];
@@ -115,13 +114,6 @@ async fn hand_over(field: &Field, random: &mut Random) -> Result<()> {
         meta(cluster, &["transfer", &group, &heir]).map(drop)
     })
     .await
-}
-
-fn meta(cluster: &Cluster, args: &[&str]) -> Result<Finished> {
-    let secret = cluster.dir().join("secret/cluster");
-    let secret = secret.to_str().context("a path in UTF-8")?;
-    let line = [&["meta"], args, &["--cluster-secret-file", secret]].concat();
-    cluster.cli(&line)
 }
 
 /// Types a command; it is a fault from its beginning to its end.

@@ -10,17 +10,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use eggs_harness::{Cluster, Content, Finished, Options, until};
+use eggs_harness::{Cluster, Content, Finished, Options, meta, until};
 use serde_json::Value;
 
 const MOVERS: u64 = 3;
-
-fn meta(cluster: &Cluster, args: &[&str]) -> Result<Finished> {
-    let secret = cluster.dir().join("secret/cluster");
-    let secret = secret.to_str().context("a path that is text")?;
-    let line = [&["meta", "--cluster-secret-file", secret], args].concat();
-    cluster.cli(&line)
-}
 
 fn json(finished: Finished) -> Result<Value> {
     serde_json::from_str(&finished.ok()?).context("JSON")
