@@ -20,7 +20,7 @@ pub mod golden;
 
 pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};
 pub use memory::MemoryStore;
-pub use overlay::{Changes, Overlay};
+pub use overlay::{Changes, Over, Overlay};
 pub use replies::REPLY_TABLES;
 pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec, Visit};
 pub use stored::{Stored, StoredCursor, StoredNumber, from_bytes, to_bytes};

@@ -30,6 +30,10 @@ impl Changes {
 
     /// Puts later changes over these.
     pub fn merge(&mut self, later: Self) {
+        if self.rows.is_empty() {
+            self.rows = later.rows;
+            return;
+        }
         self.rows.extend(later.rows);
     }
 
@@ -44,7 +48,8 @@ impl Changes {
         self.rows.is_empty()
     }
 
-    fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
+    /// A changed row, `None` within if it was deleted.
+    pub fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
         let row = self.rows.get(&(table, key) as &dyn Place);
         row.map(Option::as_deref)
     }
@@ -70,38 +75,39 @@ impl Changes {
     }
 }
 
-/// A view with changes over it.
-pub struct Overlay<'a> {
+/// A view and changes that are seen before it.
+pub struct Over<'a> {
     base: &'a dyn StoreRead,
-    changes: Changes,
+    changes: &'a Changes,
 }
 
-impl<'a> Overlay<'a> {
-    /// Starts without changes.
-    pub fn new(base: &'a dyn StoreRead) -> Self {
-        Self {
-            base,
-            changes: Changes::default(),
-        }
-    }
-
-    /// Gives up the view and keeps the changes.
-    pub fn into_changes(self) -> Changes {
-        self.changes
-    }
-
-    /// Puts changes made over this view into it.
-    pub fn absorb(&mut self, changes: Changes) {
-        self.changes.merge(changes);
+impl<'a> Over<'a> {
+    /// Shows what a view would be with these changes.
+    pub const fn new(base: &'a dyn StoreRead, changes: &'a Changes) -> Self {
+        Self { base, changes }
     }
 }
 
-impl StoreRead for Overlay<'_> {
+impl StoreRead for Over<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         match self.changes.get(table, key) {
             Some(changed) => Ok(changed.map(<[u8]>::to_vec)),
             None => self.base.get(table, key),
         }
+    }
+
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        if self.changes.is_empty() {
+            return self.base.get_many(table, keys);
+        }
+        let is_below = |key: &&Vec<u8>| self.changes.get(table, key).is_none();
+        let below: Vec<_> = keys.iter().filter(is_below).cloned().collect();
+        let mut below = self.base.get_many(table, &below)?.into_iter();
+        let found = keys.iter().map(|key| match self.changes.get(table, key) {
+            Some(changed) => changed.map(<[u8]>::to_vec),
+            None => below.next().flatten(),
+        });
+        Ok(found.collect())
     }
 
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
@@ -146,6 +152,50 @@ impl StoreRead for Overlay<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// A view with changes over it.
+pub struct Overlay<'a> {
+    base: &'a dyn StoreRead,
+    changes: Changes,
+}
+
+impl<'a> Overlay<'a> {
+    /// Starts without changes.
+    pub fn new(base: &'a dyn StoreRead) -> Self {
+        Self {
+            base,
+            changes: Changes::default(),
+        }
+    }
+
+    /// Gives up the view and keeps the changes.
+    pub fn into_changes(self) -> Changes {
+        self.changes
+    }
+
+    /// Puts changes made over this view into it.
+    pub fn absorb(&mut self, changes: Changes) {
+        self.changes.merge(changes);
+    }
+
+    fn over(&self) -> Over<'_> {
+        Over::new(self.base, &self.changes)
+    }
+}
+
+impl StoreRead for Overlay<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        self.over().get(table, key)
+    }
+
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        self.over().get_many(table, keys)
+    }
+
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        self.over().scan(scan, visit)
     }
 }
 

@@ -34,6 +34,8 @@ pub enum Bug {
     VoteNotSynced,
     /// The log is purged although the state is not on disk.
     PurgedBeforeFlush,
+    /// A flush leaves out what was applied and is not in the store yet.
+    FlushedWithoutPending,
     /// A record whose running hash does not match is taken.
     WrongHashAccepted,
     /// A log that ends before its mark is taken.

@@ -1,9 +1,9 @@
 //! The state store of a node.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::kv::{
     Bug, ColumnFamily, DB, FlushOptions, ReadOptions, WriteBatch, WriteOptions, planted,
@@ -12,6 +12,8 @@ use eggs_machine::{Changes, Fault, REPLY_TABLES, Table, TableSpec};
 use eggs_proto::GroupId;
 use tokio::sync::Mutex;
 
+use super::GroupView;
+use super::pending::{Pending, Slot};
 use super::view::{group_key, store_fault};
 use crate::rocks::{self, SharedMemory, StoreKind};
 use crate::types::{LogId, StoredMembership};
@@ -28,6 +30,8 @@ pub(crate) struct StateDb {
     pub(super) db: DB,
     /// Name of the column family of each table, by number.
     names: Vec<Option<&'static str>>,
+    /// What is not in the store yet, of each group that had entries.
+    pending: RwLock<BTreeMap<GroupId, Arc<Slot>>>,
     /// Where checkpoints are received.
     pub(crate) staging: PathBuf,
     /// Flushes asked for and done, so that one flush serves all who wait.
@@ -76,6 +80,7 @@ impl StateDb {
         Ok(Arc::new(Self {
             db,
             names,
+            pending: RwLock::default(),
             staging,
             flush_wanted: AtomicU64::new(0),
             flush_done: Mutex::new(0),
@@ -103,7 +108,56 @@ impl StateDb {
 
     /// How far a group's state is.
     pub(crate) fn applied(&self, group: GroupId) -> Result<Applied, Fault> {
-        self.applied_in(group, &ReadOptions::default())
+        GroupView::newest(self, group).applied()
+    }
+
+    /// What is pending of a group.
+    pub(super) fn slot(&self, group: GroupId) -> Arc<Slot> {
+        let slots = self.pending.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(slot) = slots.get(&group) {
+            return Arc::clone(slot);
+        }
+        drop(slots);
+        let mut slots = self.pending.write().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(slots.entry(group).or_default())
+    }
+
+    /// Takes what an entry of a group has changed; readers see it at once.
+    pub(super) fn append(
+        &self,
+        group: GroupId,
+        changes: Changes,
+        applied: LogId,
+    ) -> Result<(), Fault> {
+        match self.slot(group).add(changes, applied) {
+            true => self.write_pending(group),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes what is pending of a group to the store.
+    pub(super) fn write_pending(&self, group: GroupId) -> Result<(), Fault> {
+        let slot = self.slot(group);
+        // Held until it is written, so that nobody sees it in neither place.
+        let mut pending = slot.lock();
+        let Some(applied) = &pending.applied else {
+            return Ok(());
+        };
+        let mut batch = WriteBatch::default();
+        self.put_changes(&mut batch, group, &pending.changes)?;
+        self.put_applied(&mut batch, group, applied)?;
+        self.write(batch)?;
+        *pending = Arc::new(Pending::default());
+        Ok(())
+    }
+
+    fn write_all_pending(&self) -> Result<(), Fault> {
+        let slots = self.pending.read().unwrap_or_else(PoisonError::into_inner);
+        let groups: Vec<GroupId> = slots.keys().copied().collect();
+        drop(slots);
+        groups
+            .into_iter()
+            .try_for_each(|group| self.write_pending(group))
     }
 
     pub(super) fn applied_in(
@@ -176,14 +230,11 @@ impl StateDb {
         (table, key): (Table, &[u8]),
         value: Option<&[u8]>,
     ) -> Result<(), Fault> {
-        let family = self
-            .family(table)
-            .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))?;
+        let mut changes = Changes::default();
+        changes.set(table, key, value);
         let mut batch = WriteBatch::default();
-        match value {
-            Some(value) => batch.put_cf(family, group_key(group, key), value),
-            None => batch.delete_cf(family, group_key(group, key)),
-        }
+        self.put_changes(&mut batch, group, &changes)?;
+        self.write_pending(group)?;
         self.write(batch)
     }
 
@@ -198,6 +249,9 @@ impl StateDb {
     pub(crate) fn flush_blocking(&self) -> Result<(), Fault> {
         if planted(Bug::PurgedBeforeFlush) {
             return Ok(());
+        }
+        if !planted(Bug::FlushedWithoutPending) {
+            self.write_all_pending()?;
         }
         let mut families = vec![self.raft()?];
         for table in self.tables() {

@@ -36,6 +36,7 @@ impl StateDb {
         staged: &Staged,
         applied: &Applied,
     ) -> Result<(), Fault> {
+        self.write_pending(group)?;
         self.note(group, staged, applied)?;
         self.replace(group, staged, applied)
     }

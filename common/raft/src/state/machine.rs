@@ -21,7 +21,7 @@ use crate::fatal::Fatal;
 use crate::members::may_follow;
 use crate::order::Order;
 use crate::types::{
-    LogEntry, LogId, Replies, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
+    LogEntry, LogId, Membership, Replies, Snapshot, SnapshotMeta, StoredMembership, TypeConfig,
 };
 
 /// Members follow from those before, but for openraft's own tests of a store, which apply any in a row.
@@ -92,50 +92,52 @@ impl GroupMachine {
     }
 
     fn apply_one(&mut self, entry: &LogEntry) -> Result<Replies, Fault> {
-        let mut batch = WriteBatch::default();
         let mut replies = Replies::default();
-        let mut ordered = false;
-        let mut changes = Changes::default();
         match &entry.payload {
-            EntryPayload::Blank => {}
+            EntryPayload::Blank => self.keep(Changes::default(), entry.log_id)?,
             EntryPayload::Normal(proposal) => {
                 let damaged = |cause: postcard::Error| Fault::Entry(cause.to_string());
                 replies.0 = match Order::decode(proposal) {
-                    Some(order) => {
-                        ordered = true;
-                        let index = entry.log_id.index();
-                        vec![self.obey(&mut batch, index, &order.map_err(damaged)?)?]
-                    }
+                    Some(order) => vec![self.obey(entry.log_id, &order.map_err(damaged)?)?],
                     None => {
                         let commands = postcard::from_bytes(&proposal.0).map_err(damaged)?;
                         let applied = self.apply_commands(&commands)?;
-                        changes = applied.changes;
+                        self.keep(applied.changes, entry.log_id)?;
                         applied.replies
                     }
                 };
             }
-            EntryPayload::Membership(members) => {
-                let known = self.applied.members.membership().get_joint_config();
-                if CHAINED && !may_follow(known, members.get_joint_config()) {
-                    let what = "members that share no set of voters with those before";
-                    return Err(Fault::Entry(what.into()));
-                }
-                let members = StoredMembership::new(Some(entry.log_id), members.clone());
-                self.state.put_members(&mut batch, self.group, &members)?;
-                self.applied.members = members;
-            }
+            EntryPayload::Membership(members) => self.set_members(entry.log_id, members)?,
         }
-        self.state.put_changes(&mut batch, self.group, &changes)?;
-        self.state
-            .put_applied(&mut batch, self.group, &entry.log_id)?;
-        self.state.write(batch)?;
         self.applied.last = Some(entry.log_id);
-        self.rows.update(&changes);
-        if ordered {
-            self.rows.forget();
-            self.note_restoring()?;
-        }
         Ok(replies)
+    }
+
+    /// What commands have changed.
+    fn keep(&self, changes: Changes, applied: LogId) -> Result<(), Fault> {
+        self.rows.update(&changes);
+        self.state.append(self.group, changes, applied)
+    }
+
+    fn set_members(&mut self, applied: LogId, members: &Membership) -> Result<(), Fault> {
+        let known = self.applied.members.membership().get_joint_config();
+        if CHAINED && !may_follow(known, members.get_joint_config()) {
+            let what = "members that share no set of voters with those before";
+            return Err(Fault::Entry(what.into()));
+        }
+        let members = StoredMembership::new(Some(applied), members.clone());
+        let mut batch = WriteBatch::default();
+        self.state.put_members(&mut batch, self.group, &members)?;
+        self.write(batch, applied)?;
+        self.applied.members = members;
+        Ok(())
+    }
+
+    /// Writes what is not a change of rows that commands make.
+    fn write(&self, mut batch: WriteBatch, applied: LogId) -> Result<(), Fault> {
+        self.state.write_pending(self.group)?;
+        self.state.put_applied(&mut batch, self.group, &applied)?;
+        self.state.write(batch)
     }
 
     fn apply_commands(&self, commands: &Entry) -> Result<AppliedEntry, Fault> {
@@ -152,18 +154,23 @@ impl GroupMachine {
     }
 
     /// Carries out an order and returns the reply.
-    fn obey(&self, batch: &mut WriteBatch, index: u64, order: &Order) -> Result<Vec<u8>, Fault> {
-        match order {
+    fn obey(&self, applied: LogId, order: &Order) -> Result<Vec<u8>, Fault> {
+        let mut batch = WriteBatch::default();
+        let reply = match order {
             Order::Digest { id } => {
                 let digests = &self.side.digests;
-                digests.begin(&self.state, (self.group, index), *id);
-                Ok(Vec::new())
+                digests.begin(&self.state, (self.group, applied.index()), *id);
+                Vec::new()
             }
             Order::RestoreBegin { .. } | Order::RestorePart { .. } | Order::RestoreEnd { .. } => {
-                let state = self.restore(batch, order)?;
-                Ok(postcard::to_stdvec(&state).expect("states always encode"))
+                let state = self.restore(&mut batch, order)?;
+                postcard::to_stdvec(&state).expect("states always encode")
             }
-        }
+        };
+        self.write(batch, applied)?;
+        self.rows.forget();
+        self.note_restoring()?;
+        Ok(reply)
     }
 
     /// A fault stops this replica; a replica that cannot apply is of no use to its process.

@@ -1,7 +1,7 @@
 //! The state of all groups: one RocksDB, one column family per table, keys that start with the group.
 //!
-//! **Invariant:** what an entry changes, its index, and the membership go into one batch: the state is always that
-//! after some whole entry.
+//! **Invariant:** what entries change, their index, and the membership go into one batch: the state is always that
+//! after some whole entry. Rows of the last entries wait in memory until they are written together ([`pending`]).
 //! **Invariant:** there is no write-ahead log, and flushes are atomic over all tables; after a crash the state is an
 //! older one, and the log from there on still exists, because only what was flushed is purged.
 
@@ -9,6 +9,7 @@ mod checkpoint;
 mod db;
 mod install;
 mod machine;
+mod pending;
 mod pieces;
 mod restore;
 mod rows;

@@ -1,14 +1,15 @@
 //! One group's part of the state store, as machines and readers see it.
 
 use std::ops::ControlFlow;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crate::kv::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
-use eggs_machine::{Fault, Scan, ScanDirection, StoreRead, Table, Visit};
+use eggs_machine::{Fault, Over, Scan, ScanDirection, StoreRead, Table, Visit};
 use eggs_proto::GroupId;
 
 use super::StateDb;
 use super::db::INSTALLING;
+use super::pending::Pending;
 
 /// A view of one group's tables: of one moment, or of whatever is newest.
 pub(crate) struct GroupView<'a> {
@@ -19,7 +20,7 @@ pub(crate) struct GroupView<'a> {
 
 /// What a view shows.
 enum When<'a> {
-    Newest(ReadOptions),
+    Newest(ReadOptions, Arc<Pending>),
     /// The moment of the first read, so that those who need not read take none.
     FirstRead(OnceLock<Moment<'a>>),
 }
@@ -28,24 +29,33 @@ enum When<'a> {
 struct Moment<'a> {
     options: ReadOptions,
     snapshot: SnapshotWithThreadMode<'a, DB>,
+    pending: Arc<Pending>,
 }
 
 impl<'a> Moment<'a> {
-    fn now(state: &'a StateDb) -> Self {
+    fn now(state: &'a StateDb, group: GroupId) -> Self {
+        let slot = state.slot(group);
+        // Nothing goes from there to the store in between.
+        let pending = slot.lock();
         let snapshot = state.db.snapshot();
         let mut options = ReadOptions::default();
         options.set_snapshot(&snapshot);
-        Self { options, snapshot }
+        Self {
+            options,
+            snapshot,
+            pending: Arc::clone(&pending),
+        }
     }
 }
 
 impl<'a> GroupView<'a> {
-    /// What is newest; for the one who writes.
+    /// What is newest; for the one who writes, who lets go of it before.
     pub(crate) fn newest(state: &'a StateDb, group: GroupId) -> Self {
+        let pending = Arc::clone(&state.slot(group).lock());
         Self {
             state,
             group,
-            when: When::Newest(ReadOptions::default()),
+            when: When::Newest(ReadOptions::default(), pending),
         }
     }
 
@@ -54,7 +64,7 @@ impl<'a> GroupView<'a> {
         Self {
             state,
             group,
-            when: When::FirstRead(OnceLock::from(Moment::now(state))),
+            when: When::FirstRead(OnceLock::from(Moment::now(state, group))),
         }
     }
 
@@ -80,17 +90,27 @@ impl<'a> GroupView<'a> {
     /// For reads of single keys.
     fn options(&self) -> &ReadOptions {
         match &self.when {
-            When::Newest(options) => options,
-            When::FirstRead(moment) => &moment.get_or_init(|| Moment::now(self.state)).options,
+            When::Newest(options, _) => options,
+            When::FirstRead(moment) => &self.taken(moment).options,
         }
+    }
+
+    fn pending(&self) -> &Pending {
+        match &self.when {
+            When::Newest(_, pending) => pending,
+            When::FirstRead(moment) => &self.taken(moment).pending,
+        }
+    }
+
+    fn taken<'b>(&self, moment: &'b OnceLock<Moment<'a>>) -> &'b Moment<'a> {
+        moment.get_or_init(|| Moment::now(self.state, self.group))
     }
 
     /// For a scan, to be given bounds.
     fn scan_options(&self) -> ReadOptions {
         let mut options = ReadOptions::default();
         if let When::FirstRead(moment) = &self.when {
-            let moment = moment.get_or_init(|| Moment::now(self.state));
-            options.set_snapshot(&moment.snapshot);
+            options.set_snapshot(&self.taken(moment).snapshot);
         }
         options
     }
@@ -109,23 +129,28 @@ pub(crate) fn group_end(group: GroupId) -> Option<[u8; 2]> {
     group.0.checked_add(1).map(u16::to_be_bytes)
 }
 
-impl StoreRead for GroupView<'_> {
+/// What the store has of a view, without what is pending.
+struct Written<'v, 'a>(&'v GroupView<'a>);
+
+impl StoreRead for Written<'_, '_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let key = group_key(self.group, key);
-        self.state
+        let view = self.0;
+        let key = group_key(view.group, key);
+        view.state
             .db
-            .get_cf_opt(self.family(table)?, key, self.options())
+            .get_cf_opt(view.family(table)?, key, view.options())
             .map_err(store_fault)
     }
 
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-        let keys: Vec<_> = keys.iter().map(|key| group_key(self.group, key)).collect();
+        let view = self.0;
+        let keys: Vec<_> = keys.iter().map(|key| group_key(view.group, key)).collect();
         let sorted = keys.is_sorted();
-        let family = self.family(table)?;
-        let found = self
+        let family = view.family(table)?;
+        let found = view
             .state
             .db
-            .batched_multi_get_cf_opt(family, &keys, sorted, self.options());
+            .batched_multi_get_cf_opt(family, &keys, sorted, view.options());
         let owned = |value: Option<_>| value.map(|value| AsRef::<[u8]>::as_ref(&value).to_vec());
         let found = found.into_iter().map(|value| value.map(owned));
         found.collect::<Result<_, _>>().map_err(store_fault)
@@ -135,17 +160,18 @@ impl StoreRead for GroupView<'_> {
         if scan.until.is_some_and(|until| until <= scan.from) {
             return Ok(());
         }
-        let mut options = self.scan_options();
-        options.set_iterate_lower_bound(group_key(self.group, scan.from));
+        let view = self.0;
+        let mut options = view.scan_options();
+        options.set_iterate_lower_bound(group_key(view.group, scan.from));
         let upper = match scan.until {
-            Some(until) => Some(group_key(self.group, until)),
-            None => group_end(self.group).map(|end| end.to_vec()),
+            Some(until) => Some(group_key(view.group, until)),
+            None => group_end(view.group).map(|end| end.to_vec()),
         };
         if let Some(upper) = upper {
             options.set_iterate_upper_bound(upper);
         }
-        let family = self.family(scan.table)?;
-        let mut iterator = self.state.db.raw_iterator_cf_opt(family, options);
+        let family = view.family(scan.table)?;
+        let mut iterator = view.state.db.raw_iterator_cf_opt(family, options);
         match scan.direction {
             ScanDirection::Forward => iterator.seek_to_first(),
             ScanDirection::Backward => iterator.seek_to_last(),
@@ -163,6 +189,20 @@ impl StoreRead for GroupView<'_> {
             }
         }
         iterator.status().map_err(store_fault)
+    }
+}
+
+impl StoreRead for GroupView<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Over::new(&Written(self), &self.pending().changes).get(table, key)
+    }
+
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        Over::new(&Written(self), &self.pending().changes).get_many(table, keys)
+    }
+
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        Over::new(&Written(self), &self.pending().changes).scan(scan, visit)
     }
 }
 
@@ -208,6 +248,8 @@ impl GroupView<'_> {
 
     /// How far the state of this view is.
     pub(crate) fn applied(&self) -> Result<super::db::Applied, Fault> {
-        self.state.applied_in(self.group, self.options())
+        let mut applied = self.state.applied_in(self.group, self.options())?;
+        applied.last = self.pending().applied.or(applied.last);
+        Ok(applied)
     }
 }

@@ -90,6 +90,11 @@ fn purged_before_flush_is_caught() {
 }
 
 #[test]
+fn a_flush_that_leaves_out_what_is_pending_is_caught() {
+    is_caught(Bug::FlushedWithoutPending);
+}
+
+#[test]
 fn a_wrong_hash_that_is_accepted_is_caught() {
     is_caught(Bug::WrongHashAccepted);
 }
