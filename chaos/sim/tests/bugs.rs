@@ -1,7 +1,5 @@
 //! Deliberate bugs, each of which the simulation must see. Needs the feature `bugs`: `make sim-bugs`.
 
-#![cfg(feature = "bugs")]
-
 use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -109,7 +107,7 @@ fn every_bug_is_hunted() {
     assert_eq!(listed, Bug::ALL.into_iter().collect());
 }
 
-/// The suite of `tests/determinism.rs` alone must see what makes a machine depend on the world.
+/// The suite of `tests/sim/determinism.rs` alone must see what makes a machine depend on the world.
 #[test]
 fn the_determinism_suite_sees_impurity() {
     for bug in [Bug::HiddenCounter, Bug::ClockRead, Bug::HashOrder] {

@@ -1,0 +1,13 @@
+//! Blocks on real disks.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
+mod common;
+
+mod certificates;
+mod damage;
+mod format;
+mod full_disk;
+mod label;
+mod power_cut;
+mod reading;

@@ -1,0 +1,9 @@
+//! Both ends of connections.
+
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
+mod common;
+
+mod breakage;
+mod calls;
+mod hostile;
