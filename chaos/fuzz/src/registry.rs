@@ -91,6 +91,11 @@ fn command_of(
             id,
             node,
             incarnation,
+        }
+        | RegistryRequest::Confirm {
+            id,
+            node,
+            incarnation,
         } => Some((Some(id), RegistryCommand::Claim { node, incarnation })),
         RegistryRequest::Members { id, groups, .. } => {
             Some((Some(id), RegistryCommand::NoteMembers(groups)))

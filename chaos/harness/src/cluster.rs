@@ -86,7 +86,12 @@ impl Cluster {
 
     /// Starts it on the same directory.
     pub fn start_again(&self) -> Result<()> {
-        run(self.start_command().arg("--daemon"), COMMAND)?
+        self.start_with(&[])
+    }
+
+    /// The same with more options.
+    pub fn start_with(&self, args: &[&str]) -> Result<()> {
+        run(self.start_command().arg("--daemon").args(args), COMMAND)?
             .ok()
             .context("start the cluster")
             .map(drop)

@@ -274,6 +274,11 @@ impl World {
                 id,
                 node,
                 incarnation,
+            }
+            | RegistryRequest::Confirm {
+                id,
+                node,
+                incarnation,
             } => (id, RegistryCommand::Claim { node, incarnation }),
             RegistryRequest::Members { id, groups, .. } => {
                 (id, RegistryCommand::NoteMembers(groups))
@@ -368,6 +373,7 @@ impl World {
             | RegistryRequest::Heartbeat { .. }
             | RegistryRequest::SetServiceState { .. }
             | RegistryRequest::Claim { .. }
+            | RegistryRequest::Confirm { .. }
             | RegistryRequest::Members { .. }
             | RegistryRequest::Retire { .. }
             | RegistryRequest::Space { .. }

@@ -50,6 +50,10 @@ pub struct StartArgs {
     /// Port of the dashboard.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u16).range(1..))]
     pub http_port: u16,
+    /// Found the registry anew, because the directories of all its processes are lost. Without it, a registry that was
+    /// there once is only ever filled from what is left of it.
+    #[arg(long)]
+    pub found_anew: bool,
     /// Return once the cluster is healthy and mounted, and leave it running.
     #[arg(long)]
     pub daemon: bool,

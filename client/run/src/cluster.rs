@@ -9,9 +9,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::args::StartArgs;
 use crate::crew::{self, Crew};
 use crate::current::Current;
-use crate::label::{self, Shape};
+use crate::label::{self, Registry, Shape};
 use crate::layout::Layout;
-use crate::plan::{Addresses, Inputs, Joiner, plan};
+use crate::plan::{Addresses, Founding, Inputs, Joiner, ProcessSpec, plan};
 use crate::ports::Ports;
 use crate::progress::Progress;
 use crate::supervisor::{Supervision, Supervisor};
@@ -29,13 +29,13 @@ pub async fn run(layout: &Layout, args: &StartArgs) -> Result<()> {
             dir = layout.dir().display()
         );
     };
-    let shape = label::open(&layout.label(), args)?;
+    let (shape, registry) = label::open(&layout.label(), args)?;
     let progress = Progress::new(layout.progress());
     progress.say("looking for what an earlier start left behind");
     leftovers::end(layout).await?;
     control::finish(layout)?;
     let mut signals = Signals::new()?;
-    let (mut supervisor, current) = prepare(layout, args, shape)?;
+    let (mut supervisor, current) = prepare(layout, args, (shape, registry))?;
     let outcome = tokio::select! {
         outcome = bring_up(layout, shape, &mut supervisor, &current, &progress) => outcome,
         () = signals.next() => Ok(Served::No),
@@ -43,6 +43,8 @@ pub async fn run(layout: &Layout, args: &StartArgs) -> Result<()> {
     progress.finish();
     let result = match outcome {
         Ok(Served::Yes) => {
+            label::founded(&layout.label())?;
+            supervisor.amend(ProcessSpec::note_founded);
             announce(layout, &current);
             files::write_durably(&layout.run().join("ready"), b"", 0o644)?;
             look_after(layout, &mut supervisor, current, &mut signals).await
@@ -62,7 +64,11 @@ enum Served {
     No,
 }
 
-fn prepare(layout: &Layout, args: &StartArgs, shape: Shape) -> Result<(Supervisor, Current)> {
+fn prepare(
+    layout: &Layout,
+    args: &StartArgs,
+    (shape, registry): (Shape, Registry),
+) -> Result<(Supervisor, Current)> {
     let addresses = addresses(args, shape)?;
     let mount = mount(layout, args)?;
     secrets::ensure(layout)?;
@@ -70,6 +76,11 @@ fn prepare(layout: &Layout, args: &StartArgs, shape: Shape) -> Result<(Superviso
     let inputs = Inputs {
         layout,
         shape,
+        founding: match (args.found_anew, registry) {
+            (true, _) => Founding::Anew,
+            (false, Registry::New) => Founding::First,
+            (false, Registry::Founded) => Founding::Done,
+        },
         addresses: &addresses,
         mount: mount.clone(),
         disk_capacity_bytes: preflight::disk_share(layout, disks)?,

@@ -34,10 +34,23 @@ impl Default for Shape {
     }
 }
 
+/// Whether the cluster's registry has ever served: then no start founds another one, unless a person says so.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Registry {
+    /// Not that we know.
+    #[default]
+    New,
+    Founded,
+}
+
 #[derive(Debug, Serialize, Deserialize)]
 struct Label {
     format: u32,
     shape: Shape,
+    /// Absent in older ones.
+    #[serde(default)]
+    registry: Registry,
 }
 
 impl Shape {
@@ -57,20 +70,16 @@ impl Shape {
 }
 
 /// Reads the label, or writes it into a new directory.
-pub fn open(path: &Path, args: &StartArgs) -> Result<Shape> {
-    let Some(stored) = read(path)? else {
+pub fn open(path: &Path, args: &StartArgs) -> Result<(Shape, Registry)> {
+    let Some(label) = read_whole(path)? else {
         let shape = Shape::asked(args, Shape::default());
         if shape.hdd_per_domain + shape.flash_per_domain == 0 {
             bail!("a failure domain needs a disk: give --hdd-per-domain or --flash-per-domain");
         }
-        let text = serde_json::to_vec_pretty(&Label {
-            format: FORMAT,
-            shape,
-        })
-        .context("encode the label")?;
-        files::write_durably(path, &text, 0o644)?;
-        return Ok(shape);
+        write(path, shape, Registry::New)?;
+        return Ok((shape, Registry::New));
     };
+    let stored = label.shape;
     let asked = Shape::asked(args, stored);
     if asked != stored {
         bail!(
@@ -79,11 +88,35 @@ pub fn open(path: &Path, args: &StartArgs) -> Result<Shape> {
             path.parent().unwrap_or(path).display()
         );
     }
-    Ok(stored)
+    Ok((stored, label.registry))
 }
 
-/// Reads the label if there is one.
+/// Notes that the registry serves.
+pub fn founded(path: &Path) -> Result<()> {
+    match read_whole(path)? {
+        Some(label) if label.registry == Registry::New => {
+            write(path, label.shape, Registry::Founded)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn write(path: &Path, shape: Shape, registry: Registry) -> Result<()> {
+    let label = Label {
+        format: FORMAT,
+        shape,
+        registry,
+    };
+    let text = serde_json::to_vec_pretty(&label).context("encode the label")?;
+    files::write_durably(path, &text, 0o644)
+}
+
+/// Reads the shape if there is a label.
 pub fn read(path: &Path) -> Result<Option<Shape>> {
+    Ok(read_whole(path)?.map(|label| label.shape))
+}
+
+fn read_whole(path: &Path) -> Result<Option<Label>> {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
@@ -110,5 +143,31 @@ pub fn read(path: &Path) -> Result<Option<Shape>> {
             path.display()
         )
     })?;
-    Ok(Some(label.shape))
+    Ok(Some(label))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cluster_remembers_that_it_was_founded() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("label.json");
+        founded(&path).unwrap();
+        assert!(!path.exists(), "only of a cluster that there is");
+        fs::write(
+            &path,
+            r#"{"format":1,"shape":{"meta_replicas":1,"failure_domains":2,"hdd_per_domain":1,"flash_per_domain":0}}"#,
+        )
+        .unwrap();
+        let old = read_whole(&path).unwrap().unwrap();
+        assert_eq!(old.registry, Registry::New, "an older label says nothing");
+        founded(&path).unwrap();
+        let label = read_whole(&path).unwrap().unwrap();
+        assert_eq!(
+            (label.shape, label.registry),
+            (old.shape, Registry::Founded)
+        );
+    }
 }

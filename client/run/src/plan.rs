@@ -43,6 +43,20 @@ pub struct ProcessSpec {
     pub args: Vec<String>,
 }
 
+impl ProcessSpec {
+    /// There is a registry now: nobody founds one who is started again.
+    pub fn note_founded(&mut self) {
+        const JOIN: &str = "--join";
+        match self.program {
+            Program::Registry => {
+                self.args.retain(|arg| arg != "--found-anew" && arg != JOIN);
+                self.args.push(JOIN.into());
+            }
+            Program::Shard | Program::Cdc | Program::Blocks | Program::Gc | Program::Fuse => {}
+        }
+    }
+}
+
 /// Where everything listens.
 #[derive(Clone, Debug)]
 pub struct Addresses {
@@ -53,10 +67,22 @@ pub struct Addresses {
     pub blocks: Vec<SocketAddr>,
 }
 
+/// Whether registry processes with new directories found a registry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Founding {
+    /// Yes: there was none yet.
+    First,
+    /// No: there is one.
+    Done,
+    /// Yes: a person says that the one there was is lost.
+    Anew,
+}
+
 /// What the plan follows from.
 pub struct Inputs<'a> {
     pub layout: &'a Layout,
     pub shape: Shape,
+    pub founding: Founding,
     pub addresses: &'a Addresses,
     /// `None` with `--no-mount`.
     pub mount: Option<PathBuf>,
@@ -131,6 +157,7 @@ impl Joiner<'_> {
             format!("--dir={}", dir.display()),
             "--join".to_owned(),
             format!("--secret-file={}", layout.cluster_secret().display()),
+            rebuild(),
         ];
         let place = (0..registry.len()).find(|place| crew.holder(*place) == *node);
         let program = match (node.role(), place) {
@@ -147,7 +174,6 @@ impl Joiner<'_> {
                 args.push(format!("--listen={address}"));
                 args.push(format!("--peers={}={address}", node.index()));
                 args.push(format!("--registry={}", listed(registry)));
-                args.push(rebuild());
                 match role {
                     ProcessRole::Cdc => Program::Cdc,
                     ProcessRole::Registry
@@ -168,14 +194,20 @@ impl Joiner<'_> {
 
 fn registry(inputs: &Inputs<'_>, id: usize) -> ProcessSpec {
     let name = format!("shuckle{id}");
-    let args = vec![
+    let mut args = vec![
         format!("--id={id}"),
         format!("--dir={}", inputs.layout.data(&name).display()),
         format!("--listen={}", inputs.addresses.registry[id]),
         format!("--http={}", inputs.addresses.http[id]),
         format!("--peers={}", numbered(&inputs.addresses.registry)),
         secret(inputs),
+        rebuild(),
     ];
+    match inputs.founding {
+        Founding::First => {}
+        Founding::Done => args.push("--join".into()),
+        Founding::Anew => args.push("--found-anew".into()),
+    }
     ProcessSpec {
         name,
         program: Program::Registry,
@@ -293,6 +325,11 @@ mod tests {
     use crate::ports::loopback;
 
     fn names(shape: Shape, mount: Option<PathBuf>) -> Vec<String> {
+        let specs = specs(shape, mount, Founding::First);
+        specs.into_iter().map(|spec| spec.name).collect()
+    }
+
+    fn specs(shape: Shape, mount: Option<PathBuf>, founding: Founding) -> Vec<ProcessSpec> {
         let ports = |n: u32| {
             (0..n)
                 .map(|i| loopback(2000 + i as u16))
@@ -309,11 +346,36 @@ mod tests {
         let inputs = Inputs {
             layout: &layout,
             shape,
+            founding,
             addresses: &addresses,
             mount,
             disk_capacity_bytes: 1 << 30,
         };
-        plan(&inputs).into_iter().map(|spec| spec.name).collect()
+        plan(&inputs)
+    }
+
+    #[test]
+    fn a_registry_is_founded_once() {
+        for (founding, expected) in [
+            (Founding::First, None),
+            (Founding::Done, Some("--join")),
+            (Founding::Anew, Some("--found-anew")),
+        ] {
+            let specs = specs(Shape::default(), None, founding);
+            for spec in specs.iter().filter(|s| s.program == Program::Registry) {
+                let said = ["--join", "--found-anew"];
+                let said = spec.args.iter().find(|arg| said.contains(&arg.as_str()));
+                assert_eq!(said.map(String::as_str), expected, "{}", spec.name);
+            }
+            for mut spec in specs {
+                let before = spec.args.clone();
+                spec.note_founded();
+                let join = spec.args.iter().any(|arg| arg == "--join");
+                assert_eq!(join, spec.program == Program::Registry, "{}", spec.name);
+                assert!(!spec.args.iter().any(|arg| arg == "--found-anew"));
+                assert!(join || spec.args == before);
+            }
+        }
     }
 
     #[test]

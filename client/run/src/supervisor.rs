@@ -73,6 +73,13 @@ impl Supervisor {
         })
     }
 
+    /// Changes how processes are started from now on.
+    pub fn amend(&mut self, change: impl Fn(&mut ProcessSpec)) {
+        self.slots
+            .iter_mut()
+            .for_each(|slot| change(&mut slot.spec));
+    }
+
     /// Lets the mount start.
     pub fn release_mount(&mut self) {
         self.mount_held = false;

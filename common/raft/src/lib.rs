@@ -40,6 +40,7 @@ mod node;
 mod order;
 mod proposer;
 mod read_index;
+pub mod remains;
 mod rest;
 mod rocks;
 mod rpc_transport;

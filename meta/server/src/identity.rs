@@ -4,13 +4,12 @@
 //! process whose directory was lost, which would begin as if it had promised nothing, does not begin.
 //! **Invariant:** what is lost or damaged begins again only under a name that nobody ever had ([`succeed`]).
 
-use std::path::Path;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::anyhow;
-use eggs_proto::NodeId;
-use eggs_proto::registry::Succession;
-use eggs_registry_client::RegistryClient;
+use eggs_proto::{CallError, NodeId};
+use eggs_registry_client::{Confirmation, Lost, NotNamed, RegistryClient, RegistryError};
 
 use crate::fault::FaultBox;
 use crate::label::{self, Identity, Standing};
@@ -19,12 +18,6 @@ use crate::label::{self, Identity, Standing};
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// Pause between questions.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Pause between questions for a new name, each of which goes through the registry's log.
-const SUCCESSION_PAUSE: Duration = Duration::from_secs(1);
-/// How long a new name is waited for before the process ends and says why it has none. Whoever supervises it starts it
-/// again.
-const SUCCESSION_PATIENCE: Duration = Duration::from_secs(120);
-
 /// Whether a name is a directory's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Claimed {
@@ -63,7 +56,7 @@ pub(crate) async fn confirm(
         return succeed(registry, dir, identity).await;
     }
     match identity.standing {
-        Standing::Settled => return Ok(identity),
+        Standing::Settled | Standing::Older => return Ok(identity),
         Standing::New => {}
     }
     match ask(registry, node, identity.incarnation).await {
@@ -98,41 +91,81 @@ async fn succeed(
     dir: &Path,
     identity: Identity,
 ) -> anyhow::Result<Identity> {
-    let lost = identity.node;
-    let numbers = match identity.given_up {
-        Some(next) => (Some(identity.incarnation), next),
-        None => (None, identity.incarnation),
+    let node = identity.node;
+    let lost = match identity.given_up {
+        Some(next) => Lost {
+            node,
+            was: Some(identity.incarnation),
+            incarnation: next,
+        },
+        None => Lost {
+            node,
+            was: None,
+            incarnation: identity.incarnation,
+        },
     };
-    let begin = Instant::now();
-    let mut told = String::new();
-    while begin.elapsed() < SUCCESSION_PATIENCE {
-        let why = match registry.succeed(lost, numbers, TIMEOUT).await {
-            Ok(Some(Succession::Named { node, places })) => {
-                tracing::warn!(%lost, %node, "the replicas of this process are lost: it gives up its name and is rebuilt under a new one");
-                return label::begin_again(dir, &identity, (node, places));
-            }
-            Ok(Some(Succession::Waits(wait))) => wait.to_string(),
-            Ok(None) => return Err(anyhow!(refused(lost))),
-            Err(error) => error.to_string(),
-        };
-        if why != told {
-            tracing::warn!(%lost, why, "has to wait for its new name");
-            told = why;
-        }
-        tokio::time::sleep(SUCCESSION_PAUSE).await;
+    match eggs_registry_client::succeed(registry, lost).await {
+        Ok(named) => label::begin_again(dir, &identity, named),
+        Err(NotNamed::Refused) => Err(anyhow!(refused(node))),
+        Err(NotNamed::Waits(why)) => Err(anyhow!(
+            "the replicas of {node} are lost, and it cannot begin again under a new name: {why}. To replace it by hand, {}",
+            remedy(node)
+        )),
     }
-    Err(anyhow!(
-        "the replicas of {lost} are lost, and it cannot begin again under a new name: {told}. To replace it by hand, {}",
-        remedy(lost)
-    ))
 }
 
-/// Asks again in the background: in the meantime the process may have been replaced.
-pub(crate) async fn confirm_again(registry: RegistryClient, identity: Identity, fault: FaultBox) {
-    match ask(&registry, identity.node, identity.incarnation).await {
-        Claimed::Yes => {}
-        Claimed::No => fault.end(refused(identity.node)),
+/// Asks again in the background: in the meantime the process may have been replaced, or the registry may be another.
+pub(crate) async fn confirm_again(
+    registry: RegistryClient,
+    dir: PathBuf,
+    identity: Identity,
+    fault: FaultBox,
+) {
+    let node = identity.node;
+    let confirmed = match identity.standing {
+        Standing::Settled => ask_again(&registry, node, identity.incarnation).await,
+        // It was never asked.
+        Standing::New | Standing::Older => match ask(&registry, node, identity.incarnation).await {
+            Claimed::Yes => Confirmation::Acts,
+            Claimed::No => Confirmation::Replaced,
+        },
+    };
+    match (confirmed, identity.standing) {
+        (Confirmation::Acts, Standing::New | Standing::Older) => {
+            let settled = tokio::task::spawn_blocking(move || label::settle(&dir, identity)).await;
+            if let Ok(Err(error)) = settled {
+                tracing::warn!(%node, error = format!("{error:#}"), "note that the name is bound");
+            }
+        }
+        (Confirmation::Acts, Standing::Settled) => {}
+        (Confirmation::Replaced, _) => fault.end(refused(node)),
+        (Confirmation::Unknown, _) => fault.end(unknown(node)),
     }
+}
+
+/// Asks until the registry answers. One that cannot be asked, because it is older, is asked as before.
+async fn ask_again(registry: &RegistryClient, node: NodeId, incarnation: u64) -> Confirmation {
+    loop {
+        match registry.confirm(node, incarnation, TIMEOUT).await {
+            Ok(confirmation) => return confirmation,
+            Err(RegistryError::Refused(CallError::Malformed)) => {
+                return match ask(registry, node, incarnation).await {
+                    Claimed::Yes => Confirmation::Acts,
+                    Claimed::No => Confirmation::Replaced,
+                };
+            }
+            Err(_) => tokio::time::sleep(PAUSE).await,
+        }
+    }
+}
+
+/// The registry that bound the name would know it.
+fn unknown(node: NodeId) -> String {
+    format!(
+        "the registry knows nothing of {node}, whose name it has bound: it is that of another cluster (check --registry), or \
+         was founded anew. If a disk of a registry process is not mounted, stop that process, mount it and start it again. \
+         If all its disks are lost, start the registry with --found-anew (`eggsrun --dir DIR --found-anew`)"
+    )
 }
 
 fn refused(node: NodeId) -> String {

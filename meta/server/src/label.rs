@@ -12,9 +12,8 @@ use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
 use eggs_proto::NodeId;
+use eggs_raft::remains;
 use serde::{Deserialize, Serialize};
-
-use crate::remains;
 
 /// Format of the directory. Programs that write format 1 cannot read all of what this one writes, so a directory of
 /// theirs becomes one of ours before anything else is written.
@@ -47,7 +46,9 @@ struct Label {
 pub(crate) enum Standing {
     /// Not yet: no replica has started in it.
     New,
-    /// Yes, or the directory is older than that.
+    /// Perhaps not: the directory is older than that, and replicas have started in it.
+    Older,
+    /// Yes.
     #[default]
     Settled,
 }
@@ -112,7 +113,7 @@ pub(crate) fn check(dir: &Path, node: NodeId) -> anyhow::Result<Identity> {
         );
     };
     let Some(incarnation) = found.incarnation else {
-        return adopt(dir, node, Standing::Settled);
+        return adopt(dir, node, Standing::Older);
     };
     let places = found.places.iter().map(|place| place.parse());
     let identity = Identity {
@@ -161,7 +162,8 @@ pub(crate) fn begin_again(
     identity: &Identity,
     (node, places): (NodeId, Vec<NodeId>),
 ) -> anyhow::Result<Identity> {
-    remains::put_away(dir)?;
+    remains::put_away(dir)
+        .with_context(|| format!("put away the lost store in {}", dir.display()))?;
     let identity = Identity {
         node,
         incarnation: identity.given_up.unwrap_or(identity.incarnation),
@@ -178,6 +180,7 @@ pub(crate) fn rebuilt(dir: &Path, identity: Identity) -> anyhow::Result<()> {
     let places = Vec::new();
     write(dir, &Identity { places, ..identity })?;
     remains::remove(dir)
+        .with_context(|| format!("remove what is left of a lost store in {}", dir.display()))
 }
 
 fn random() -> anyhow::Result<u64> {
@@ -272,7 +275,7 @@ mod tests {
         let node = NodeId::new(ProcessRole::Shard, 3);
         fs::write(dir.join(FILE), r#"{"format":1,"process":"shard3"}"#).unwrap();
         let old = check(&dir, node).unwrap();
-        assert_eq!(old.standing, Standing::Settled);
+        assert_eq!(old.standing, Standing::Older);
         assert_eq!(check(&dir, node).unwrap(), old);
         fs::remove_dir_all(&dir).unwrap();
         let new = check(&dir, node).unwrap();

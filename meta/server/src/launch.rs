@@ -10,9 +10,10 @@ use eggs_machine::TableSpec;
 use eggs_obs::{Health, Metrics, http};
 use eggs_proto::meta::GroupMembers;
 use eggs_proto::{NodeId, ProcessRole};
+use eggs_raft::remains::STORE;
 use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
 use eggs_registry_client::{
-    ClusterView, Condition, Member, RegistryClient, announce, report_members, report_space,
+    ClusterView, Condition, Member, Rebuild, RegistryClient, announce, report_members, report_space,
 };
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
 use futures::FutureExt as _;
@@ -26,8 +27,6 @@ use crate::identity;
 use crate::label::Identity;
 use crate::look::Look;
 use crate::metrics::NodeMetrics;
-use crate::rebuild::Rebuild;
-use crate::remains::STORE;
 use crate::{Beginning, ServerConfig, label};
 
 /// Longest time to hand over leadership and to flush when stopping.
@@ -182,7 +181,8 @@ impl Parts {
         background.spawn(|stop| report_space(registry, node_id, move || looked.space(), stop));
         let (registry, fault) = (self.registry.clone(), self.fault.clone());
         let identity = self.identity.clone();
-        let confirming = identity::confirm_again(registry, identity, fault);
+        let confirming =
+            identity::confirm_again(registry, self.config.dir.clone(), identity, fault);
         background.spawn(|stop| async move {
             let _ = stop.run_until_cancelled(confirming).await;
         });
@@ -190,10 +190,15 @@ impl Parts {
             rpc: self.rpc.clone(),
             view: rebuild_view,
             registry: self.registry.clone(),
-            dir: self.config.dir.clone(),
-            identity: self.identity.clone(),
+            node: self.node,
+            places: self.identity.places.clone(),
         };
-        background.spawn(|stop| rebuild.run(stop));
+        let noting = self.note_rebuilt();
+        background.spawn(|stop| async move {
+            if stop.run_until_cancelled(rebuild.run()).await.is_some() {
+                noting.await;
+            }
+        });
         tracing::info!(node = %self.node, %address, "serving");
         let task = tokio::spawn(self.supervise(node, background));
         Ok(Running {
@@ -283,6 +288,24 @@ impl Parts {
             paces: Vec::new(),
         };
         |stop| Box::pin(announce(registry, member, condition, stop))
+    }
+
+    /// Notes that nobody is left in whose place the process belongs.
+    fn note_rebuilt(&self) -> impl Future<Output = ()> + use<> {
+        let (dir, identity) = (self.config.dir.clone(), self.identity.clone());
+        async move {
+            let node = identity.node;
+            if identity.places.is_empty() {
+                return;
+            }
+            let noted = tokio::task::spawn_blocking(move || label::rebuilt(&dir, identity)).await;
+            match noted {
+                Ok(Ok(())) => {}
+                // At the next start there is nothing left to do but this.
+                Ok(Err(error)) => tracing::warn!(%node, error = format!("{error:#}"), "rebuilt"),
+                Err(error) => tracing::warn!(%node, %error, "rebuilt"),
+            }
+        }
     }
 
     /// What has rotten while it was used may look good to the next start, which reads little of it.

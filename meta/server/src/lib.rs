@@ -24,8 +24,6 @@ mod label;
 mod launch;
 mod look;
 mod metrics;
-mod rebuild;
-mod remains;
 mod shard;
 mod shard_round;
 mod space;

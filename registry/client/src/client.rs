@@ -41,6 +41,17 @@ struct Inner {
     sequence: AtomicU64,
 }
 
+/// What the registry says of a directory that it has bound to a name before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirmation {
+    /// It acts as the process.
+    Acts,
+    /// Another one does, or nobody may any more.
+    Replaced,
+    /// The registry knows nothing of it: it is not the one that bound it, or has lost what it knew.
+    Unknown,
+}
+
 /// What one attempt came to.
 enum Attempt {
     Answer(RegistryReply),
@@ -195,6 +206,30 @@ impl RegistryClient {
         match self.done(&request, timeout).await {
             Ok(()) => Ok(true),
             Err(RegistryError::Refused(CallError::Refused(Refusal::Exists))) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Says again that a directory acts as a process, as the registry has confirmed before; for servers only.
+    pub async fn confirm(
+        &self,
+        node: NodeId,
+        incarnation: u64,
+        timeout: Duration,
+    ) -> Result<Confirmation, RegistryError> {
+        let request = RegistryRequest::Confirm {
+            id: self.next_id(),
+            node,
+            incarnation,
+        };
+        match self.done(&request, timeout).await {
+            Ok(()) => Ok(Confirmation::Acts),
+            Err(RegistryError::Refused(CallError::Refused(Refusal::Exists))) => {
+                Ok(Confirmation::Replaced)
+            }
+            Err(RegistryError::Refused(CallError::Refused(Refusal::NotFound))) => {
+                Ok(Confirmation::Unknown)
+            }
             Err(error) => Err(error),
         }
     }
@@ -387,7 +422,7 @@ impl Inner {
 
     /// The address of the process that is said to lead, unless that is the one that said so.
     fn hinted(&self, hint: Option<NodeId>, asked: usize) -> Option<usize> {
-        let at = hint?.index() as usize;
+        let at = hint?.place().index() as usize;
         (at < self.addresses.len() && at != asked).then_some(at)
     }
 

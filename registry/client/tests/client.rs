@@ -142,6 +142,20 @@ async fn a_hint_is_followed_past_dead_processes_and_remembered() {
     assert_eq!(leader.asked.load(Ordering::SeqCst), 2);
 }
 
+/// Who has taken a place is where its predecessor was.
+#[tokio::test]
+async fn a_hint_to_a_successor_leads_to_its_place() {
+    let follower = Fake::new(Behaviour::PointTo(2_000_002));
+    let (bystander, leader) = (
+        Fake::new(Behaviour::PointTo(2_000_002)),
+        Fake::new(Behaviour::Serve),
+    );
+    let registry = client(vec![serve(&follower), serve(&bystander), serve(&leader)]);
+    registry.map(None, LONG).await.unwrap().unwrap();
+    assert_eq!(bystander.asked.load(Ordering::SeqCst), 0);
+    assert_eq!(leader.asked.load(Ordering::SeqCst), 1);
+}
+
 #[tokio::test]
 async fn a_final_answer_is_given_at_once_and_silence_ends_by_the_deadline() {
     let refusing = Fake::new(Behaviour::Refuse(CallError::Forbidden));

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -29,9 +30,19 @@ pub struct Args {
     /// All registry processes, this one included: 0=ADDR,1=ADDR,…
     #[arg(long, value_name = "N=ADDR,…", value_delimiter = ',', value_parser = parse_peer)]
     peers: Vec<(u32, SocketAddr)>,
-    /// Begin with an empty replica, until `eggscli meta replace` takes it in; without it, --peers are the first members.
+    /// Never found a registry, but begin with an empty replica, until `eggscli meta replace` takes it in; without it,
+    /// --peers are the first members if all of them are new. To be given once there is a registry.
     #[arg(long)]
     join: bool,
+    /// Found a registry anew, because all processes of the one before have lost their directories: metadata processes
+    /// that say they were bound by a registry are taken at their word. Make sure that none which was replaced is started.
+    #[arg(long, conflicts_with = "join")]
+    found_anew: bool,
+    /// If --dir is empty although another directory has acted as this process, it is lost after so many seconds: the
+    /// process gives up its name and is filled by the others under a new one. Without it, it says what to type: the disk
+    /// may just not be mounted. A directory with damaged content is always rebuilt.
+    #[arg(long, value_name = "SECONDS")]
+    rebuild_empty_after: Option<u32>,
     /// File with the cluster secret, readable by its owner only.
     #[arg(long, value_name = "FILE")]
     secret_file: PathBuf,
@@ -57,9 +68,14 @@ impl Args {
             .context("--secret-file cannot be used")?;
         let mut config = Config::new(self.id, self.dir, peers, credentials);
         config.listen = self.listen;
-        if self.join {
-            config.beginning = Beginning::Joiner;
-        }
+        config.beginning = match (self.join, self.found_anew) {
+            (true, _) => Beginning::Joiner,
+            (false, true) => Beginning::Anew,
+            (false, false) => Beginning::Founder,
+        };
+        config.rebuild_empty_after = self
+            .rebuild_empty_after
+            .map(|seconds| Duration::from_secs(seconds.into()));
         config.http = self.http;
         config.cluster_name = self.cluster_name;
         config.stale_ms = self.stale_ms.max(1);

@@ -24,6 +24,17 @@ pub enum Beginning {
     Founder,
     /// With an empty replica, until the registry takes it in.
     Joiner,
+    /// As a founder, in place of a registry that is lost with all its directories.
+    Anew,
+}
+
+/// What is done with a process that says it was bound by a registry, of which this one knows nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unknown {
+    /// It is refused: there must be another registry, which knows more.
+    Refused,
+    /// It is taken at its word: that registry is lost.
+    Taken,
 }
 
 /// Configuration of one replica.
@@ -41,6 +52,8 @@ pub struct Config {
     pub peers: BTreeMap<u32, SocketAddr>,
     /// How it begins.
     pub beginning: Beginning,
+    /// After which an empty directory counts as lost, if another has acted as this process; `None` to ask for a person.
+    pub rebuild_empty_after: Option<Duration>,
     /// A server's.
     pub credentials: Credentials,
     /// Name of the cluster, for people.
@@ -74,6 +87,7 @@ impl Config {
             http: SocketAddr::new(listen.ip(), 0),
             peers,
             beginning: Beginning::Founder,
+            rebuild_empty_after: None,
             credentials,
             cluster_name: "eggsfs".into(),
             stale_ms: STALE_MS,
@@ -84,9 +98,27 @@ impl Config {
         }
     }
 
-    /// The name of this process.
-    pub(crate) const fn node(&self) -> NodeId {
+    /// The name under which this process was started; it acts under a later one if it has lost its directory.
+    pub(crate) const fn place(&self) -> NodeId {
         NodeId::new(ProcessRole::Registry, self.id)
+    }
+
+    pub(crate) const fn unknown(&self) -> Unknown {
+        match self.beginning {
+            Beginning::Founder | Beginning::Joiner => Unknown::Refused,
+            Beginning::Anew => Unknown::Taken,
+        }
+    }
+
+    /// Where the other replicas are reached.
+    pub(crate) fn others(&self) -> Vec<SocketAddr> {
+        let others = self.peers.iter().filter(|(id, _)| **id != self.id);
+        others.map(|(_, address)| *address).collect()
+    }
+
+    /// Where a process is reached, whatever its name has become: addresses stay.
+    pub(crate) fn address_of(&self, node: NodeId) -> Option<SocketAddr> {
+        self.peers.get(&node.place().index()).copied()
     }
 
     /// Where all replicas are reached, by name.

@@ -42,6 +42,9 @@ pub enum RunError {
     /// Another directory has the name.
     #[error("{0}")]
     LostName(String),
+    /// The registry is lost with all its directories, or they are elsewhere.
+    #[error("{0}")]
+    NothingLeft(String),
     /// HTTP stopped by itself.
     #[error("the HTTP server stopped: {0}")]
     Http(#[source] io::Error),
@@ -52,11 +55,36 @@ impl RunError {
     pub(crate) fn lost_name(node: NodeId) -> Self {
         Self::LostName(format!(
             "another directory has acted as {node}, or {node} has been replaced: this one must not. If the disk of \
-             {node} is lost, type `eggsrun --dir DIR replace {node}`; without eggsrun, start a process with --join, an \
-             empty directory and a number never used, and type `eggscli meta replace {node} shuckleN \
-             --cluster-secret-file FILE`, N being that number"
+             {node} is lost, {}",
+            remedy(node)
         ))
     }
+
+    /// The other processes do not let this one begin again.
+    pub(crate) fn not_named(node: NodeId, why: &str) -> Self {
+        Self::LostName(format!(
+            "the replica of {node} is lost, and it cannot begin again under a new name: {why}. To replace it by hand, {}",
+            remedy(node)
+        ))
+    }
+
+    /// Nobody has anything of the registry that there was.
+    pub(crate) fn nothing_left(node: NodeId) -> Self {
+        Self::NothingLeft(format!(
+            "there has been a registry, but the directory of {node} is empty (--dir), and so are those of all the others, if \
+             there are others. If a disk is not mounted, mount it and start this process again. If all is lost, found the \
+             registry anew: `eggsrun --dir DIR --found-anew`; without eggsrun, --found-anew instead of --join"
+        ))
+    }
+}
+
+/// What to type when a process's disk is lost.
+pub(crate) fn remedy(node: NodeId) -> String {
+    let place = node.place();
+    format!(
+        "type `eggsrun --dir DIR replace {place}`; without eggsrun, start a process with --join, an empty directory and a \
+         number never used, and type `eggscli meta replace {node} shuckleN --cluster-secret-file FILE`, N being that number"
+    )
 }
 
 fn advice(cause: &io::Error) -> String {

@@ -47,8 +47,11 @@ impl Forward {
         if peer.program == PROGRAM {
             return None;
         }
-        let given = self.members.get(leader).copied();
-        let address = given.or_else(|| known(*leader))?;
+        let given = |node| self.members.get(&node).copied();
+        // Whoever takes a place has its address.
+        let address = given(*leader)
+            .or_else(|| known(*leader))
+            .or_else(|| given(leader.place()))?;
         let patience = request
             .deadline
             .saturating_duration_since(tokio::time::Instant::now());

@@ -7,6 +7,9 @@
 //!
 //! **Invariant:** in a new directory no replica starts unless the registry has bound the name to it, or all first members
 //! were new together with it.
+//! **Invariant:** what is lost or damaged begins again only under a name that nobody ever had ([`succeed`]).
+//! **Invariant:** who was told that there is a registry founds none, even if all first members are new: then its data are
+//! lost, or in another place, and that is for a person to say.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,11 +17,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
 use eggs_proto::{CallResult, MessageKind, decode, encode};
-use eggs_registry_client::RegistryClient;
+use eggs_registry_client::{Lost, NotNamed, RegistryClient};
 use eggs_rpc::Client;
 use futures::future::join_all;
 
 use crate::config::Beginning;
+use crate::error::remedy;
 use crate::label::{self, Identity, Past};
 use crate::{Config, RunError};
 
@@ -32,8 +36,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 /// What follows from what the others say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Next {
-    /// There is no registry yet, or it was founded together with this directory; the other founders.
+    /// There is no registry yet; the other founders.
     Found(Vec<u64>),
+    /// There is one, which was founded together with this directory; those of its founders that are still new.
+    Founded(Vec<u64>),
     /// There is a registry that knows nothing of this directory.
     Ask,
     /// Somebody has not answered.
@@ -43,19 +49,21 @@ enum Next {
 /// Decides what the other first members mean for the directory with number `own`; `None` did not answer.
 fn next(own: u64, said: &[Option<Standing>]) -> Next {
     let mut founders = Vec::new();
-    let mut silent = false;
+    let (mut silent, mut founded) = (false, false);
     for standing in said {
         match standing {
             Some(Standing::New { incarnation }) => founders.push(*incarnation),
-            Some(Standing::Settled { founders: others }) if others.contains(&own) => {}
+            Some(Standing::Settled { founders: others }) if others.contains(&own) => {
+                founded = true;
+            }
             Some(Standing::Settled { .. }) => return Next::Ask,
             None => silent = true,
         }
     }
-    if silent {
-        Next::Wait
-    } else {
-        Next::Found(founders)
+    match (silent, founded) {
+        (true, _) => Next::Wait,
+        (false, true) => Next::Founded(founders),
+        (false, false) => Next::Found(founders),
     }
 }
 
@@ -65,51 +73,108 @@ pub(crate) async fn confirm(
     rpc: &Client,
     mut identity: Identity,
 ) -> Result<Identity, RunError> {
+    if identity.given_up.is_some() {
+        return succeed(config, rpc, identity).await;
+    }
     if identity.past != Past::None {
         return Ok(identity);
     }
-    let others: Vec<SocketAddr> = config
-        .peers
-        .iter()
-        .filter(|(id, _)| **id != config.id)
-        .map(|(_, address)| *address)
-        .collect();
+    let others = config.others();
     let registry = RegistryClient::new(rpc.clone(), others.clone());
     loop {
-        let next = match config.beginning {
-            Beginning::Founder => {
-                let asking = others.iter().map(|address| ask(rpc, *address));
-                next(identity.incarnation, &join_all(asking).await)
+        let asking = others.iter().map(|address| ask(rpc, *address));
+        let next = next(identity.incarnation, &join_all(asking).await);
+        let claimed = match (next, config.beginning) {
+            (Next::Found(founders), Beginning::Founder | Beginning::Anew)
+            | (Next::Founded(founders), _) => Claimed::Yes { founders },
+            (Next::Found(_), Beginning::Joiner) => {
+                return Err(RunError::nothing_left(config.place()));
             }
-            Beginning::Joiner => Next::Ask,
+            (Next::Ask, _) => claim(&registry, &identity).await,
+            (Next::Wait, _) => Claimed::Unknown,
         };
-        let founders = match next {
-            Next::Found(founders) => Some(founders),
-            Next::Ask => claim(&registry, config, &identity).await?,
-            Next::Wait => None,
-        };
-        if let Some(founders) = founders {
-            identity.past = Past::Some { founders };
-            label::keep(config, &identity)?;
-            return Ok(identity);
+        match claimed {
+            Claimed::Yes { founders } => {
+                identity.past = Past::Some { founders };
+                label::keep(config, &identity)?;
+                return Ok(identity);
+            }
+            Claimed::No => return begin_empty(config, rpc, identity).await,
+            Claimed::Unknown => tokio::time::sleep(PAUSE).await,
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
-/// Asks the registry for the name: nobody is a founder then. `None` if it does not answer.
-async fn claim(
-    registry: &RegistryClient,
+/// Whether a directory may act under its name.
+enum Claimed {
+    Yes {
+        founders: Vec<u64>,
+    },
+    No,
+    /// Nobody has answered.
+    Unknown,
+}
+
+/// Asks the registry for the name: nobody is a founder then.
+async fn claim(registry: &RegistryClient, identity: &Identity) -> Claimed {
+    let founders = Vec::new();
+    let asked = registry.claim(identity.node, identity.incarnation, CLAIM);
+    match asked.await {
+        Ok(true) => Claimed::Yes { founders },
+        Ok(false) => Claimed::No,
+        Err(_) => Claimed::Unknown,
+    }
+}
+
+/// The name is another directory's. If that counts as lost after a time, there is a new name then.
+async fn begin_empty(
     config: &Config,
-    identity: &Identity,
-) -> Result<Option<Vec<u64>>, RunError> {
-    match registry
-        .claim(config.node(), identity.incarnation, CLAIM)
-        .await
-    {
-        Ok(true) => Ok(Some(Vec::new())),
-        Ok(false) => Err(RunError::lost_name(config.node())),
-        Err(_) => Ok(None),
+    rpc: &Client,
+    identity: Identity,
+) -> Result<Identity, RunError> {
+    let node = identity.node;
+    let Some(grace) = config.rebuild_empty_after else {
+        return Err(RunError::lost_name(node));
+    };
+    tracing::warn!(
+        %node, dir = %config.dir.display(), seconds = grace.as_secs(), remedy = remedy(node),
+        "the directory is empty, but another one has acted as this process. If that is not lost (a disk that is not \
+         mounted, a wrong --dir), stop this process now; otherwise it gives up its name and is rebuilt"
+    );
+    tokio::time::sleep(grace).await;
+    succeed(config, rpc, identity).await
+}
+
+/// Gives the name of a process up whose store is lost or damaged, and begins again under a new one.
+pub(crate) async fn begin_again(
+    config: &Config,
+    rpc: &Client,
+    identity: Identity,
+) -> Result<Identity, RunError> {
+    let identity = label::give_up(config, identity)?;
+    succeed(config, rpc, identity).await
+}
+
+/// Waits for a new name. Those who remain decide, and they have to be a majority: this one is not asked.
+async fn succeed(config: &Config, rpc: &Client, identity: Identity) -> Result<Identity, RunError> {
+    let node = identity.node;
+    let registry = RegistryClient::new(rpc.clone(), config.others());
+    let lost = match identity.given_up {
+        Some(next) => Lost {
+            node,
+            was: Some(identity.incarnation),
+            incarnation: next,
+        },
+        None => Lost {
+            node,
+            was: None,
+            incarnation: identity.incarnation,
+        },
+    };
+    match eggs_registry_client::succeed(&registry, lost).await {
+        Ok(named) => Ok(label::begin_again(config, &identity, named)?),
+        Err(NotNamed::Refused) => Err(RunError::lost_name(node)),
+        Err(NotNamed::Waits(why)) => Err(RunError::not_named(node, &why)),
     }
 }
 
@@ -123,16 +188,12 @@ async fn ask(rpc: &Client, address: SocketAddr) -> Option<Standing> {
 }
 
 /// Binds the name in the background; ends when another directory has it.
-pub(crate) async fn confirm_again(
-    registry: RegistryClient,
-    config: &Config,
-    identity: &Identity,
-) -> RunError {
+pub(crate) async fn confirm_again(registry: RegistryClient, identity: &Identity) -> RunError {
     loop {
-        match claim(&registry, config, identity).await {
-            Ok(Some(_)) => std::future::pending().await,
-            Ok(None) => tokio::time::sleep(PAUSE).await,
-            Err(error) => return error,
+        match claim(&registry, identity).await {
+            Claimed::Yes { .. } => std::future::pending().await,
+            Claimed::Unknown => tokio::time::sleep(PAUSE).await,
+            Claimed::No => return RunError::lost_name(identity.node),
         }
     }
 }
@@ -158,9 +219,9 @@ mod tests {
         assert_eq!(next(OWN, &[new(1), new(2)]), Next::Found(vec![1, 2]));
         // The first has founded it together with us.
         let second = next(OWN, &[settled(&[OWN, 2]), new(2)]);
-        assert_eq!(second, Next::Found(vec![2]));
+        assert_eq!(second, Next::Founded(vec![2]));
         let last = next(OWN, &[settled(&[OWN, 2]), settled(&[OWN])]);
-        assert_eq!(last, Next::Found(vec![]));
+        assert_eq!(last, Next::Founded(vec![]));
         // Somebody may know more.
         assert_eq!(next(OWN, &[new(1), None]), Next::Wait);
         assert_eq!(next(OWN, &[settled(&[OWN, 2]), None]), Next::Wait);

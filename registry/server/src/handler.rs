@@ -9,15 +9,17 @@ use eggs_proto::registry::{
     DiskPace, RegistryReply, RegistryRequest, SpaceLevel, SpaceReport, Succession,
 };
 use eggs_proto::{
-    CallError, CallResult, InvalidArgument, MessageKind, NodeId, Refusal, RequestId, decode, encode,
+    CallError, CallResult, InvalidArgument, MessageKind, NodeId, ProcessRole, Refusal, RequestId,
+    decode, encode,
 };
 use eggs_raft::Node;
 use eggs_registry_state::{
-    Beat, GROUPS_MAX, Registration, RegistryCommand, RegistryOutcome, SERVICES_PER_NODE_MAX, knows,
-    space_of,
+    Beat, GROUPS_MAX, Registration, RegistryCommand, RegistryOutcome, SERVICES_PER_NODE_MAX,
+    is_bound, knows, space_of,
 };
 use eggs_rpc::{Answer, Handler, Peer, PeerRole, Reply, Request};
 
+use crate::config::Unknown;
 use crate::forward::Forward;
 use crate::members;
 use crate::queries;
@@ -202,6 +204,16 @@ async fn answer(
             let command = RegistryCommand::Claim { node, incarnation };
             replica.propose(&command, Some(id), deadline).await
         }
+        RegistryRequest::Confirm {
+            id,
+            node,
+            incarnation,
+        } => {
+            servers_only(role)?;
+            known_or_taken(replica, node, deadline).await?;
+            let command = RegistryCommand::Claim { node, incarnation };
+            replica.propose(&command, Some(id), deadline).await
+        }
         RegistryRequest::Members { id, node, groups } => {
             servers_only(role)?;
             members::note(replica, (id, node), groups, deadline).await
@@ -242,6 +254,12 @@ async fn register(
     deadline: Instant,
 ) -> RegistryOutcome {
     let (node, address) = (registration.node, registration.address.clone());
+    match node.role() {
+        // Before they register they are bound; who is not was bound by another registry.
+        ProcessRole::Shard | ProcessRole::Cdc => is_known(replica, node, deadline).await?,
+        // Those of the registry are bound by it once it works; the others have no replicas to lose.
+        ProcessRole::Registry | ProcessRole::Blocks | ProcessRole::Gc | ProcessRole::Client => {}
+    }
     let command = RegistryCommand::RegisterNode(registration);
     let outcome = replica.propose(&command, Some(id), deadline).await;
     match &outcome {
@@ -252,6 +270,32 @@ async fn register(
         Err(_) => {} // it will ask again
     }
     outcome
+}
+
+/// Refuses who says that the registry has bound it, and must have been bound by another one.
+async fn known_or_taken(
+    replica: &Replica,
+    node: NodeId,
+    deadline: Instant,
+) -> Result<(), CallError> {
+    match replica.unknown {
+        Unknown::Taken => Ok(()),
+        Unknown::Refused => is_known(replica, node, deadline).await,
+    }
+}
+
+async fn is_known(replica: &Replica, node: NodeId, deadline: Instant) -> Result<(), CallError> {
+    let bound = replica.group.read(|store| is_bound(store, node), deadline);
+    let bound = bound.await.map_err(not_read)?;
+    if bound.map_err(|fault| queries::unreadable(&fault))? {
+        return Ok(());
+    }
+    tracing::warn!(
+        %node,
+        "a process was bound by a registry that is not this one, and is refused: this one may have been founded because \
+         the disks of another were missing. If those are lost, start the registry with --found-anew"
+    );
+    Err(CallError::Refused(Refusal::NotFound))
 }
 
 /// Gives a process that lost its directory its next name.

@@ -11,12 +11,14 @@ use eggs_registry_state::{RegistryCommand, RegistryOutcome, SlowRules, address_o
 
 use crate::beats::Beats;
 use crate::clock;
+use crate::config::Unknown;
 use crate::freshness::Freshness;
 use crate::paces::Paces;
 
 /// This process's replica of the registry, and what it keeps in memory.
 pub(crate) struct Replica {
     pub node: NodeId,
+    pub unknown: Unknown,
     pub cluster_name: String,
     pub group: Group,
     pub beats: Beats,

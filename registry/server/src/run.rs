@@ -9,9 +9,10 @@ use std::time::Duration;
 use eggs_obs::{Health, Metrics};
 use eggs_proto::GroupId;
 use eggs_proto::meta::GroupMembers;
-use eggs_raft::{GroupSpec, Lookup, Node, NodeConfig, RpcTransport};
+use eggs_raft::remains::STORE;
+use eggs_raft::{GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
 use eggs_registry_client::{
-    Condition, Member, RegistryClient, announce, report_members, report_space,
+    ClusterView, Condition, Member, Rebuild, RegistryClient, announce, report_members, report_space,
 };
 use eggs_registry_state::{RegistryMachine, TABLES};
 use eggs_rpc::{Client, ClientLimits, Server, ServerLimits};
@@ -139,12 +140,13 @@ async fn begin(
 ) -> Result<Started, RunError> {
     let identity = founding::confirm(config, rpc, identity).await?;
     handler.settle(identity.standing());
-    let node = start_node(config, rpc).await?;
+    let (node, identity) = start_or_begin_again(config, identity, rpc).await?;
     let group = node.group(GroupId::REGISTRY).ok_or_else(|| {
         RunError::Fault("the replica of the registry is not there after its start".into())
     })?;
     let replica = Arc::new(Replica {
-        node: config.node(),
+        node: identity.node,
+        unknown: config.unknown(),
         cluster_name: config.cluster_name.clone(),
         group,
         beats: Beats::default(),
@@ -167,6 +169,25 @@ async fn begin(
     })
 }
 
+/// Starts the replica as who this process may be. If what it had is found lost or damaged, that is nobody it was; a replica
+/// that has no others is left as it is.
+async fn start_or_begin_again(
+    config: &Config,
+    identity: Identity,
+    rpc: &Client,
+) -> Result<(Arc<Node>, Identity), RunError> {
+    match start_node(config, &identity, rpc).await {
+        Ok(node) => return Ok((node, identity)),
+        Err(error) if error.is_lost() && !config.others().is_empty() => {
+            tracing::warn!(node = %identity.node, %error, "this process must not act under its name any more");
+        }
+        Err(error) => return Err(error.into()),
+    }
+    let identity = founding::begin_again(config, rpc, identity).await?;
+    let node = start_node(config, &identity, rpc).await?;
+    Ok((node, identity))
+}
+
 async fn serve(
     config: &Config,
     started: Started,
@@ -186,6 +207,7 @@ async fn serve(
     let registry = RegistryClient::new(rpc.clone(), config.peers.values().copied().collect());
     let tasks = [
         tokio::spawn(announcing(config, &replica, registry.clone(), &working)),
+        tokio::spawn(rebuilding(config, &identity, rpc, &working)),
         tokio::spawn(reporting(&node, registry.clone(), &working)),
         tokio::spawn(telling_space(&node, registry.clone(), &working)),
         tokio::spawn(pulsing(&replica, health, &working)),
@@ -196,8 +218,11 @@ async fn serve(
         () = shutdown.cancelled() => Ok(()),
         fault = node.fatal() => Err(RunError::Fault(fault)),
         error = http.run(web) => Err(RunError::Http(error)),
-        error = founding::confirm_again(registry, config, &identity) => Err(error),
+        error = founding::confirm_again(registry, &identity) => Err(error),
     };
+    if let Err(RunError::Fault(reason)) = &outcome {
+        give_up_what_rots(config, &identity, reason);
+    }
     // Peers must still be answered while leadership is handed over, but nothing new is proposed.
     working.cancel();
     for task in tasks {
@@ -212,6 +237,51 @@ async fn serve(
     outcome
 }
 
+/// What has rotten while it was used may look good to the next start, which reads little of it.
+fn give_up_what_rots(config: &Config, identity: &Identity, reason: &str) {
+    if config.others().is_empty() || !eggs_raft::is_rot(reason) {
+        return;
+    }
+    let node = identity.node;
+    match label::give_up(config, identity.clone()) {
+        Ok(_) => {
+            tracing::warn!(%node, "its store has rotten: with its next start it is rebuilt");
+        }
+        Err(error) => tracing::warn!(%node, %error, "give up a rotten store"),
+    }
+}
+
+/// Puts the process into the places of those it was before.
+fn rebuilding(
+    config: &Config,
+    identity: &Identity,
+    rpc: &Client,
+    stop: &CancellationToken,
+) -> impl Future<Output = ()> + use<> {
+    let registry = RegistryClient::new(rpc.clone(), config.peers.values().copied().collect());
+    let rebuild = Rebuild {
+        rpc: rpc.clone(),
+        view: ClusterView::new(registry.clone()),
+        registry,
+        node: identity.node,
+        places: identity.places.clone(),
+    };
+    let (config, identity, stop) = (config.clone(), identity.clone(), stop.clone());
+    async move {
+        if identity.places.is_empty() || stop.run_until_cancelled(rebuild.run()).await.is_none() {
+            return;
+        }
+        let node = identity.node;
+        // If this fails, there is nothing left to do at the next start but this.
+        let noted = tokio::task::spawn_blocking(move || label::rebuilt(&config, identity)).await;
+        match noted {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%node, %error, "rebuilt"),
+            Err(error) => tracing::warn!(%node, %error, "rebuilt"),
+        }
+    }
+}
+
 fn announcing(
     config: &Config,
     replica: &Arc<Replica>,
@@ -220,7 +290,7 @@ fn announcing(
 ) -> impl Future<Output = ()> + use<> {
     let own = config.peers.get(&config.id);
     let member = Member {
-        node: config.node(),
+        node: replica.node,
         address: own.unwrap_or(&config.listen).to_string(),
         // Who the members are is said as they change.
         groups: Vec::new(),
@@ -303,13 +373,20 @@ fn listen_error(option: &'static str, address: SocketAddr, cause: std::io::Error
     }
 }
 
-async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError> {
+async fn start_node(
+    config: &Config,
+    identity: &Identity,
+    rpc: &Client,
+) -> Result<Arc<Node>, StartError> {
     let peers = config.members();
     let members = match config.beginning {
-        Beginning::Founder => peers.keys().copied().collect(),
-        Beginning::Joiner => BTreeSet::new(),
+        Beginning::Founder | Beginning::Anew if identity.node == config.place() => {
+            peers.keys().copied().collect()
+        }
+        // Also of one that was made for the place of somebody who was there before.
+        Beginning::Founder | Beginning::Anew | Beginning::Joiner => BTreeSet::new(),
     };
-    let mut node = NodeConfig::new(config.node(), config.dir.join("raft"), TABLES.to_vec());
+    let mut node = NodeConfig::new(identity.node, config.dir.join(STORE), TABLES.to_vec());
     node.timing = config.timing;
     node.limits.block_cache_bytes = 4 << 20;
     node.limits.log_buffer_bytes = 4 << 20;
@@ -323,10 +400,13 @@ async fn start_node(config: &Config, rpc: &Client) -> Result<Arc<Node>, RunError
     // Those who joined later are on the map, which this replica has itself. The replica has the transport, so the transport must
     // not have the replica.
     let own: Arc<OnceLock<Weak<Node>>> = Arc::default();
-    let map = own.clone();
+    let (map, given) = (own.clone(), config.clone());
     let lookup: Lookup = Box::new(move |peer| {
-        let group = map.get()?.upgrade()?.group(GroupId::REGISTRY)?;
-        address(&group, peer)
+        let on_map = || {
+            let group = map.get()?.upgrade()?.group(GroupId::REGISTRY)?;
+            address(&group, peer)
+        };
+        on_map().or_else(|| given.address_of(peer))
     });
     let transport = RpcTransport::with_lookup(rpc.clone(), peers, lookup);
     let node = Node::start(node, vec![group], transport).await?;

@@ -49,6 +49,6 @@ pub use pace::{PACE_AGE_MS_MAX, PARDON_MS, PEERS_MIN, Pace, SlowRules};
 pub use tables::TABLES;
 pub use totals::{ClassTotals, Totals};
 pub use view::{
-    ClusterView, NodeCondition, address_of, disks, knows, map_version, members, service_keys,
-    space_of,
+    ClusterView, NodeCondition, address_of, disks, is_bound, knows, map_version, members,
+    service_keys, space_of,
 };

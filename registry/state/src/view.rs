@@ -131,6 +131,12 @@ pub fn address_of(store: &dyn StoreRead, node: NodeId) -> Result<Option<String>,
     Ok(known.map(|record| record.address))
 }
 
+/// Whether a process's name was ever bound to a directory.
+pub fn is_bound(store: &dyn StoreRead, node: NodeId) -> Result<bool, Fault> {
+    let known: Option<IdentityRecord> = tables::get(store, IDENTITIES, node)?;
+    Ok(known.is_some())
+}
+
 /// What the map does not say about disks.
 pub fn disks(store: &dyn StoreRead) -> Result<Vec<DiskCondition>, Fault> {
     let condition = |(service, record): (BlockServiceId, ServiceRecord)| DiskCondition {

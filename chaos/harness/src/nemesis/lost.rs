@@ -1,4 +1,4 @@
-//! A metadata process loses its directory, or its log is damaged; nobody types anything.
+//! A metadata or registry process loses its directory, or its log is damaged; nobody types anything.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ enum Loss {
 }
 
 pub(super) async fn run(field: &Field, random: &mut Random) -> Result<()> {
-    let names = field.processes(&["shard", "cdc"])?;
+    let names = field.processes(&["shard", "cdc", "shuckle"])?;
     let Some(name) = random.pick(&names).cloned() else {
         return Ok(());
     };
@@ -34,6 +34,8 @@ pub(super) async fn run(field: &Field, random: &mut Random) -> Result<()> {
         return Ok(()); // who was rebuilt a moment ago is not rebuilt again so soon
     }
     let loss = match random.below(2) {
+        // The log of a registry may just have been begun, and nothing be in it that could be damaged.
+        _ if name.starts_with("shuckle") => Loss::Destroyed,
         0 => Loss::Destroyed,
         _ => Loss::Damaged,
     };

@@ -264,7 +264,10 @@ fn all_metadata_is_lost_and_comes_back() -> Result<()> {
     .context("write")?;
 
     lose_all_metadata(&cluster)?;
-    cluster.start_again()?;
+    let refused = cluster.start_again();
+    let said = format!("{refused:?}");
+    ensure!(said.contains("there has been a registry"), "{said}");
+    cluster.start_with(&["--found-anew"])?;
     cluster.wait_healthy()?;
     ensure!(
         fs::read_dir(cluster.mount())

@@ -1,4 +1,4 @@
-//! A metadata process that lost its directory, or finds its log damaged, gives up its name and is rebuilt from its peers
+//! A metadata or registry process that lost its directory, or finds its log damaged, gives up its name and is rebuilt from its peers
 //! under a new one, under load and without anybody typing anything; afterwards the cluster bears the next failure.
 
 use std::fs;
@@ -40,7 +40,7 @@ struct Loss {
     next: &'static str,
 }
 
-const LOSSES: [Loss; 3] = [
+const LOSSES: [Loss; 6] = [
     Loss {
         name: "shard1",
         heir: "shard1000001",
@@ -61,6 +61,27 @@ const LOSSES: [Loss; 3] = [
         groups: 1,
         happens: destroy,
         next: "cdc2",
+    },
+    Loss {
+        name: "shuckle0",
+        heir: "shuckle1000000",
+        groups: 1,
+        happens: destroy,
+        next: "shuckle2",
+    },
+    Loss {
+        name: "shuckle1",
+        heir: "shuckle1000001",
+        groups: 1,
+        happens: rot,
+        next: "shuckle0",
+    },
+    Loss {
+        name: "shuckle2",
+        heir: "shuckle1000002",
+        groups: 1,
+        happens: destroy,
+        next: "shuckle1",
     },
 ];
 
@@ -118,6 +139,9 @@ fn processes_that_lost_their_replicas_are_rebuilt_by_themselves() -> Result<()> 
     cluster.eggsrun(&["replace", "shard1"])?.ok()?;
     let status = meta_status(&cluster)?;
     ensure!(votes(&status, "shard1000001") == 0 && votes(&status, "shard3") == 256);
+    cluster.eggsrun(&["replace", "shuckle1"])?.ok()?;
+    let status = meta_status(&cluster)?;
+    ensure!(votes(&status, "shuckle1000001") == 0 && votes(&status, "shuckle3") == 1);
     check_moved(&cluster, count)
 }
 

@@ -105,3 +105,38 @@ fn leadership_is_handed_over_and_strangers_may_not_ask() -> Result<()> {
     );
     Ok(())
 }
+
+/// Nobody else has what a registry of one knew.
+#[test]
+fn a_registry_of_one_that_lost_its_disk_is_founded_anew_only_if_told() -> Result<()> {
+    let cluster = Cluster::start(Options {
+        args: &["--meta-replicas=1"],
+        ..Options::default()
+    })?;
+    let kept = cluster.mount().join("kept");
+    fs::write(&kept, vec![7; 300_000]).context("write a file")?;
+    destroy(&cluster, "shuckle0")?;
+    let _ = cluster.eggsrun(&["start", "shuckle0"])?; // it lives for a moment only
+    let log = cluster.dir().join("log/shuckle0.log");
+    until("it says that it founds nothing", BOUND, || {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        said.contains("there has been a registry")
+    })?;
+    cluster.eggsrun(&["stop"])?.ok()?;
+    let refused = format!("{:?}", cluster.start_again());
+    ensure!(refused.contains("--found-anew"), "{refused}");
+    cluster.start_with(&["--found-anew"])?;
+    cluster.wait_healthy()?;
+    let content = fs::read(&kept).context("read a file")?;
+    ensure!(content == vec![7; 300_000], "another content");
+    // That was said once.
+    destroy(&cluster, "shuckle0")?;
+    let before = fs::read_to_string(&log)?.len();
+    let _ = cluster.eggsrun(&["start", "shuckle0"])?;
+    until("it founds nothing again", BOUND, || {
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        let new = said.get(before..).unwrap_or_default();
+        new.contains("there has been a registry")
+    })?;
+    Ok(())
+}

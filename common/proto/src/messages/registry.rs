@@ -112,6 +112,17 @@ pub enum RegistryRequest {
         /// A random number of the new directory.
         incarnation: u64,
     },
+    /// Servers only: a metadata process says again that its directory is the one that acts as it, as the registry has
+    /// confirmed before. Refused with `NotFound` if the registry knows nothing of it: then it is not the one that has, or it
+    /// has lost what it knew. Else as `Claim`. → `Done`
+    Confirm {
+        /// Names the change.
+        id: RequestId,
+        /// The process.
+        node: NodeId,
+        /// The random number of its directory.
+        incarnation: u64,
+    },
 }
 
 /// Whether a process whose directory is lost may take its own place under a new name.

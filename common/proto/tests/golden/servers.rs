@@ -388,7 +388,7 @@ fn registry() {
     pin!(
         RegistryRequest[
             Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health, Claim, Members, Retire,
-            Space, Pace, Disks, Succeed,
+            Space, Pace, Disks, Succeed, Confirm,
         ],
         [
             RegistryRequest::Map { known: Some(Epoch(1)) },
@@ -408,6 +408,7 @@ fn registry() {
             RegistryRequest::Pace { node, disks: vec![pace()] },
             RegistryRequest::Disks,
             RegistryRequest::Succeed { id: ID, node, was: Some(2), incarnation: 1 },
+            RegistryRequest::Confirm { id: ID, node, incarnation: 1 },
         ],
         expect![[r#"
             Map 000101
@@ -423,6 +424,7 @@ fn registry() {
             Pace 0a81808080300109010203ac02070203ac02
             Disks 0b
             Succeed 0c06078180808030010201
+            Confirm 0d0607818080803001
         "#]]
     );
     let info = BlockServiceInfo {

@@ -127,8 +127,7 @@ impl World {
         Some((node, self.disks[index].boot()))
     }
 
-    /// The replica that leads a group as far as it knows.
-    /// Who leads in the latest term: one that was voted out while nobody could tell it goes on believing.
+    /// The replica that leads a group in the latest term, as far as it knows: one that was voted out while nobody could tell it goes on believing.
     fn leader(&self, group: u16) -> Option<Group> {
         let led = (0..NODES).filter_map(|index| {
             let (node, _) = self.running(index)?;

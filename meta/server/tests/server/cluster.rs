@@ -60,9 +60,14 @@ impl Handler for FakeRegistry {
             }
             Ok(RegistryRequest::Map { .. }) => Ok(RegistryReply::Map(self.map.clone())),
             Ok(RegistryRequest::Keys) => Ok(RegistryReply::Keys(Vec::new())),
-            Ok(RegistryRequest::Claim {
-                node, incarnation, ..
-            }) => self.claim(node, incarnation),
+            Ok(
+                RegistryRequest::Claim {
+                    node, incarnation, ..
+                }
+                | RegistryRequest::Confirm {
+                    node, incarnation, ..
+                },
+            ) => self.claim(node, incarnation),
             Ok(RegistryRequest::Members { .. }) => Ok(RegistryReply::Members(Vec::new())),
             Ok(_) => Ok(RegistryReply::Done),
             Err(_) => Err(CallError::Malformed),

@@ -73,7 +73,12 @@ impl Replicas {
     }
 
     pub async fn start_one(&mut self, id: u32) {
-        let registry: Registry = eggs_registry_server::start(self.config(id)).await.unwrap();
+        self.start_with(self.config(id)).await;
+    }
+
+    pub async fn start_with(&mut self, config: Config) {
+        let id = config.id;
+        let registry: Registry = eggs_registry_server::start(config).await.unwrap();
         let http = registry.http_address();
         let stop = CancellationToken::new();
         let task = tokio::spawn(registry.run(stop.clone()));
@@ -84,6 +89,19 @@ impl Replicas {
         let running = self.running.remove(&id).unwrap();
         running.stop.cancel();
         running.task.await.unwrap().unwrap();
+    }
+
+    /// Those that have ended by themselves.
+    pub fn ended(&self) -> Vec<u32> {
+        let ended = self.running.iter().filter(|(_, r)| r.task.is_finished());
+        ended.map(|(id, _)| *id).collect()
+    }
+
+    /// Stops a replica, unless it has ended by itself; how it ended.
+    pub async fn end(&mut self, id: u32) -> Result<(), RunError> {
+        let running = self.running.remove(&id).unwrap();
+        running.stop.cancel();
+        running.task.await.unwrap()
     }
 
     pub async fn stop(mut self) {

@@ -37,9 +37,9 @@ struct Line {
 /// Gives the process its next name, unless it has to wait.
 pub(crate) fn succeed(tx: &mut Transaction<'_>, lost: Lost) -> Result<Succession, Stop> {
     match lost.node.role() {
-        ProcessRole::Shard | ProcessRole::Cdc => {}
-        // Everybody knows the registry by its members, and the others have no replicas.
-        ProcessRole::Registry | ProcessRole::Blocks | ProcessRole::Gc | ProcessRole::Client => {
+        ProcessRole::Registry | ProcessRole::Shard | ProcessRole::Cdc => {}
+        // They have no replicas.
+        ProcessRole::Blocks | ProcessRole::Gc | ProcessRole::Client => {
             return Err(Refusal::Invalid(InvalidArgument::Range).into());
         }
     }
@@ -130,6 +130,11 @@ fn wait_for(
     }
     let ours: BTreeSet<NodeId> = line.nodes.iter().copied().collect();
     let groups: Vec<(GroupId, GroupRecord)> = tables::list(tx.store, GROUPS)?;
+    let in_registry = lost.node.role() == ProcessRole::Registry;
+    if in_registry && !groups.iter().any(|(group, _)| *group == GroupId::REGISTRY) {
+        // A process of the registry has its replica from the beginning, also before it was said who the members are.
+        return Ok(Some(SuccessionWait::NoMajority(GroupId::REGISTRY)));
+    }
     for (group, record) in groups {
         if record.replicas.iter().any(|node| ours.contains(node))
             && let Some(wait) = wait_for_group(tx, (group, &record), &ours)?

@@ -120,7 +120,7 @@ fn who_is_not_the_one_that_was_bound_gets_nothing() {
         incarnation: 1,
     };
     assert_eq!(registry.refusal(&stranger), Refusal::NotFound);
-    for role in [ProcessRole::Registry, ProcessRole::Blocks] {
+    for role in [ProcessRole::Gc, ProcessRole::Blocks] {
         let command = RegistryCommand::Succeed {
             node: NodeId::new(role, 0),
             was: None,
@@ -191,4 +191,125 @@ fn a_disk_that_fails_again_and_again_is_not_filled_again_and_again() {
     assert_eq!(succeed(&mut registry, None, 200), both);
     // The second has nothing to say any more.
     assert_eq!(registry.refusal(&ask(Some(10), 100)), Refusal::Exists);
+}
+
+const fn shuckle(index: u32) -> NodeId {
+    NodeId::new(ProcessRole::Registry, index)
+}
+
+fn members_are(registry: &mut Registry, version: u64, voters: &[NodeId]) {
+    let mut voters = voters.to_vec();
+    voters.sort();
+    let members = GroupMembers {
+        group: GroupId::REGISTRY,
+        version,
+        voters,
+    };
+    let command = RegistryCommand::NoteMembers(vec![members]);
+    registry.command(&command).unwrap();
+}
+
+fn appears(registry: &mut Registry, node: NodeId) {
+    let registration = replica_registration(node, &[]);
+    let register = RegistryCommand::RegisterNode(registration);
+    registry.command(&register).unwrap();
+}
+
+/// Processes of the registry, bound to directories (10, 11, …), members, and heard of.
+fn itself(count: u32) -> (Registry, Vec<NodeId>) {
+    let mut registry = Registry::new();
+    let nodes: Vec<NodeId> = (0..count).map(shuckle).collect();
+    for node in nodes.iter().copied() {
+        let incarnation = 10 + u64::from(node.index());
+        let claim = RegistryCommand::Claim { node, incarnation };
+        registry.command(&claim).unwrap();
+        appears(&mut registry, node);
+    }
+    members_are(&mut registry, 5, &nodes);
+    registry.seconds(3, &beats(&nodes));
+    (registry, nodes)
+}
+
+fn shuckle_succeeds(
+    registry: &mut Registry,
+    index: u32,
+    (was, incarnation): (Option<u64>, u64),
+) -> Succession {
+    let command = RegistryCommand::Succeed {
+        node: shuckle(index),
+        was,
+        incarnation,
+    };
+    match registry.command(&command).unwrap() {
+        RegistryReply::Succession(succession) => succession,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_registry_names_its_own_processes_one_at_a_time() {
+    let (mut registry, nodes) = itself(3);
+    let heard = Succession::Waits(SuccessionWait::Heard(shuckle(1)));
+    assert_eq!(shuckle_succeeds(&mut registry, 1, (None, 100)), heard);
+    registry.seconds(SILENCE_S, &beats(&[nodes[0], nodes[2]]));
+    let heir = shuckle(1).successor().unwrap();
+    let first = named(heir, &[shuckle(1)]);
+    assert_eq!(shuckle_succeeds(&mut registry, 1, (None, 100)), first);
+    for incarnation in [11, 100] {
+        let node = shuckle(1);
+        let claim = RegistryCommand::Claim { node, incarnation };
+        assert_eq!(registry.refusal(&claim), Refusal::Exists);
+    }
+    // Until it has its place, nobody else of the registry may lose theirs, also with damaged directories.
+    let waits = Succession::Waits(SuccessionWait::Rebuilding(shuckle(1)));
+    assert_eq!(shuckle_succeeds(&mut registry, 0, (Some(10), 101)), waits);
+    appears(&mut registry, heir);
+    members_are(&mut registry, 6, &[nodes[0], nodes[2], heir]);
+    registry.seconds(2, &beats(&[nodes[0], nodes[2], heir]));
+    let second = named(shuckle(0).successor().unwrap(), &[shuckle(0)]);
+    assert_eq!(shuckle_succeeds(&mut registry, 0, (Some(10), 101)), second);
+    // The same place again has to wait.
+    members_are(&mut registry, 7, &[nodes[2], heir, shuckle(1_000_000)]);
+    appears(&mut registry, shuckle(1_000_000));
+    registry.seconds(SILENCE_S, &beats(&[nodes[2], shuckle(1_000_000)]));
+    let again = shuckle_succeeds(&mut registry, 1, (None, 200));
+    assert!(
+        matches!(
+            again,
+            Succession::Waits(SuccessionWait::TooSoon { ms }) if ms < SUCCESSION_PAUSE_MS
+        ),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn the_registry_gives_up_no_process_that_it_needs() {
+    let no_majority = Succession::Waits(SuccessionWait::NoMajority(GroupId::REGISTRY));
+    // The last copy; two of three that are silent; members that are not known yet.
+    let (mut registry, _) = itself(1);
+    assert_eq!(
+        shuckle_succeeds(&mut registry, 0, (Some(10), 100)),
+        no_majority
+    );
+    let (mut registry, nodes) = itself(3);
+    registry.seconds(SILENCE_S, &beats(&nodes[..1]));
+    assert_eq!(
+        shuckle_succeeds(&mut registry, 1, (Some(11), 100)),
+        no_majority
+    );
+    let mut registry = Registry::new();
+    for index in 0..3 {
+        let (node, incarnation) = (shuckle(index), 10 + u64::from(index));
+        let claim = RegistryCommand::Claim { node, incarnation };
+        registry.command(&claim).unwrap();
+        appears(&mut registry, node);
+    }
+    registry.seconds(3, &beats(&nodes));
+    assert_eq!(
+        shuckle_succeeds(&mut registry, 1, (Some(11), 100)),
+        no_majority
+    );
+    members_are(&mut registry, 5, &nodes);
+    let heir = named(shuckle(1).successor().unwrap(), &[shuckle(1)]);
+    assert_eq!(shuckle_succeeds(&mut registry, 1, (Some(11), 100)), heir);
 }

@@ -7,6 +7,8 @@ use eggs_proto::{
 use eggs_registry_client::{Condition, Member, RegistryClient, announce};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::PATIENCE;
+
 const GB: u64 = 1_000_000_000;
 
 pub fn disk(domain: u32, class: StorageClass) -> BlockServiceId {
@@ -98,6 +100,16 @@ pub fn whole(left_out: &[&str]) -> Vec<(Member, Condition)> {
     all
 }
 
+/// Binds a metadata process to a directory, as it does before it registers.
+pub async fn bind(registry: &RegistryClient, node: NodeId) {
+    match node.role() {
+        ProcessRole::Shard | ProcessRole::Cdc => {
+            assert!(registry.claim(node, 1, PATIENCE).await.unwrap());
+        }
+        ProcessRole::Registry | ProcessRole::Blocks | ProcessRole::Gc | ProcessRole::Client => {}
+    }
+}
+
 /// Announces processes until `stop`.
 pub fn announce_all(
     registry: &RegistryClient,
@@ -107,6 +119,7 @@ pub fn announce_all(
     for (member, condition) in members {
         let (registry, stop) = (registry.clone(), stop.clone());
         tokio::spawn(async move {
+            bind(&registry, member.node).await;
             announce(registry, member, move || condition.clone(), stop).await;
         });
     }

@@ -5,26 +5,22 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use anyhow::Context;
 use rustix::fs::statvfs;
 
-/// The directory of the store.
-pub(crate) const STORE: &str = "raft";
+/// The directory of the store below that of its process.
+pub const STORE: &str = "raft";
 /// Where it is put.
 const AWAY: &str = "raft.lost";
 
 /// Puts the store away. What was put away earlier is removed.
-pub(crate) fn put_away(dir: &Path) -> anyhow::Result<()> {
+pub fn put_away(dir: &Path) -> io::Result<()> {
     let (store, away) = (dir.join(STORE), dir.join(AWAY));
     if !store.exists() {
         return Ok(());
     }
-    let put = || {
-        remove_all(&away)?;
-        fs::rename(&store, &away)?;
-        File::open(dir)?.sync_all()
-    };
-    put().with_context(|| format!("rename {} to {}", store.display(), away.display()))?;
+    remove_all(&away)?;
+    fs::rename(&store, &away)?;
+    File::open(dir)?.sync_all()?;
     if !may_stay(&away, dir) {
         tracing::warn!(dir = %away.display(), "what is left of the lost store is removed: its space is needed");
         remove(dir)?;
@@ -33,9 +29,8 @@ pub(crate) fn put_away(dir: &Path) -> anyhow::Result<()> {
 }
 
 /// Removes what was put away, if there is something.
-pub(crate) fn remove(dir: &Path) -> anyhow::Result<()> {
-    let away = dir.join(AWAY);
-    remove_all(&away).with_context(|| format!("remove {}", away.display()))
+pub fn remove(dir: &Path) -> io::Result<()> {
+    remove_all(&dir.join(AWAY))
 }
 
 fn remove_all(away: &Path) -> io::Result<()> {

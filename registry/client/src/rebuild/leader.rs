@@ -5,8 +5,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::meta::{MemberStep, MetaReply, MetaRequest, ReplicaInfo};
 use eggs_proto::{CallResult, GroupId, MessageKind, NodeId, decode, encode};
-use eggs_registry_client::ClusterView;
 use eggs_rpc::Client;
+
+use crate::ClusterView;
 
 /// How long one process may take to say how a replica is.
 const LOOK: Duration = Duration::from_secs(2);

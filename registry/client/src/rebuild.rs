@@ -9,18 +9,15 @@
 
 mod leader;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use eggs_proto::GroupId;
 use eggs_proto::moves::{Move, Next, next};
-use eggs_registry_client::{ClusterView, RegistryClient};
+use eggs_proto::{GroupId, NodeId};
 use eggs_rpc::Client;
 use futures::StreamExt as _;
 use futures::stream;
-use tokio_util::sync::CancellationToken;
 
-use crate::label::{self, Identity};
+use crate::{ClusterView, RegistryClient};
 use leader::{Leaders, Stepped};
 
 /// Groups that are copied here at the same time: the rest of the cluster works meanwhile.
@@ -37,31 +34,25 @@ const TELL: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What it takes to be rebuilt.
-pub(crate) struct Rebuild {
+pub struct Rebuild {
+    /// To the leaders of groups.
     pub rpc: Client,
+    /// Of the cluster.
     pub view: ClusterView,
+    /// Its client.
     pub registry: RegistryClient,
-    pub dir: PathBuf,
-    pub identity: Identity,
+    /// The process.
+    pub node: NodeId,
+    /// Those whose place it takes and who have not retired.
+    pub places: Vec<NodeId>,
 }
 
 impl Rebuild {
-    /// Runs until nobody is left in whose place this process belongs.
-    pub async fn run(self, stop: CancellationToken) {
-        if self.identity.places.is_empty() {
-            return;
-        }
-        if stop.run_until_cancelled(self.rebuild()).await.is_none() {
-            return;
-        }
-        let (dir, identity) = (self.dir, self.identity);
-        let node = identity.node;
-        let noted = tokio::task::spawn_blocking(move || label::rebuilt(&dir, identity)).await;
-        match noted {
-            Ok(Ok(())) => tracing::info!(%node, "rebuilt: all its replicas are in place"),
-            // At the next start there is nothing left to do but this.
-            Ok(Err(error)) => tracing::warn!(%node, error = format!("{error:#}"), "rebuilt"),
-            Err(error) => tracing::warn!(%node, %error, "rebuilt"),
+    /// Runs until nobody is left in whose place this process belongs. May be dropped at any moment and begun again.
+    pub async fn run(&self) {
+        if !self.places.is_empty() {
+            self.rebuild().await;
+            tracing::info!(node = %self.node, "rebuilt: all its replicas are in place");
         }
     }
 
@@ -77,7 +68,7 @@ impl Rebuild {
                 }
             };
             if told.is_none_or(|(count, at)| count != left.len() && at.elapsed() > TELL) {
-                let node = self.identity.node;
+                let node = self.node;
                 tracing::info!(%node, groups = left.len(), "is being rebuilt");
                 told = Some((left.len(), Instant::now()));
             }
@@ -96,7 +87,7 @@ impl Rebuild {
     /// Groups in which somebody votes in whose place this process belongs, as the registry knows.
     fn left(&self) -> Vec<GroupId> {
         let snapshot = self.view.current();
-        let places = &self.identity.places;
+        let places = &self.places;
         let groups = (0u16..).map(GroupId).zip(&snapshot.map.groups);
         groups
             .filter(|(_, info)| info.replicas.iter().any(|node| places.contains(node)))
@@ -110,13 +101,13 @@ impl Rebuild {
         let leaders = Leaders {
             rpc: &self.rpc,
             view: &self.view,
-            places: &self.identity.places,
+            places: &self.places,
         };
-        for place in &self.identity.places {
+        for place in &self.places {
             let wanted = Move {
                 group,
                 from: *place,
-                to: self.identity.node,
+                to: self.node,
             };
             while begin.elapsed() < TURN {
                 let Some((leader, info)) = leaders.find(group).await else {
@@ -140,7 +131,7 @@ impl Rebuild {
 
     /// Takes those who had the places off the map; whether all are.
     async fn retire(&self) -> bool {
-        for place in &self.identity.places {
+        for place in &self.places {
             match self.registry.retire(*place, TIMEOUT).await {
                 Ok(true) => {}
                 Ok(false) => return false,

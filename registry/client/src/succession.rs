@@ -1,0 +1,67 @@
+//! Waiting for a new name when what a process had under its old one is lost.
+
+use std::time::{Duration, Instant};
+
+use eggs_proto::NodeId;
+use eggs_proto::registry::Succession;
+
+use crate::RegistryClient;
+
+/// How long one question may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// Between questions, each of which goes through the registry's log.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long a new name is waited for before the process ends and says why it has none. Whoever supervises it starts it
+/// again.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Who has lost what.
+#[derive(Clone, Copy, Debug)]
+pub struct Lost {
+    /// The process.
+    pub node: NodeId,
+    /// The number of its directory, if that is there and damaged.
+    pub was: Option<u64>,
+    /// The number of the directory under its next name.
+    pub incarnation: u64,
+}
+
+/// Why there is no new name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotNamed {
+    /// Nothing was lost, or a person has put another process in its place.
+    Refused,
+    /// It would have had to wait for too long; what for.
+    Waits(String),
+}
+
+/// Waits for a new name, and says whose places come with it.
+pub async fn succeed(
+    registry: &RegistryClient,
+    lost: Lost,
+) -> Result<(NodeId, Vec<NodeId>), NotNamed> {
+    let Lost {
+        node: old,
+        was,
+        incarnation,
+    } = lost;
+    let begin = Instant::now();
+    let mut told = String::new();
+    while begin.elapsed() < PATIENCE {
+        let why = match registry.succeed(old, (was, incarnation), TIMEOUT).await {
+            Ok(Some(Succession::Named { node, places })) => {
+                tracing::warn!(lost = %old, %node, "the replicas of this process are lost: it gives up its name and is rebuilt under a new one");
+                return Ok((node, places));
+            }
+            Ok(Some(Succession::Waits(wait))) => wait.to_string(),
+            Ok(None) => return Err(NotNamed::Refused),
+            Err(error) => error.to_string(),
+        };
+        if why != told {
+            tracing::warn!(lost = %old, why, "has to wait for its new name");
+            told = why;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Err(NotNamed::Waits(told))
+}
