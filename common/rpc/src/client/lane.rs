@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared as SharedFuture};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Shared;
@@ -127,7 +126,7 @@ impl Lane {
     }
 
     async fn open_and_greet(&self) -> Result<Arc<Connection>, HandshakeError> {
-        let stream = TcpStream::connect(self.address).await?;
+        let stream = socket::open(self.address)?.connect(self.address).await?;
         socket::configure(&stream)?;
         let (reader, mut writer) = stream.into_split();
         let mut reader = FrameReader::new(reader);

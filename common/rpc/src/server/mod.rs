@@ -198,10 +198,7 @@ impl<H: Handler> Shared<H> {
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = match address {
-        SocketAddr::V4(_) => tokio::net::TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => tokio::net::TcpSocket::new_v6()?,
-    };
+    let socket = socket::open(address)?;
     // A restarted server must not wait for the connections of its predecessor to be forgotten.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;

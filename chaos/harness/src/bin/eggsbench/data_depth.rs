@@ -94,6 +94,9 @@ impl DataPlan<'_> {
         let floor = limits.tcp + limits.xxh64;
         let share = healthy.cpu() / gigabytes / floor;
         report.add("read: CPU over that of its parts", share, "times");
+        let share = healthy.cpu() / gigabytes / (limits.tcp_unpaced + limits.xxh64);
+        let what = "read: CPU over that of its parts without pacing";
+        report.add(what, share, "times");
         self.random(file, report).await?;
         match self.parts {
             DataParts::Reads => return Ok(()),

@@ -2,12 +2,13 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use anyhow::{Context, Result};
 use eggs_erasure::Codec;
 use eggs_harness::Cluster;
 use eggs_proto::Scheme;
+use rustix::net::{AddressFamily, SocketType, connect, socket, sockopt};
 use xxhash_rust::xxh64::xxh64;
 
 use crate::cpu;
@@ -21,6 +22,8 @@ const PIECE: usize = 1 << 20;
 pub struct DataLimits {
     /// Loopback TCP over as many connections as an extent has data blocks, both ends.
     pub tcp: f64,
+    /// The same without pacing, as our connections over loopback are.
+    pub tcp_unpaced: f64,
     /// One pass of XXH64.
     pub xxh64: f64,
     /// Parity of `10+4`, per gigabyte of data.
@@ -41,7 +44,8 @@ impl DataLimits {
             Ok(())
         })?;
         let limits = Self {
-            tcp: per_gigabyte(|| loopback(10))?,
+            tcp: per_gigabyte(|| loopback(10, Congestion::OfTheHost))?,
+            tcp_unpaced: per_gigabyte(|| loopback(10, Congestion::Reno))?,
             xxh64: per_gigabyte(|| {
                 for seed in 0..BYTES / PIECE {
                     std::hint::black_box(xxh64(std::hint::black_box(&source), seed as u64));
@@ -54,6 +58,7 @@ impl DataLimits {
         for (what, value) in [
             ("memory copy", copied),
             ("loopback TCP, 10 connections, both ends", limits.tcp),
+            ("the same without pacing", limits.tcp_unpaced),
             ("XXH64", limits.xxh64),
             ("10+4 parity", limits.encode),
             ("writing files", limits.files),
@@ -76,14 +81,39 @@ fn per_gigabyte(mut work: impl FnMut() -> Result<()>) -> Result<f64> {
     Ok(all[1])
 }
 
-fn loopback(connections: usize) -> Result<()> {
+/// How fast is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Congestion {
+    OfTheHost,
+    Reno,
+}
+
+impl Congestion {
+    /// Before there is a connection: one that began with BBR stays paced.
+    fn set(self, socket: impl std::os::fd::AsFd) -> std::io::Result<()> {
+        match self {
+            Self::OfTheHost => Ok(()),
+            Self::Reno => Ok(sockopt::set_tcp_congestion(socket, "reno")?),
+        }
+    }
+
+    fn connect(self, address: SocketAddr) -> std::io::Result<TcpStream> {
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+        self.set(&socket)?;
+        connect(&socket, &address)?;
+        Ok(socket.into())
+    }
+}
+
+fn loopback(connections: usize, congestion: Congestion) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0").context("listen")?;
+    congestion.set(&listener).context("set an option")?;
     let address = listener.local_addr().context("listen")?;
     std::thread::scope(|scope| -> Result<()> {
         let mut receivers = Vec::new();
         for _ in 0..connections {
             scope.spawn(move || -> std::io::Result<()> {
-                let mut stream = TcpStream::connect(address)?;
+                let mut stream = congestion.connect(address)?;
                 let chunk = vec![7u8; PIECE];
                 for _ in 0..BYTES / PIECE / connections {
                     stream.write_all(&chunk)?;
