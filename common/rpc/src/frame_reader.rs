@@ -2,7 +2,7 @@
 
 use std::io;
 
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use eggs_proto::{BadHeader, HEADER_BYTES, Header, PAGE_BYTES};
 use tokio::io::AsyncReadExt;
 use tokio::net::tcp::OwnedReadHalf;
@@ -10,6 +10,7 @@ use tokio::task::coop::consume_budget;
 
 use crate::landing::room;
 use crate::low_water::{self, LOW_WATER_MAX};
+use crate::scatter;
 
 /// A hundred small frames; every open connection owns one.
 const BUFFER_BYTES: usize = 16 << 10;
@@ -80,41 +81,28 @@ impl FrameReader {
             return Ok(Bytes::new());
         }
         let mut out = buffer(length);
-        self.fill_part(&mut out, length, 0).await?;
+        self.fill_up(std::slice::from_mut(&mut out), length).await?;
         Ok(out.freeze())
     }
 
     /// As many bytes as the parts have room for, in their order. Nothing is allocated.
     pub(crate) async fn fill_parts(&mut self, parts: &mut [BytesMut]) -> io::Result<()> {
-        let mut after = room(parts);
-        for part in parts {
-            let missing = part.capacity() - part.len();
-            after -= missing;
-            self.fill_part(part, missing, after).await?;
-        }
-        Ok(())
+        let missing = room(parts);
+        self.fill_up(parts, missing).await
     }
 
-    /// Adds `missing` bytes, for which there is room, to `out`; `after` more of the same frame follow.
-    async fn fill_part(
-        &mut self,
-        out: &mut BytesMut,
-        mut missing: usize,
-        after: usize,
-    ) -> io::Result<()> {
+    /// Adds `missing` bytes, for which there is room, to the parts.
+    async fn fill_up(&mut self, parts: &mut [BytesMut], mut missing: usize) -> io::Result<()> {
         loop {
-            let ready = missing.min(self.buffered());
-            out.extend_from_slice(&self.buffer[self.start..self.start + ready]);
-            self.start += ready;
-            missing -= ready;
+            missing -= self.take_buffered(parts, missing);
             if missing == 0 {
                 return Ok(());
             }
             // A small rest is taken with what follows the frame.
-            let read = if missing + after < BUFFER_BYTES {
+            let read = if missing < BUFFER_BYTES {
                 self.fill().await?
             } else {
-                let read = self.receive(out, missing, after).await?;
+                let read = self.receive(parts, missing).await?;
                 missing -= read;
                 read
             };
@@ -124,21 +112,26 @@ impl FrameReader {
         }
     }
 
+    /// Moves up to `missing` bytes from the buffer to the parts.
+    fn take_buffered(&mut self, parts: &mut [BytesMut], missing: usize) -> usize {
+        let (begin, end) = (self.start, self.end.min(self.start + missing));
+        for part in parts {
+            let ready = (part.capacity() - part.len()).min(end - self.start);
+            part.extend_from_slice(&self.buffer[self.start..self.start + ready]);
+            self.start += ready;
+        }
+        self.start - begin
+    }
+
     /// One read past the buffer; 0 when the peer has closed. Waits until it is worth while.
-    async fn receive(
-        &mut self,
-        out: &mut BytesMut,
-        missing: usize,
-        after: usize,
-    ) -> io::Result<usize> {
+    async fn receive(&mut self, parts: &mut [BytesMut], missing: usize) -> io::Result<usize> {
         loop {
             consume_budget().await;
-            let mut space = (&mut *out).limit(missing);
-            match self.socket.as_ref().try_read_buf(&mut space) {
+            match scatter::receive(self.socket.as_ref(), parts, missing.min(LOW_WATER_MAX)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 done => return done,
             }
-            self.set_low_water((missing + after).min(LOW_WATER_MAX));
+            self.set_low_water(missing.min(LOW_WATER_MAX));
             self.socket.readable().await?;
         }
     }

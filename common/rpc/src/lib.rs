@@ -26,6 +26,7 @@ mod landing;
 mod limits;
 mod low_water;
 mod payload;
+mod scatter;
 mod send_queue;
 mod server;
 mod socket;
