@@ -16,6 +16,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use eggs_proto::{BlockServiceId, EXCLUDE_MAX};
+pub(crate) use probe::{NO_BLOCK, probe};
 use tokio::time::Instant;
 
 /// For how long it is certain that a service is no good after it failed, at least.
@@ -239,5 +240,6 @@ impl Suspicion {
     }
 }
 
+mod probe;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use eggs_proto::Extent;
 
-use super::fetch::{Lost, Part, read_part};
+use super::fetch::{Found, Lost, Part, read_part};
 use crate::cache::ContentKey;
 use crate::client::Inner;
 use crate::deadline::Deadline;
@@ -15,7 +15,7 @@ pub(super) async fn read_cached(
     extent: &Extent,
     (part, mut memory): (Part<'_>, BytesMut),
     deadline: Deadline,
-) -> Result<BytesMut, Lost> {
+) -> Result<Found, Lost> {
     let key = ContentKey::of(part.place.file, extent);
     let (Some(cache), Some(key)) = (&inner.config.cache, key) else {
         return read_part(inner, part, memory, deadline).await;
@@ -26,10 +26,13 @@ pub(super) async fn read_cached(
     if let Some(bytes) = cache.get(key, from..end).await {
         memory.extend_from_slice(&bytes);
         memory.resize((to - from) as usize, 0);
-        return Ok(memory);
+        return Ok(Found {
+            pages: memory,
+            elsewhere: false,
+        });
     }
-    let pages = read_part(inner, part, memory, deadline).await?;
-    let kept = pages.get(..(end - from) as usize).unwrap_or_default();
+    let found = read_part(inner, part, memory, deadline).await?;
+    let kept = found.pages.get(..(end - from) as usize).unwrap_or_default();
     cache.put(key, extent.size, from, &Bytes::copy_from_slice(kept));
-    Ok(pages)
+    Ok(found)
 }

@@ -10,7 +10,6 @@ use super::assemble::assemble;
 use super::page_range::PageRange;
 use super::page_store::{Pieces, Verdict};
 use super::plan::{Standing, wants};
-use super::probe::probe;
 use super::race::{Fetch, Progress, Race};
 use super::slots::Slots;
 use crate::client::Inner;
@@ -18,7 +17,7 @@ use crate::deadline::Deadline;
 use crate::error::ClientError;
 use crate::raw::BLOCK_ATTEMPT;
 use crate::reports::{Place, blames_block};
-use crate::suspects::{Fault, Look};
+use crate::suspects::{Fault, Look, probe};
 
 /// Whole pages of an extent.
 #[derive(Clone, Copy)]
@@ -61,6 +60,14 @@ impl Lost {
     }
 }
 
+/// What was read.
+pub(super) struct Found {
+    /// Whole pages.
+    pub(super) pages: BytesMut,
+    /// Whether a block with some of them could not be read where it should be, or should not be read there.
+    pub(super) elsewhere: bool,
+}
+
 /// What one fetch came to.
 struct Landed {
     fetch: Fetch,
@@ -74,7 +81,7 @@ pub(super) async fn read_part(
     part: Part<'_>,
     memory: BytesMut,
     deadline: Deadline,
-) -> Result<BytesMut, Lost> {
+) -> Result<Found, Lost> {
     let standing = part
         .blocks
         .iter()
@@ -85,7 +92,9 @@ pub(super) async fn read_part(
     let mut slots = Slots::cut(part.layout, part.from, part.to, memory);
     let asked = (part.place, part.blocks);
     let race = run(inner, asked, (race, &mut slots), deadline).await?;
-    assemble(race, slots)
+    let elsewhere = race.is_elsewhere();
+    let pages = assemble(race, slots)?;
+    Ok(Found { pages, elsewhere })
 }
 
 /// Fetches until every wanted page is there or can be decoded.
@@ -156,7 +165,7 @@ pub(super) fn trust(inner: &Inner, block: &ExtentBlock) -> Standing {
         Look::Trusted => Standing::Good,
         Look::Suspected => Standing::LastResort,
         Look::ProbeDue => {
-            probe(inner, block);
+            probe(inner, block.service, block.block);
             Standing::LastResort
         }
     }
@@ -266,7 +275,7 @@ fn land(
 }
 
 /// Whether a block service may answer otherwise later, or another process in its place.
-pub(super) const fn may_pass(refusal: &BlockRefusal) -> bool {
+pub(crate) const fn may_pass(refusal: &BlockRefusal) -> bool {
     match refusal {
         BlockRefusal::Overloaded | BlockRefusal::WrongService | BlockRefusal::DiskFailed(_) => true,
         BlockRefusal::NotFound

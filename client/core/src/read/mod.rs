@@ -17,7 +17,6 @@ mod layout;
 mod page_range;
 mod page_store;
 mod plan;
-mod probe;
 mod race;
 mod readahead;
 mod reader;
@@ -27,6 +26,7 @@ mod slots;
 mod stream;
 
 pub(crate) use buffers::Buffers;
+pub(crate) use fetch::may_pass;
 pub(crate) use latencies::Latencies;
 pub use reader::FileReader;
 pub use rebuild::RebuiltBlock;

@@ -107,6 +107,13 @@ impl Race {
         self.in_flight.iter().filter(late).map(|fetch| fetch.index)
     }
 
+    /// Whether a block with wanted pages was none to be read from, at the beginning or by now.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        let standing = |index: &u8| self.standing.get(usize::from(*index));
+        let mut wanted = self.wants.keys().map(standing);
+        wanted.any(|standing| standing != Some(&Standing::Good))
+    }
+
     pub(super) fn progress(&self) -> Progress {
         if self.is_enough() {
             return Progress::Enough;

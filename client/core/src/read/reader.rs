@@ -42,7 +42,7 @@ struct Source {
     client: Client,
     file: InodeId,
     size: u64,
-    layout: Layout,
+    layout: Arc<Layout>,
 }
 
 impl Client {
@@ -74,7 +74,7 @@ impl FileReader {
             client: client.clone(),
             file,
             size,
-            layout,
+            layout: Arc::new(layout),
         };
         Self {
             source: Arc::new(source),
@@ -237,7 +237,12 @@ impl Source {
                 to,
             };
             let lost = match read_cached(inner, &extent, (part, room), deadline).await {
-                Ok(bytes) => return Ok(bytes),
+                Ok(found) => {
+                    if found.elsewhere {
+                        self.layout.look_again(inner, extent.offset);
+                    }
+                    return Ok(found.pages);
+                }
                 Err(lost) => lost,
             };
             if lost.may_recover {

@@ -3,24 +3,13 @@
 //! **Invariant:** a service that is only slow is never left out at the cost of redundancy.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use bytes::Bytes;
-use eggs_proto::block::{BlockRefusal, BlockRequest};
 use eggs_proto::{
-    BlockId, BlockServiceId, ClusterMap, EXCLUDE_MAX, FailureDomainId, PLACEMENT_SLACK_BYTES,
-    StorageClass,
+    BlockServiceId, ClusterMap, EXCLUDE_MAX, FailureDomainId, PLACEMENT_SLACK_BYTES, StorageClass,
 };
-use tokio::time::Instant;
 
 use crate::client::Inner;
-use crate::error::ClientError;
-use crate::suspects::Avoided;
-
-/// How long a probe may take to count as an answer at all.
-const ANSWER: Duration = Duration::from_secs(2);
-/// The id of no block: its number is 0, and shards count from 1.
-const NO_BLOCK: BlockId = BlockId(0);
+use crate::suspects::{Avoided, NO_BLOCK, probe};
 
 /// What an extent needs.
 #[derive(Clone, Copy, Debug)]
@@ -35,7 +24,7 @@ pub(super) struct Needs {
 pub(super) fn avoided(inner: &Inner) -> Avoided {
     let avoided = inner.suspects.avoided();
     for service in &avoided.probes_due {
-        probe(inner, *service);
+        probe(inner, *service, NO_BLOCK);
     }
     avoided
 }
@@ -70,34 +59,6 @@ pub(super) fn exclusions(map: &ClusterMap, needs: Needs, avoided: &Avoided) -> V
     }
     exclude.sort_unstable();
     exclude
-}
-
-/// Asks a suspected service for a page of a block that does not exist: its disk has to be looked at to say so. Nobody
-/// waits for it.
-fn probe(inner: &Inner, service: BlockServiceId) {
-    let Some(inner) = inner.shared() else {
-        return;
-    };
-    inner.runtime.clone().spawn(async move {
-        let began = Instant::now();
-        let request = BlockRequest::Read {
-            service,
-            block: NO_BLOCK,
-            page: 0,
-            pages: 1,
-        };
-        // Silence is remembered where the request is made.
-        let answer = inner.block(service, &request, Bytes::new(), ANSWER).await;
-        let is_well = match answer {
-            Ok(_) => true,
-            Err(ClientError::Block { refusal, .. }) => refusal == BlockRefusal::NotFound,
-            Err(_) => false,
-        };
-        if is_well && began.elapsed() <= inner.latencies.hedge_after() {
-            tracing::debug!(%service, "a suspected block service answers in time");
-            inner.suspects.trust(service);
-        }
-    });
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The disks, and what is done to them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -20,6 +20,8 @@ pub struct Blocks {
     pub disks: HashMap<BlockServiceId, (Arc<Disk>, PathBuf)>,
     /// Requests to these wait that long first.
     pub delays: Mutex<HashMap<BlockServiceId, Duration>>,
+    /// These refuse to read for want of room.
+    pub overloaded: Mutex<HashSet<BlockServiceId>>,
     /// Pages of each read that came, answered or not.
     pub reads: Mutex<HashMap<BlockServiceId, Vec<u32>>>,
     /// Writes that came to each, done or not.
@@ -70,6 +72,11 @@ impl Blocks {
         if let BlockRequest::Read { pages, .. } = &request {
             let mut reads = self.reads.lock().unwrap();
             reads.entry(service).or_default().push(*pages);
+        }
+        if let BlockRequest::Read { .. } = &request
+            && self.overloaded.lock().unwrap().contains(&service)
+        {
+            return (Err(BlockRefusal::Overloaded), Bytes::new());
         }
         if let BlockRequest::Write { .. } = &request {
             let mut writes = self.writes.lock().unwrap();

@@ -70,6 +70,7 @@ impl Cluster {
         let mut blocks = Blocks {
             disks: HashMap::new(),
             delays: std::sync::Mutex::default(),
+            overloaded: std::sync::Mutex::default(),
             reads: std::sync::Mutex::default(),
             writes: std::sync::Mutex::default(),
             reports: std::sync::Mutex::default(),

@@ -136,6 +136,67 @@ async fn damaged_and_removed_blocks_are_whole_elsewhere_afterwards() {
     assert_eq!(again, Err(ClientError::Refused(Refusal::Changed)));
 }
 
+/// Whoever has a file open learns where a block of it is by now, and does not go on asking where it was.
+#[tokio::test]
+async fn an_open_file_is_read_from_where_its_blocks_were_healed_to() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(3 * MIB, 5);
+    let file = put(&client, InodeId::ROOT, "f", &bytes).await.inode;
+    let reader = client.open(file).await.unwrap();
+    let whole = || within(10, reader.read_at(0, bytes.len()));
+    let before = client.extents(file).await.unwrap().remove(0);
+    let old = blocks(&before)[1];
+    // Its file would stay open if it had been read.
+    std::fs::remove_file(cluster.world.blocks.file(old.service, old.block)).unwrap();
+    let healer = cluster.server().await;
+    let healed = within(20, healer.heal_extent(file, &before, &[1])).await;
+    assert_eq!(healed.unwrap().blocks, 1);
+    let after = client.extents(file).await.unwrap().remove(0);
+    let new = blocks(&after)[1];
+    assert_ne!(old.service, new.service);
+    let reads = |service| {
+        let mut reads = cluster.world.blocks.reads.lock().unwrap();
+        reads.remove(&service).unwrap_or_default().len()
+    };
+    reads(new.service);
+    within(20, async {
+        while reads(new.service) == 0 {
+            assert!(whole().await.unwrap()[..] == bytes[..]);
+        }
+    })
+    .await;
+    reads(old.service);
+    assert!(whole().await.unwrap()[..] == bytes[..]);
+    assert_eq!((reads(old.service), reads(new.service)), (0, 1));
+}
+
+/// While a block is gone and nobody has healed it, asking where it is by now would help nobody.
+#[tokio::test]
+async fn a_block_that_is_gone_costs_readers_few_questions() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(3 * MIB, 5);
+    let file = put(&client, InodeId::ROOT, "f", &bytes).await.inode;
+    let reader = client.open(file).await.unwrap();
+    let before = client.extents(file).await.unwrap().remove(0);
+    let gone = blocks(&before)[1];
+    std::fs::remove_file(cluster.world.blocks.file(gone.service, gone.block)).unwrap();
+    let read_from = || {
+        let mut reads = cluster.world.blocks.reads.lock().unwrap();
+        reads.drain().map(|(_, reads)| reads.len()).sum::<usize>()
+    };
+    read_from();
+    let requests = client.requests();
+    for _ in 0..20 {
+        let read = within(10, reader.read_at(0, bytes.len())).await.unwrap();
+        assert!(read[..] == bytes[..]);
+    }
+    let others = (client.requests() - requests) as usize - read_from();
+    // One report, one question, and the cluster map.
+    assert!(others <= 4, "{others} requests besides those for pages");
+}
+
 /// A file of which a service has a block, that service taken out of use, and the position of the block.
 async fn drained(cluster: &Cluster, client: &Client) -> (InodeId, Extent, u8, ExtentBlock) {
     let file = put(client, InodeId::ROOT, "f", &noise(500_000, 5))

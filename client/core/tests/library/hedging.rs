@@ -82,6 +82,45 @@ async fn a_silent_service_is_waited_for_once_and_read_from_again_when_it_answers
     .await;
 }
 
+/// A service that has no room for requests is no better than one that is silent.
+#[tokio::test]
+async fn a_refusal_that_may_pass_is_no_answer_to_a_probe() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(10 << 20, 2);
+    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    let suspect = blocks[2].service;
+    let reads = || {
+        let mut reads = cluster.world.blocks.reads.lock().unwrap();
+        reads.remove(&suspect).unwrap_or_default()
+    };
+    let overloaded = || cluster.world.blocks.overloaded.lock().unwrap();
+    slow(&cluster, &[suspect]);
+    let reader = client.open(linked.inode).await.unwrap();
+    let whole = || within(10, reader.read_at(0, bytes.len()));
+    assert!(whole().await.unwrap()[..] == bytes[..]);
+    reads();
+    slow(&cluster, &[]);
+    overloaded().insert(suspect);
+    let mut probes = Vec::new();
+    while probes.len() < 3 {
+        assert!(whole().await.unwrap()[..] == bytes[..]);
+        probes.extend(reads());
+    }
+    assert_eq!(probes, [1, 1, 1], "it was trusted");
+    overloaded().clear();
+    within(60, async {
+        while reads().iter().all(|pages| *pages == 1) {
+            assert!(whole().await.unwrap()[..] == bytes[..]);
+        }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_block_that_cannot_be_written_in_time_goes_elsewhere() {
     let cluster = Cluster::start();
