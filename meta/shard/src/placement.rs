@@ -293,6 +293,37 @@ mod tests {
     }
 
     #[test]
+    fn ailing_disks_get_less_in_small_maps_too_and_so_they_do_within_their_domain() {
+        let mut map = map_of(16);
+        let second = |info: &&mut BlockServiceInfo| info.domain.0 == 1;
+        map.services
+            .iter_mut()
+            .filter(second)
+            .for_each(|info| info.class = StorageClass::Hdd);
+        let twins = map.services.iter().filter(|info| info.domain.0 == 1);
+        let twins: Vec<BlockServiceId> = twins.map(|info| info.service).collect();
+        let shares = Shares::least(&[BlockServiceId(1), twins[0]]);
+        let empty = BTreeSet::new();
+        let demand = Demand {
+            shares: &shares,
+            ..demand(&empty)
+        };
+        let mut counts: BTreeMap<BlockServiceId, u32> = BTreeMap::new();
+        for seed in 0..=255 {
+            let placed = place_extent(&map, &demand, SCHEME, &mut seeded(seed));
+            for service in placed.unwrap().1.into_iter().flatten() {
+                *counts.entry(service).or_default() += 1;
+            }
+        }
+        let ailing = [BlockServiceId(1), twins[0]].map(|it| counts.remove(&it).unwrap_or(0));
+        let others = counts.values().copied().min().unwrap();
+        assert!(
+            ailing.iter().all(|count| count * 4 < others),
+            "{ailing:?} and {others}"
+        );
+    }
+
+    #[test]
     fn the_other_class_helps_out_before_redundancy_is_given_up() {
         let mut map = map_of(16);
         set_state(&mut map, 5, ServiceState::Stale);

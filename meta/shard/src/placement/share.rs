@@ -79,6 +79,13 @@ impl Shares {
     /// Every disk has all of its share.
     pub const ALL_FULL: Self = Self(BTreeMap::new());
 
+    /// Some have the least.
+    #[cfg(test)]
+    pub(crate) fn least(services: &[BlockServiceId]) -> Self {
+        let reduced = services.iter().map(|service| (*service, Share::LEAST));
+        Self(reduced.collect())
+    }
+
     /// The share of a disk; all of it if nothing is known.
     pub fn of(&self, service: BlockServiceId) -> Share {
         self.0.get(&service).copied().unwrap_or(Share::FULL)
@@ -271,6 +278,27 @@ mod tests {
         all[0].pace.reads.count = SAMPLES_MIN - 1;
         all[0].pace.writes.count = 0;
         assert_eq!(after(20, &mut watch, &all), Share::FULL);
+    }
+
+    #[test]
+    fn disks_are_compared_with_those_of_their_class() {
+        let map = map_of(16);
+        let mut all = disks(&map);
+        let flash = |disk: &DiskCondition| {
+            let info = map.service(disk.pace.service).unwrap();
+            info.class == StorageClass::Flash
+        };
+        let mut of_flash: Vec<_> = all.iter_mut().filter(|disk| flash(disk)).collect();
+        for disk in &mut of_flash {
+            (disk.pace.reads, disk.pace.writes) = (took(300), took(300));
+        }
+        // Less than an HDD takes usually.
+        of_flash[0].pace.writes = took(20_000);
+        let slow = of_flash[0].pace.service;
+        let mut watch = DiskWatch::default();
+        (0..20).for_each(|_| drop(watch.look(&map, &all, LOOK)));
+        let reduced: Vec<_> = watch.look(&map, &all, LOOK).reduced().collect();
+        assert_eq!(reduced, [(slow, Share(64))]);
     }
 
     #[test]
