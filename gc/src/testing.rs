@@ -123,6 +123,7 @@ impl TestCluster {
         let context = PrepareContext {
             map: &map,
             keys: &key_of,
+            most_free: eggs_proto::MostFree::of(&map),
             shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin,

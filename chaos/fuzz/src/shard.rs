@@ -76,6 +76,7 @@ fn answer(
     let context = PrepareContext {
         map: &map,
         keys: &|_| Some(key()),
+        most_free: eggs_proto::MostFree::of(&map),
         shares: &eggs_shard::Shares::ALL_FULL,
         entropy: [7; 32], // always the same, so that the fuzzer can learn cookies
         origin,

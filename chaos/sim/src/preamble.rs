@@ -113,6 +113,7 @@ impl World {
         let context = PrepareContext {
             map: &eggs_proto::ClusterMap::default(),
             keys: &|_| None,
+            most_free: eggs_proto::MostFree::default(),
             shares: &eggs_shard::Shares::ALL_FULL,
             entropy: [0; 32],
             origin: PeerRole::Server,

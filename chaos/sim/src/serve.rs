@@ -155,6 +155,7 @@ impl World {
         let context = PrepareContext {
             map: &process.memory.map,
             keys: &|service| keys.get(&service).cloned(),
+            most_free: eggs_proto::MostFree::of(&process.memory.map),
             shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin,

@@ -17,6 +17,7 @@ mod kinds;
 mod limits;
 mod map;
 mod messages;
+mod most_free;
 pub mod moves;
 mod name;
 mod policy;
@@ -43,6 +44,7 @@ pub use map::{BlockServiceInfo, ClusterMap, GroupInfo, NodeInfo, ServiceState};
 pub use messages::{
     Malformed, audit, block, cdc, decode, encode, encode_after, meta, registry, shard, tree,
 };
+pub use most_free::MostFree;
 pub use name::{BadName, Name, NameHash};
 pub use policy::{
     BadPolicy, ClassPolicy, ExtentPlan, ExtentPolicy, ExtentRow, InlinePolicy, Policy, PolicyKind,

@@ -55,6 +55,7 @@ fn create(store: &MemoryStore, at: u64) -> Command {
     let context = PrepareContext {
         map: &ClusterMap::default(),
         keys: &|_| None,
+        most_free: eggs_proto::MostFree::default(),
         shares: &eggs_shard::Shares::ALL_FULL,
         entropy: [7; 32],
         origin: PeerRole::Client,

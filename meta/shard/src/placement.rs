@@ -15,8 +15,8 @@ use std::collections::BTreeSet;
 
 use eggs_machine::bugs::{Bug, planted};
 use eggs_proto::{
-    BlockServiceId, BlockServiceInfo, ClusterMap, FailureDomainId, PLACEMENT_SLACK_BYTES, Refusal,
-    Scheme, StorageClass,
+    BlockServiceId, BlockServiceInfo, ClusterMap, FailureDomainId, MostFree, PLACEMENT_SLACK_BYTES,
+    Refusal, Scheme, StorageClass,
 };
 
 use crate::random::Random;
@@ -36,6 +36,8 @@ pub(crate) struct Demand<'a> {
     pub(crate) occupied: &'a BTreeSet<FailureDomainId>,
     /// Whether the leader could sign for a service.
     pub(crate) usable: &'a dyn Fn(BlockServiceId) -> bool,
+    /// The most free space of any disk.
+    pub(crate) most_free: MostFree,
     /// How much of its weight a service has.
     pub(crate) shares: &'a Shares,
 }
@@ -211,6 +213,7 @@ mod tests {
             exclude: &[],
             occupied,
             usable: &|_| true,
+            most_free: MostFree::default(), // small maps are put in order
             shares: &NO_SHARES,
         }
     }

@@ -17,7 +17,8 @@ use eggs_proto::shard::{
 use eggs_proto::{
     BlockFacts, BlockServiceId, BlockState, CERTIFY_EXTENTS_MAX, ClusterMap, Cookie, EXCLUDE_MAX,
     ExtentBlock, ExtentBody, ExtentLayout, FailureDomainId, InodeId, InvalidArgument,
-    LIST_ENTRIES_MAX, MacTag, Refusal, ServiceKey, ShardId, Statement, StorageClass, Time,
+    LIST_ENTRIES_MAX, MacTag, MostFree, Refusal, ServiceKey, ShardId, Statement, StorageClass,
+    Time,
 };
 
 use crate::apply::check_origin;
@@ -37,6 +38,8 @@ pub struct PrepareContext<'a> {
     pub map: &'a ClusterMap,
     /// Keys of block services.
     pub keys: &'a dyn Fn(BlockServiceId) -> Option<ServiceKey>,
+    /// The most free space of any disk in the map.
+    pub most_free: MostFree,
     /// How much of its share of new blocks each disk is given.
     pub shares: &'a Shares,
     /// Fresh random bytes, never used for another change.
@@ -207,6 +210,7 @@ fn choose(
         exclude: wanted.exclude,
         occupied: &BTreeSet::new(),
         usable: &|service| (context.keys)(service).is_some(),
+        most_free: context.most_free,
         shares: context.shares,
     };
     let mut random = Random::new(&context.entropy);
@@ -385,6 +389,7 @@ impl Places<'_> {
             exclude: &exclude,
             occupied: &occupied,
             usable: &|service| (context.keys)(service).is_some(),
+            most_free: context.most_free,
             shares: context.shares,
         };
         place_some(context.map, &demand, count, random)

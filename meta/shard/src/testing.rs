@@ -131,6 +131,7 @@ impl Bench {
         let context = PrepareContext {
             map: &self.map,
             keys: &key_of,
+            most_free: eggs_proto::MostFree::of(&self.map),
             shares: &crate::placement::share::Shares::ALL_FULL,
             entropy: self.entropy(),
             origin,

@@ -50,6 +50,7 @@ fn next_file(store: &mut MemoryStore) -> InodeId {
     let context = eggs_shard::PrepareContext {
         map: &map,
         keys: &|_| None,
+        most_free: eggs_proto::MostFree::of(&map),
         shares: &eggs_shard::Shares::ALL_FULL,
         entropy: [7; 32],
         origin: eggs_proto::hello::PeerRole::Client,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use eggs_proto::{BlockServiceId, ClusterMap, GroupId, NodeId, ServiceKey};
+use eggs_proto::{BlockServiceId, ClusterMap, GroupId, MostFree, NodeId, ServiceKey};
 use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -24,6 +24,8 @@ pub struct Snapshot {
     pub map: ClusterMap,
     /// Keys of the block services; empty unless asked for.
     pub keys: BTreeMap<BlockServiceId, ServiceKey>,
+    /// Of the disks in the map.
+    pub most_free: MostFree,
 }
 
 impl Snapshot {
@@ -119,7 +121,11 @@ impl ClusterView {
             && map.epoch >= now.map.epoch
         {
             let keys = now.keys.clone();
-            next = Some(Snapshot { map, keys });
+            next = Some(Snapshot {
+                most_free: MostFree::of(&map),
+                map,
+                keys,
+            });
         }
         if self.inner.keys == Keys::Wanted && next.as_ref().unwrap_or(&now).lacks_key() {
             let keys = self.inner.registry.keys(TIMEOUT).await;

@@ -78,6 +78,7 @@ impl Cluster {
         let context = PrepareContext {
             map: &self.map,
             keys: &key_of,
+            most_free: eggs_proto::MostFree::of(&self.map),
             shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin: PeerRole::Server,

@@ -67,6 +67,7 @@ impl Shards {
         let context = PrepareContext {
             map: &map,
             keys: &keys,
+            most_free: eggs_proto::MostFree::of(&map),
             shares: &eggs_shard::Shares::ALL_FULL,
             entropy,
             origin,

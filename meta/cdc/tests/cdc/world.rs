@@ -85,6 +85,7 @@ impl World {
         let context = PrepareContext {
             map: &map,
             keys: &|_| None,
+            most_free: eggs_proto::MostFree::of(&map),
             shares: &eggs_shard::Shares::ALL_FULL,
             entropy: [0; 32],
             origin: PeerRole::Server,

@@ -81,6 +81,7 @@ impl ShardService {
         let context = PrepareContext {
             map: &view.map,
             keys: &|service| view.keys.get(&service).cloned(),
+            most_free: view.most_free,
             shares: &self.shares.current(),
             entropy: rand::random(),
             origin,

@@ -3,7 +3,7 @@
 //! A service is picked at random, kept with a probability proportional to its weight (free space, mostly), and dropped if it does not
 //! fit or its failure domain is taken. What is kept has the distribution of drawing failure domains by their free
 //! space and services within them by theirs (rejection sampling, J. von Neumann, 1951), at the cost of a few
-//! tries for each block and one pass that finds the most free space of all.
+//! tries for each block. The most free space of any disk is known with the map ([`MostFree`]).
 //!
 //! **Invariant:** gives up after a bounded number of tries; the caller then looks at everything.
 
@@ -38,12 +38,7 @@ pub(super) fn sample(
             drawn.add(info.service, info.domain);
         }
     }
-    let most = map
-        .services
-        .iter()
-        .filter(|info| info.class == demand.class && info.state.takes_writes())
-        .map(|info| info.available_bytes)
-        .max()?;
+    let most = demand.most_free.of_class(demand.class).max(1);
     for _ in 0..count * TRIES_PER_BLOCK {
         if drawn.services.len() >= count {
             break;
@@ -51,7 +46,7 @@ pub(super) fn sample(
         let at = random.below(map.services.len() as u128);
         let info = map.services.get(usize::try_from(at).ok()?)?;
         // The cheap question first; it has to be asked of all alike.
-        let lucky = random.below(u128::from(most.max(1))) < demand.weight(info);
+        let lucky = random.below(u128::from(most)) < demand.weight(info);
         if lucky && demand.fits(info, demand.class) {
             drawn.add(info.service, info.domain);
         }
@@ -78,7 +73,7 @@ impl Drawn {
 mod tests {
     use std::collections::BTreeMap;
 
-    use eggs_proto::{ServiceState, StorageClass};
+    use eggs_proto::{MostFree, ServiceState, StorageClass};
 
     use super::*;
     use crate::placement::share::Shares;
@@ -86,7 +81,7 @@ mod tests {
 
     static NO_SHARES: Shares = Shares::ALL_FULL;
 
-    fn demand(occupied: &BTreeSet<FailureDomainId>) -> Demand<'_> {
+    fn demand<'a>(map: &ClusterMap, occupied: &'a BTreeSet<FailureDomainId>) -> Demand<'a> {
         Demand {
             class: StorageClass::Hdd,
             block_bytes: 1 << 20,
@@ -94,6 +89,7 @@ mod tests {
             exclude: &[],
             occupied,
             usable: &|_| true,
+            most_free: MostFree::of(map),
             shares: &NO_SHARES,
         }
     }
@@ -121,9 +117,9 @@ mod tests {
         let mut random = Random::new(&[3; 32]);
         let mut counts: BTreeMap<bool, [u32; 2]> = BTreeMap::new();
         for _ in 0..4000 {
-            let one = sample(&map, &demand(&empty), 6, &mut random).unwrap();
-            let candidates = super::super::domains(&map, &demand(&empty), StorageClass::Hdd);
-            let other = super::super::draw(candidates, &demand(&empty), 6, &mut random);
+            let one = sample(&map, &demand(&map, &empty), 6, &mut random).unwrap();
+            let candidates = super::super::domains(&map, &demand(&map, &empty), StorageClass::Hdd);
+            let other = super::super::draw(candidates, &demand(&map, &empty), 6, &mut random);
             for (way, services) in [one, other].into_iter().enumerate() {
                 assert_eq!(services.len(), 6);
                 for service in services {
@@ -159,7 +155,7 @@ mod tests {
             sticky: &sticky,
             exclude: &[sticky[1], sticky[3]],
             usable: &|service| !service.0.is_multiple_of(7),
-            ..demand(&occupied)
+            ..demand(&map, &occupied)
         };
         let mut random = Random::new(&[4; 32]);
         for count in [1, 14, 60] {
@@ -180,17 +176,18 @@ mod tests {
     fn where_it_is_hard_everything_is_looked_at() {
         let empty = BTreeSet::new();
         let mut random = Random::new(&[5; 32]);
-        assert_eq!(sample(&map_of(16), &demand(&empty), 6, &mut random), None);
+        assert_eq!(
+            sample(&map_of(16), &demand(&map_of(16), &empty), 6, &mut random),
+            None
+        );
         let mut map = large();
         for info in &mut map.services {
             if info.domain.0 >= 5 {
                 info.state = ServiceState::Stale;
             }
         }
-        assert_eq!(sample(&map, &demand(&empty), 6, &mut random), None);
-        assert_eq!(
-            sample(&ClusterMap::default(), &demand(&empty), 1, &mut random),
-            None
-        );
+        assert_eq!(sample(&map, &demand(&map, &empty), 6, &mut random), None);
+        let none = ClusterMap::default();
+        assert_eq!(sample(&none, &demand(&none, &empty), 1, &mut random), None);
     }
 }

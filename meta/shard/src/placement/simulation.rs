@@ -66,6 +66,7 @@ fn fill(map: &mut ClusterMap, shares: &Shares) -> Vec<Vec<BlockServiceId>> {
             exclude: &[],
             occupied: &empty,
             usable: &|_| true,
+            most_free: MostFree::of(map),
             shares,
         };
         let (_, placed) = place_extent(map, &demand, SCHEME, &mut random).unwrap();
@@ -180,6 +181,7 @@ fn a_file_stays_on_few_services_and_another_one_goes_elsewhere() {
                 exclude: &[],
                 occupied: &empty,
                 usable: &|_| true,
+                most_free: MostFree::of(&map),
                 shares: &Shares::ALL_FULL,
             };
             let (_, placed) = place_extent(&map, &demand, SCHEME, &mut random).unwrap();
@@ -285,6 +287,7 @@ fn shards_draw_differently() {
                 exclude: &[],
                 occupied: &empty,
                 usable: &|_| true,
+                most_free: MostFree::of(&map),
                 shares: &Shares::ALL_FULL,
             };
             let (_, placed) = place_extent(&map, &demand, SCHEME, &mut random).unwrap();
