@@ -51,6 +51,66 @@ async fn a_stream_gives_any_range_and_ends_with_an_error() {
 }
 
 #[tokio::test]
+async fn a_stream_comes_in_pieces_of_a_mebibyte_at_most() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(2_500_000, 3);
+    let file = put(&client, InodeId::ROOT, "f", &bytes).await.inode;
+    let reader = client.open(file).await.unwrap();
+    let stream = reader.stream(100..u64::MAX);
+    let pieces: Vec<_> = within(20, stream.try_collect()).await.unwrap();
+    let lens: Vec<usize> = pieces.iter().map(bytes::Bytes::len).collect();
+    assert_eq!(lens, [1 << 20, 1 << 20, 2_500_000 - 100 - (2 << 20)]);
+}
+
+/// What is skipped is what is in the directory that was met last; after a file that is nothing, also where a page of entries ends.
+#[tokio::test]
+async fn skipping_after_a_file_leaves_nothing_out() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let root = InodeId::ROOT;
+    let dir = client.make_directory(root, &name("d"), NEW).await.unwrap();
+    for number in 0..600 {
+        put(&client, dir, &format!("f{number}"), b"x").await;
+    }
+    let (mut walk, mut met) = (client.walk_tree(InodeId::ROOT), 0);
+    while let Some(entry) = within(20, walk.next()).await.unwrap() {
+        met += 1;
+        if !entry.entry.dentry.inode.is_directory() {
+            walk.skip();
+        }
+    }
+    assert_eq!(met, 601);
+}
+
+#[tokio::test]
+async fn a_walk_goes_past_what_was_removed_meanwhile_and_begins_only_where_there_is_something() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    for dir in ["a", "b", "c"] {
+        let dir = name(dir);
+        client
+            .make_directory(InodeId::ROOT, &dir, NEW)
+            .await
+            .unwrap();
+    }
+    let mut walk = client.walk_tree(InodeId::ROOT);
+    let first = within(20, walk.next()).await.unwrap().unwrap();
+    client
+        .remove_directory(InodeId::ROOT, &first.entry.name)
+        .await
+        .unwrap();
+    let mut met = 1;
+    while let Some(_entry) = within(20, walk.next()).await.unwrap() {
+        met += 1;
+    }
+    assert_eq!(met, 3);
+    let mut nowhere = client.walk_tree(first.entry.dentry.inode);
+    let nothing = within(20, nowhere.next()).await;
+    assert!(nothing.is_err_and(|error| error.is_not_found()));
+}
+
+#[tokio::test]
 async fn a_walk_meets_everything_once_and_directories_first() {
     let cluster = Cluster::start();
     let client = cluster.client().await;
