@@ -71,7 +71,7 @@ sim-bugs: deps-test
 # of its own: no server keeps its data in memory. CRASH_SEED=N repeats one run.
 CRASH_SECONDS ?= 40
 raft-crash: deps-test
-	CRASH_SECONDS=$(CRASH_SECONDS) $(CARGO) nextest run --release --locked -p eggs-raft --features sim --test crash --retries 0
+	CRASH_SECONDS=$(CRASH_SECONDS) $(CARGO) nextest run --release --locked -p eggs-raft --features sim --test crash
 
 # Every nemesis under every workload, on one cluster after the other; see docs/chaos.md.
 CHAOS_SECONDS ?= 60
