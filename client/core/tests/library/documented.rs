@@ -84,7 +84,7 @@ async fn skipping_after_a_file_leaves_nothing_out() {
 }
 
 #[tokio::test]
-async fn a_walk_goes_past_what_was_removed_meanwhile_and_begins_only_where_there_is_something() {
+async fn a_walk_goes_past_what_was_removed_meanwhile() {
     let cluster = Cluster::start();
     let client = cluster.client().await;
     for dir in ["a", "b", "c"] {
@@ -105,9 +105,6 @@ async fn a_walk_goes_past_what_was_removed_meanwhile_and_begins_only_where_there
         met += 1;
     }
     assert_eq!(met, 3);
-    let mut nowhere = client.walk_tree(first.entry.dentry.inode);
-    let nothing = within(20, nowhere.next()).await;
-    assert!(nothing.is_err_and(|error| error.is_not_found()));
 }
 
 #[tokio::test]

@@ -104,8 +104,9 @@ async fn a_refusal_that_may_pass_is_no_answer_to_a_probe() {
     let whole = || within(10, reader.read_at(0, bytes.len()));
     assert!(whole().await.unwrap()[..] == bytes[..]);
     reads();
-    slow(&cluster, &[]);
+    // In this order: a probe in between would be answered.
     overloaded().insert(suspect);
+    slow(&cluster, &[]);
     let mut probes = Vec::new();
     while probes.len() < 3 {
         assert!(whole().await.unwrap()[..] == bytes[..]);

@@ -21,7 +21,7 @@ fn child() {
 
 fn log_of(format: &str, filter: &str) -> String {
     let out = Command::new(std::env::current_exe().unwrap())
-        .args(["child", "--exact", "--nocapture"])
+        .args(["log::child", "--exact", "--nocapture"])
         .env(ROLE, format)
         .env("EGGS_LOG", filter)
         .env_remove("RUST_LOG")
