@@ -18,7 +18,7 @@ use crate::rocks::SharedMemory;
 use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, Side, StateDb};
 use crate::types::{LogId, TypeConfig};
 
-const TABLES: [TableSpec; 2] = [
+pub(crate) const TABLES: [TableSpec; 2] = [
     TableSpec {
         table: Table(16),
         name: "one",
@@ -110,7 +110,7 @@ impl Store for Direct {
     }
 }
 
-fn open_state(dir: &std::path::Path) -> Arc<StateDb> {
+pub(crate) fn open_state(dir: &std::path::Path) -> Arc<StateDb> {
     let limits = Limits::default();
     StateDb::open(dir, &TABLES, &limits, &SharedMemory::new(&limits)).unwrap()
 }

@@ -92,18 +92,7 @@ async fn succeed(
     identity: Identity,
 ) -> anyhow::Result<Identity> {
     let node = identity.node;
-    let lost = match identity.given_up {
-        Some(next) => Lost {
-            node,
-            was: Some(identity.incarnation),
-            incarnation: next,
-        },
-        None => Lost {
-            node,
-            was: None,
-            incarnation: identity.incarnation,
-        },
-    };
+    let lost = Lost::of(node, identity.incarnation, identity.given_up);
     match eggs_registry_client::succeed(registry, lost).await {
         Ok(named) => label::begin_again(dir, &identity, named),
         Err(NotNamed::Refused) => Err(anyhow!(refused(node))),

@@ -26,6 +26,17 @@ pub struct Lost {
     pub incarnation: u64,
 }
 
+impl Lost {
+    /// What a process has lost whose directory has a number, and the next one if it was damaged and given up.
+    pub fn of(node: NodeId, incarnation: u64, given_up: Option<u64>) -> Self {
+        Self {
+            node,
+            was: given_up.map(|_| incarnation),
+            incarnation: given_up.unwrap_or(incarnation),
+        }
+    }
+}
+
 /// Why there is no new name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NotNamed {

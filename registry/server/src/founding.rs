@@ -159,18 +159,7 @@ pub(crate) async fn begin_again(
 async fn succeed(config: &Config, rpc: &Client, identity: Identity) -> Result<Identity, RunError> {
     let node = identity.node;
     let registry = RegistryClient::new(rpc.clone(), config.others());
-    let lost = match identity.given_up {
-        Some(next) => Lost {
-            node,
-            was: Some(identity.incarnation),
-            incarnation: next,
-        },
-        None => Lost {
-            node,
-            was: None,
-            incarnation: identity.incarnation,
-        },
-    };
+    let lost = Lost::of(node, identity.incarnation, identity.given_up);
     match eggs_registry_client::succeed(&registry, lost).await {
         Ok(named) => Ok(label::begin_again(config, &identity, named)?),
         Err(NotNamed::Refused) => Err(RunError::lost_name(node)),

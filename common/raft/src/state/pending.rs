@@ -30,26 +30,20 @@ pub(super) struct Pending {
     pub(super) applied: Option<LogId>,
     entries: usize,
     bytes: usize,
-    /// Whether an entry was so large that the others do not wait any longer.
-    crowded: bool,
 }
 
 impl Pending {
-    /// Whether it is time to write them out.
-    const fn is_full(&self) -> bool {
-        self.crowded || self.entries >= ENTRIES_MAX || self.bytes >= BYTES_MAX
-    }
-
-    fn add(&mut self, changes: Changes, applied: LogId) {
+    /// Adds what an entry changed; says whether it is time to write all of it.
+    fn add(&mut self, changes: Changes, applied: LogId) -> bool {
         let sizes = changes
             .iter()
             .map(|(_, key, value)| key.len() + value.map_or(0, <[u8]>::len));
         let size: usize = sizes.sum();
         self.bytes += size;
-        self.crowded |= size >= ENTRY_BYTES_MAX;
         self.entries += 1;
         self.changes.merge(changes);
         self.applied = Some(applied);
+        size >= ENTRY_BYTES_MAX || self.entries >= ENTRIES_MAX || self.bytes >= BYTES_MAX
     }
 }
 
@@ -65,9 +59,7 @@ impl Slot {
     /// Adds what an entry changed; says whether it is time to write.
     pub(super) fn add(&self, changes: Changes, applied: LogId) -> bool {
         let mut pending = self.lock();
-        let pending = Arc::make_mut(&mut pending);
-        pending.add(changes, applied);
-        pending.is_full()
+        Arc::make_mut(&mut pending).add(changes, applied)
     }
 }
 

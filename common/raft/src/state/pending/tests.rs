@@ -1,6 +1,5 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::path::Path;
 
 use eggs_machine::{MemoryStore, Scan, ScanDirection, StoreRead, Table, TableSpec};
 use eggs_proto::GroupId;
@@ -8,26 +7,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::Limits;
-use crate::rocks::SharedMemory;
-use crate::state::{GroupView, StateDb};
+use crate::state::GroupView;
+use crate::storage_tests::{TABLES, open_state};
 
-const TABLES: [TableSpec; 2] = [
-    TableSpec {
-        table: Table(16),
-        name: "one",
-    },
-    TableSpec {
-        table: Table(200),
-        name: "two",
-    },
-];
 const GROUP: GroupId = GroupId(7);
-
-fn open(dir: &Path) -> Arc<StateDb> {
-    let limits = Limits::default();
-    StateDb::open(dir, &TABLES, &limits, &SharedMemory::new(&limits)).unwrap()
-}
 
 fn index(index: u64) -> LogId {
     LogId::new_term_index(1, index)
@@ -80,7 +63,7 @@ fn drawn(dice: &mut StdRng) -> Changes {
 fn readers_see_what_is_pending_as_if_it_was_written() {
     for seed in 0..20 {
         let dir = tempfile::tempdir().unwrap();
-        let state = open(dir.path());
+        let state = open_state(dir.path());
         let dice = &mut StdRng::seed_from_u64(seed);
         let mut model = MemoryStore::default();
         let mut held = Vec::new();
@@ -121,7 +104,7 @@ fn a_crash_leaves_the_state_after_a_whole_entry() {
         let mut after = BTreeMap::from([(None, model.clone())]);
         let entries = dice.random_range(1..300);
         {
-            let state = open(dir.path());
+            let state = open_state(dir.path());
             for entry in 1..=entries {
                 let changes = drawn(dice);
                 model.commit(&changes);
@@ -129,7 +112,7 @@ fn a_crash_leaves_the_state_after_a_whole_entry() {
                 state.append(GROUP, changes, index(entry)).unwrap();
             }
         }
-        let state = open(dir.path());
+        let state = open_state(dir.path());
         let last = state.applied(GROUP).unwrap().last.map(|last| last.index());
         assert!(last.unwrap_or(0) + ENTRIES_MAX as u64 > entries);
         assert_same(&GroupView::newest(&state, GROUP), &after[&last]);
@@ -141,7 +124,7 @@ fn a_flush_loses_nothing_and_much_is_not_kept_waiting() {
     let dir = tempfile::tempdir().unwrap();
     let table = TABLES[0].table;
     {
-        let state = open(dir.path());
+        let state = open_state(dir.path());
         let mut changes = Changes::default();
         changes.set(table, b"small", Some(b"1"));
         state.append(GROUP, changes, index(1)).unwrap();
@@ -150,7 +133,7 @@ fn a_flush_loses_nothing_and_much_is_not_kept_waiting() {
         changes.set(table, b"large", Some(&[7; BYTES_MAX]));
         state.append(GroupId(8), changes, index(1)).unwrap();
     }
-    let state = open(dir.path());
+    let state = open_state(dir.path());
     for (group, key) in [(GROUP, &b"small"[..]), (GroupId(8), b"large")] {
         let view = GroupView::newest(&state, group);
         assert!(view.get(table, key).unwrap().is_some(), "{group}");
