@@ -36,12 +36,11 @@ impl StateDb {
         staged: &Staged,
         applied: &Applied,
     ) -> Result<(), Fault> {
-        self.write_pending(group)?;
         self.note(group, staged, applied)?;
         self.replace(group, staged, applied)
     }
 
-    /// Notes durably that an installation has begun.
+    /// Notes durably that an installation has begun. The flush writes out what is pending, before its place is taken.
     pub(crate) fn note(
         &self,
         group: GroupId,

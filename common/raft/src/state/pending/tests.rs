@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::state::GroupView;
+use crate::state::{Applied, Chunk, ChunkWriter, GroupView};
 use crate::storage_tests::{TABLES, open_state};
 
 const GROUP: GroupId = GroupId(7);
@@ -139,4 +139,28 @@ fn a_flush_loses_nothing_and_much_is_not_kept_waiting() {
         assert!(view.get(table, key).unwrap().is_some(), "{group}");
         assert_eq!(view.applied().unwrap().last, Some(index(1)));
     }
+}
+
+#[test]
+fn a_checkpoint_takes_the_place_of_what_is_pending_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = open_state(dir.path());
+    let table = TABLES[0].table;
+    let mut changes = Changes::default();
+    changes.set(table, b"old", Some(b"1"));
+    state.append(GROUP, changes, index(1)).unwrap();
+    let mut chunk = Chunk::default();
+    chunk.push(table.0, b"new", b"2");
+    let mut writer = ChunkWriter::create(state.staging.join("7")).unwrap();
+    writer.push(&chunk.take()).unwrap();
+    let staged = writer.finish().unwrap();
+    let applied = Applied {
+        last: Some(index(9)),
+        ..Applied::default()
+    };
+    state.install(GROUP, &staged, &applied).unwrap();
+    let view = GroupView::newest(&state, GROUP);
+    let wanted = [(b"new".to_vec(), b"2".to_vec())];
+    assert_eq!(rows(&view, table, ScanDirection::Forward), wanted);
+    assert_eq!(view.applied().unwrap().last, Some(index(9)));
 }
