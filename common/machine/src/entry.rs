@@ -4,8 +4,10 @@ use eggs_proto::{RequestId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, planted};
+use crate::log_clock::LogClock;
 use crate::memo::Memo;
-use crate::{ApplyContext, Changes, Fault, Outcome, Overlay, StateMachine, StoreRead, replies};
+use crate::replies::ReplyTable;
+use crate::{ApplyContext, Changes, Fault, Outcome, Overlay, StateMachine, StoreRead};
 
 /// What the leader says about a command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,52 +53,71 @@ pub fn apply_entry(
     base: &dyn StoreRead,
     entry: &Entry,
 ) -> Result<AppliedEntry, Fault> {
-    let base = Memo::new(base);
-    let mut view = Overlay::new(&base);
+    let memo = Memo::new(base);
+    // One command reads next to nothing twice.
+    let base: &dyn StoreRead = if entry.commands.len() > 1 {
+        &memo
+    } else {
+        base
+    };
+    let view = Overlay::new(base);
+    let clock = LogClock::read(&view)?;
+    let mut applying = Applying {
+        machine,
+        replies: ReplyTable::read(&view, clock.now())?,
+        clock,
+        view,
+    };
     let mut answers = Vec::with_capacity(entry.commands.len());
     for command in &entry.commands {
-        answers.push(apply_command(machine, &mut view, command)?);
+        answers.push(applying.command(command)?);
     }
     Ok(AppliedEntry {
-        changes: view.into_changes(),
+        changes: applying.finish(),
         replies: answers,
     })
 }
 
-fn apply_command(
-    machine: &dyn StateMachine,
-    view: &mut Overlay<'_>,
-    command: &Command,
-) -> Result<Vec<u8>, Fault> {
-    if let Some(id) = command.header.request
-        && let Some(reply) = replies::recall(view, id)?
-    {
-        return Ok(reply);
-    }
-    let last = replies::last_time(view)?;
-    let now = if planted(Bug::TimeRunsBackwards) {
-        command.header.now
-    } else {
-        command.header.now.max(last.plus_ms(1))
-    };
-    let mut attempt = Overlay::new(view);
-    let outcome = machine.apply(&mut attempt, ApplyContext { now }, &command.body)?;
-    let kept = attempt.into_changes();
-    let reply = match outcome {
-        Outcome::Accepted(reply) => {
-            view.absorb(kept);
-            reply
+/// An entry that is being applied.
+struct Applying<'a> {
+    machine: &'a dyn StateMachine,
+    view: Overlay<'a>,
+    clock: LogClock,
+    replies: ReplyTable,
+}
+
+impl Applying<'_> {
+    fn command(&mut self, command: &Command) -> Result<Vec<u8>, Fault> {
+        if let Some(id) = command.header.request
+            && let Some(reply) = self.replies.recall(&self.view, self.clock.now(), id)?
+        {
+            return Ok(reply);
         }
-        Outcome::Refused(reply) => {
-            if planted(Bug::RefusalLeavesTraces) {
-                view.absorb(kept);
+        let now = self.clock.advance(command.header.now);
+        self.view.savepoint();
+        let context = ApplyContext { now };
+        let reply = match self.machine.apply(&mut self.view, context, &command.body)? {
+            Outcome::Accepted(reply) => {
+                self.view.release();
+                reply
             }
-            reply
+            Outcome::Refused(reply) => {
+                if !planted(Bug::RefusalLeavesTraces) {
+                    self.view.rollback();
+                }
+                self.view.release();
+                reply
+            }
+        };
+        if let Some(id) = command.header.request {
+            self.replies.remember(&mut self.view, now, id, &reply);
         }
-    };
-    replies::set_last_time(view, now);
-    if let Some(id) = command.header.request {
-        replies::remember(view, id, now, &reply)?;
+        Ok(reply)
     }
-    Ok(reply)
+
+    /// What all commands came to.
+    fn finish(mut self) -> Changes {
+        self.clock.keep(&mut self.view);
+        self.view.into_changes()
+    }
 }

@@ -5,11 +5,13 @@
 //! never runs backwards, replies that a retry gets again, and refusals that leave no trace.
 
 mod entry;
+mod log_clock;
 mod memo;
 mod memory;
 mod overlay;
-mod place;
 mod replies;
+mod row;
+mod span;
 mod store;
 mod stored;
 mod traits;
@@ -21,7 +23,8 @@ pub mod golden;
 pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};
 pub use memory::MemoryStore;
 pub use overlay::{Changes, Over, Overlay};
-pub use replies::REPLY_TABLES;
+pub use replies::{REPLIES, REPLY_TABLES};
+pub use row::Row;
 pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec, Visit};
 pub use stored::{Stored, StoredCursor, StoredNumber, from_bytes, to_bytes};
 pub use traits::{ApplyContext, Fault, Outcome, PutRow, RestoredRow, StateMachine};

@@ -8,8 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::place::{Place, Row};
-use crate::{Fault, Scan, StoreRead, Table, Visit};
+use crate::{Fault, Row, Scan, StoreRead, Table, Visit};
 
 /// Keys that are remembered, at most; more are read each time.
 const KEYS_MAX: usize = 4096;
@@ -34,12 +33,13 @@ impl<'a> Memo<'a> {
 impl StoreRead for Memo<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = seen.get(&(table, key) as &dyn Place) {
+        let row = Row::new(table, key);
+        if let Some(found) = seen.get(&row) {
             return Ok(found.clone());
         }
         let found = self.base.get(table, key)?;
         if seen.len() < KEYS_MAX {
-            seen.insert((table, key.to_vec()), found.clone());
+            seen.insert(row, found.clone());
         }
         Ok(found)
     }

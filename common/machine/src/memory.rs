@@ -14,6 +14,11 @@ pub struct MemoryStore {
 impl MemoryStore {
     /// Makes a set of changes permanent.
     pub fn commit(&mut self, changes: &Changes) {
+        for (table, from, until) in changes.spans() {
+            self.entries.retain(|(of, key), _| {
+                *of != table || &key[..] < from || until.is_some_and(|until| &key[..] >= until)
+            });
+        }
         for (table, key, value) in changes.iter() {
             match value {
                 Some(value) => self.put(table, key, value),

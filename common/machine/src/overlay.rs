@@ -3,15 +3,16 @@
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
-use crate::place::{Place, Row};
-use crate::{Fault, Scan, ScanDirection, Store, StoreRead, Table, Visit};
+use crate::span::Span;
+use crate::{Fault, Row, Scan, ScanDirection, Store, StoreRead, Table, Visit};
 
 /// A key and its new value, `None` if deleted.
 type Changed<'a> = (&'a [u8], Option<&'a [u8]>);
 
-/// What a set of writes comes to: the last value per key, `None` for a deleted one.
+/// What a set of writes comes to: spans are dropped, then keys get their last value, `None` for a deleted one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
+    dropped: Vec<Span>,
     /// One map, because most changes are a handful of rows of as many tables.
     rows: BTreeMap<Row, Option<Vec<u8>>>,
 }
@@ -20,38 +21,59 @@ impl Changes {
     /// Sets or deletes a key.
     pub fn set(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
         let value = value.map(<[u8]>::to_vec);
-        match self.rows.get_mut(&(table, key) as &dyn Place) {
-            Some(known) => *known = value,
-            None => {
-                self.rows.insert((table, key.to_vec()), value);
-            }
-        }
+        self.rows.insert(Row::new(table, key), value);
+    }
+
+    /// Deletes all keys of a table from one to before another, or to the end of the table.
+    pub fn drop_span(&mut self, table: Table, from: &[u8], until: Option<&[u8]>) {
+        self.drop_rows(Span::new(table, from, until));
+    }
+
+    fn drop_rows(&mut self, span: Span) {
+        self.rows.retain(|row, _| !span.has(row));
+        self.dropped.push(span);
     }
 
     /// Puts later changes over these.
     pub fn merge(&mut self, later: Self) {
-        if self.rows.is_empty() {
-            self.rows = later.rows;
+        if self.is_empty() {
+            *self = later;
             return;
         }
+        later
+            .dropped
+            .into_iter()
+            .for_each(|span| self.drop_rows(span));
         self.rows.extend(later.rows);
     }
 
-    /// All changes in order of table and key.
+    /// What is dropped before rows get their values: from which key to before which, `None` for the end of the table.
+    pub fn spans(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
+        self.dropped.iter().map(Span::keys)
+    }
+
+    /// All rows that are set or deleted by themselves, in order of table and key.
     pub fn iter(&self) -> impl Iterator<Item = (Table, &[u8], Option<&[u8]>)> {
         let rows = self.rows.iter();
-        rows.map(|((table, key), value)| (*table, key.as_slice(), value.as_deref()))
+        rows.map(|(row, value)| (row.table(), row.key(), value.as_deref()))
     }
 
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.rows.is_empty() && self.dropped.is_empty()
     }
 
     /// A changed row, `None` within if it was deleted.
     pub fn get(&self, table: Table, key: &[u8]) -> Option<Option<&[u8]>> {
-        let row = self.rows.get(&(table, key) as &dyn Place);
-        row.map(Option::as_deref)
+        let row = Row::new(table, key);
+        match self.rows.get(&row) {
+            Some(value) => Some(value.as_deref()),
+            None => self.drops(&row).then_some(None),
+        }
+    }
+
+    fn drops(&self, row: &Row) -> bool {
+        self.dropped.iter().any(|span| span.has(row))
     }
 
     /// Changes of a table from a key to before another, or to the end of the table.
@@ -61,17 +83,11 @@ impl Changes {
         from: &[u8],
         until: Option<&[u8]>,
     ) -> impl DoubleEndedIterator<Item = Changed<'_>> {
-        let from: &dyn Place = &(table, from);
-        let next = table.0.checked_add(1).map(|next| (Table(next), &[][..]));
-        let until = until.map(|until| (table, until)).or(next);
-        let until: Bound<&dyn Place> = match &until {
-            Some(until) => Bound::Excluded(until),
-            None => Bound::Unbounded,
-        };
-        let rows = self
-            .rows
-            .range::<dyn Place, _>((Bound::Included(from), until));
-        rows.map(|((_, key), value)| (key.as_slice(), value.as_deref()))
+        let Span { from, until } = Span::new(table, from, until);
+        let until = until.map_or(Bound::Unbounded, Bound::Excluded);
+        let from = Bound::Included(from);
+        let rows = self.rows.range((from, until));
+        rows.map(|(row, value)| (row.key(), value.as_deref()))
     }
 }
 
@@ -120,7 +136,8 @@ impl StoreRead for Over<'_> {
             ScanDirection::Backward => Box::new(range.rev()),
         };
         let mut next = changed.next();
-        if next.is_none() {
+        let drops = !self.changes.dropped.is_empty();
+        if next.is_none() && !drops {
             return self.base.scan(scan, visit);
         }
         let before = |a: &[u8], b: &[u8]| match scan.direction {
@@ -141,6 +158,9 @@ impl StoreRead for Over<'_> {
                     return ControlFlow::Continue(()); // replaced or deleted by the overlay
                 }
             }
+            if drops && self.changes.drops(&Row::new(scan.table, key)) {
+                return ControlFlow::Continue(());
+            }
             let flow = visit(key, value);
             stopped = flow.is_break();
             flow
@@ -155,10 +175,17 @@ impl StoreRead for Over<'_> {
     }
 }
 
+/// What was changed of a row before: nothing, or to which value, `None` for a deleted one.
+type Before = Option<Option<Vec<u8>>>;
+
 /// A view with changes over it.
 pub struct Overlay<'a> {
     base: &'a dyn StoreRead,
     changes: Changes,
+    /// Whether there is a savepoint.
+    saved: bool,
+    /// What was there of each row changed since then, the last change last.
+    undo: Vec<(Row, Before)>,
 }
 
 impl<'a> Overlay<'a> {
@@ -167,6 +194,8 @@ impl<'a> Overlay<'a> {
         Self {
             base,
             changes: Changes::default(),
+            saved: false,
+            undo: Vec::new(),
         }
     }
 
@@ -175,9 +204,43 @@ impl<'a> Overlay<'a> {
         self.changes
     }
 
-    /// Puts changes made over this view into it.
-    pub fn absorb(&mut self, changes: Changes) {
-        self.changes.merge(changes);
+    /// Deletes all keys of a table from one to before another, or to the end of the table. Not after a savepoint: this is
+    /// not undone.
+    pub fn drop_span(&mut self, table: Table, from: &[u8], until: Option<&[u8]>) {
+        self.changes.drop_span(table, from, until);
+    }
+
+    /// Sets the savepoint that [`Self::rollback`] goes back to, instead of an earlier one.
+    pub fn savepoint(&mut self) {
+        self.undo.clear();
+        self.saved = true;
+    }
+
+    /// Drops all changes since the savepoint, and the savepoint; nothing without one.
+    pub fn rollback(&mut self) {
+        for (row, before) in self.undo.drain(..).rev() {
+            match before {
+                Some(value) => self.changes.rows.insert(row, value),
+                None => self.changes.rows.remove(&row),
+            };
+        }
+        self.saved = false;
+    }
+
+    /// Keeps all changes since the savepoint.
+    pub fn release(&mut self) {
+        self.undo.clear();
+        self.saved = false;
+    }
+
+    fn change(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
+        if !self.saved {
+            return self.changes.set(table, key, value);
+        }
+        let row = Row::new(table, key);
+        let value = value.map(<[u8]>::to_vec);
+        let before = self.changes.rows.insert(row.clone(), value);
+        self.undo.push((row, before));
     }
 
     fn over(&self) -> Over<'_> {
@@ -201,10 +264,10 @@ impl StoreRead for Overlay<'_> {
 
 impl Store for Overlay<'_> {
     fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
-        self.changes.set(table, key, Some(value));
+        self.change(table, key, Some(value));
     }
 
     fn delete(&mut self, table: Table, key: &[u8]) {
-        self.changes.set(table, key, None);
+        self.change(table, key, None);
     }
 }

@@ -1,28 +1,26 @@
-//! The reply table: what a retry of a change is answered, and the group's log time.
+//! The reply table: what a retry of a change is answered.
 //!
 //! **Invariant:** a request id is applied at most once within [`REPLY_MS`] of log time; a retry gets the
 //! first answer byte for byte, from any leader, because the table is part of the replicated state.
 //!
-//! Memory is bounded by time: once the oldest entry has aged for a second more than [`REPLY_MS`], each command that is
-//! remembered forgets up to 64 that are older than that, so the table shrinks faster than it grows. Looking for them costs as much
-//! as everything else here, which is why it is done in bursts.
-
-use std::ops::ControlFlow;
+//! Replies of ten minutes are a *generation*. The present one and the one before are looked at; when a new one begins, all that are older
+//! are dropped as one span of keys. So memory is bounded by time, what is forgotten costs next to nothing, and no row says how old each
+//! reply is: that was a fifth of what a create writes, and forgetting them one by one cost more than the creates of that moment.
 
 use eggs_proto::{REPLY_MS, RequestId, Time};
 use serde::{Deserialize, Serialize};
 
 use crate::bugs::{Bug, planted};
 use crate::{
-    Fault, Scan, ScanDirection, Store, StoreRead, Stored, StoredCursor, StoredNumber, Table,
-    TableSpec, from_bytes, to_bytes,
+    Fault, Overlay, Store as _, StoreRead, Stored, Table, TableSpec, from_bytes, to_bytes,
 };
 
-/// Log time and the forgetting cursor. Shared by all machines; machines number theirs from 16.
-const SYSTEM: Table = Table(0);
-/// (client, sequence) → reply.
-const REPLIES: Table = Table(1);
-/// (time, client, sequence) → nothing.
+/// Log time and the generation of replies. Shared by all machines; machines number theirs from 16.
+pub(crate) const SYSTEM: Table = Table(0);
+/// (generation, client, sequence) → reply; formerly (client, sequence) → reply. Each row is looked for once for each time that its
+/// request is made, so hardly any twice.
+pub const REPLIES: Table = Table(1);
+/// Formerly (time, client, sequence) → nothing. Empty ten minutes after a state from before was first changed.
 const REPLY_TIMES: Table = Table(2);
 
 /// The tables that every group has besides those of its machine.
@@ -41,13 +39,9 @@ pub const REPLY_TABLES: [TableSpec; 3] = [
     },
 ];
 
-const LAST_TIME: &[u8] = b"last_time";
-const FORGET_FROM: &[u8] = b"forget_from";
-/// No entry is older than this; looked up only once that is long enough ago.
-const OLDEST: &[u8] = b"oldest";
-const FORGET_PER_COMMAND: usize = 64;
-/// How much too long entries may stay, so that one look finds many.
-const FORGET_SLACK_MS: u64 = 1_000;
+const GENERATION: &[u8] = b"reply_generation";
+/// Where the former single replies were forgotten from, and how old the oldest was.
+const FORMER_NOTES: [&[u8]; 2] = [b"forget_from", b"oldest"];
 
 /// A reply as it is stored. Version 1 had no version byte: it was the reply, in whatever encoding the machine has; all of
 /// them begin with the number of a variant, far below 128.
@@ -64,117 +58,112 @@ impl Stored for StoredReply {
     }
 }
 
-/// The log time of the last command.
-pub(crate) fn last_time(store: &dyn StoreRead) -> Result<Time, Fault> {
-    let Some(bytes) = store.get(SYSTEM, LAST_TIME)? else {
-        return Ok(Time(0));
-    };
-    let StoredNumber(time) = from_bytes(&bytes)?;
-    Ok(Time(time))
+/// What is known of all replies of a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReplyTable {
+    /// The last generation that has any; those before the one before are dropped.
+    generation: u64,
+    /// Whether the one before had any.
+    previous: bool,
+    /// Replies of the former form are looked at until then; 0 once there are none.
+    former_until: Time,
+    /// Whether it is in the store.
+    #[serde(skip)]
+    stored: bool,
 }
 
-/// Sets the log time of the last command.
-pub(crate) fn set_last_time(store: &mut dyn Store, now: Time) {
-    store.put(SYSTEM, LAST_TIME, &to_bytes(&StoredNumber(now.0)));
+impl Stored for ReplyTable {
+    const WHAT: &'static str = "generations of replies";
 }
 
-/// The remembered reply of a request.
-pub(crate) fn recall(store: &dyn StoreRead, id: RequestId) -> Result<Option<Vec<u8>>, Fault> {
-    let Some(bytes) = store.get(REPLIES, &reply_key(id))? else {
-        return Ok(None);
-    };
-    let StoredReply(reply) = from_bytes(&bytes)?;
-    Ok(Some(reply))
-}
-
-/// Remembers a reply and forgets old ones.
-pub(crate) fn remember(
-    store: &mut dyn Store,
-    id: RequestId,
-    now: Time,
-    reply: &[u8],
-) -> Result<(), Fault> {
-    if !planted(Bug::DedupRecordLost) {
-        let stored = StoredReply(reply.to_vec());
-        store.put(REPLIES, &reply_key(id), &to_bytes(&stored));
-    }
-    let mut time_key = now.0.to_be_bytes().to_vec();
-    time_key.extend_from_slice(&reply_key(id));
-    store.put(REPLY_TIMES, &time_key, &[]);
-    forget(store, now)
-}
-
-fn forget(store: &mut dyn Store, now: Time) -> Result<(), Fault> {
-    let Some(horizon) = now.0.checked_sub(REPLY_MS) else {
-        return Ok(());
-    };
-    if let Some(bytes) = store.get(SYSTEM, OLDEST)? {
-        let StoredNumber(oldest) = from_bytes(&bytes)?;
-        if oldest.saturating_add(FORGET_SLACK_MS) > horizon {
-            return Ok(());
+impl ReplyTable {
+    /// As the last entry has left it.
+    pub(crate) fn read(store: &dyn StoreRead, last: Time) -> Result<Self, Fault> {
+        if let Some(bytes) = store.get(SYSTEM, GENERATION)? {
+            let mut table: Self = from_bytes(&bytes)?;
+            table.stored = true;
+            return Ok(table);
         }
-    }
-    let Aged { keys, next } = aged(store, horizon)?;
-    for key in &keys {
-        store.delete(REPLY_TIMES, key);
-        store.delete(REPLIES, key.get(8..).unwrap_or_default());
-    }
-    if let Some(last) = keys.last() {
-        store.put(SYSTEM, FORGET_FROM, &to_bytes(&StoredCursor(last.clone())));
-    }
-    store.put(
-        SYSTEM,
-        OLDEST,
-        &to_bytes(&StoredNumber(next.unwrap_or(now.0))),
-    );
-    Ok(())
-}
-
-/// What a look at the oldest entries found.
-struct Aged {
-    /// Entries older than the horizon, the oldest first.
-    keys: Vec<Vec<u8>>,
-    /// The time of the first that is left.
-    next: Option<u64>,
-}
-
-fn aged(store: &dyn StoreRead, horizon: u64) -> Result<Aged, Fault> {
-    // The cursor spares the scan the tombstones of what was forgotten before.
-    let from = match store.get(SYSTEM, FORGET_FROM)? {
-        Some(bytes) => from_bytes::<StoredCursor>(&bytes)?.0,
-        None => Vec::new(),
-    };
-    let (mut keys, mut next) = (Vec::new(), None);
-    let scan = Scan {
-        table: REPLY_TIMES,
-        from: &from,
-        until: None,
-        direction: ScanDirection::Forward,
-    };
-    let mut damaged = false;
-    store.scan(scan, &mut |key, _| {
-        let Some(time) = key.first_chunk::<8>() else {
-            damaged = true;
-            return ControlFlow::Break(());
+        let former_until = match last {
+            Time(0) => last, // there was nothing before
+            last => last.plus_ms(REPLY_MS),
         };
-        let time = u64::from_be_bytes(*time);
-        if time >= horizon || keys.len() == FORGET_PER_COMMAND {
-            next = Some(time);
-            return ControlFlow::Break(());
-        }
-        keys.push(key.to_vec());
-        ControlFlow::Continue(())
-    })?;
-    if damaged {
-        return Err(Fault::Damaged("a reply without a time".into()));
+        Ok(Self {
+            generation: 0,
+            previous: false,
+            former_until,
+            stored: false,
+        })
     }
-    Ok(Aged { keys, next })
+
+    /// The remembered reply of a request.
+    pub(crate) fn recall(
+        &self,
+        store: &dyn StoreRead,
+        last: Time,
+        id: RequestId,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let look = |key: &[u8]| {
+            let found = store.get(REPLIES, key)?;
+            found.map(|bytes| from_bytes(&bytes)).transpose()
+        };
+        let key = reply_key(self.generation, id);
+        let mut found: Option<StoredReply> = look(&key)?;
+        if found.is_none() && self.previous {
+            let previous = self.generation.saturating_sub(1);
+            found = look(&reply_key(previous, id))?;
+        }
+        if found.is_none() && last < self.former_until {
+            found = look(&key[8..])?;
+        }
+        Ok(found.map(|reply| reply.0))
+    }
+
+    /// Remembers a reply, and forgets those of generations that are over.
+    pub(crate) fn remember(
+        &mut self,
+        view: &mut Overlay<'_>,
+        now: Time,
+        id: RequestId,
+        reply: &[u8],
+    ) {
+        let generation = now.0 / REPLY_MS;
+        if generation > self.generation || !self.stored {
+            self.begin(view, now, generation);
+        }
+        if !planted(Bug::DedupRecordLost) {
+            let stored = StoredReply(reply.to_vec());
+            view.put(REPLIES, &reply_key(self.generation, id), &to_bytes(&stored));
+        }
+    }
+
+    fn begin(&mut self, view: &mut Overlay<'_>, now: Time, generation: u64) {
+        let previous = generation.saturating_sub(1);
+        self.previous = self.stored && self.generation == previous;
+        self.generation = generation;
+        if self.stored {
+            view.drop_span(REPLIES, &[], Some(&previous.to_be_bytes()));
+        }
+        if self.former_until > Time(0) && now >= self.former_until {
+            // Their clients' numbers were drawn at random: above those of all generations.
+            view.drop_span(REPLIES, &(generation + 1).to_be_bytes(), None);
+            view.drop_span(REPLY_TIMES, &[], None);
+            for note in FORMER_NOTES {
+                view.delete(SYSTEM, note);
+            }
+            self.former_until = Time(0);
+        }
+        self.stored = true;
+        self.stored = true;
+        view.put(SYSTEM, GENERATION, &to_bytes(self));
+    }
 }
 
-fn reply_key(id: RequestId) -> [u8; 16] {
-    let mut key = [0u8; 16];
-    key[..8].copy_from_slice(&id.client.to_be_bytes());
-    key[8..].copy_from_slice(&id.sequence.to_be_bytes());
+fn reply_key(generation: u64, id: RequestId) -> [u8; 24] {
+    let mut key = [0u8; 24];
+    key[..8].copy_from_slice(&generation.to_be_bytes());
+    key[8..16].copy_from_slice(&id.client.to_be_bytes());
+    key[16..].copy_from_slice(&id.sequence.to_be_bytes());
     key
 }
 

@@ -4,9 +4,11 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType,
-    DBRecoveryMode, LogLevel, Options, WriteBufferManager,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompactionStyle,
+    DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
+
+use eggs_machine::REPLY_TABLES;
 
 use crate::{Limits, StartError};
 
@@ -73,7 +75,7 @@ pub(crate) fn open(
     let options = database_options(kind, limits);
     let descriptors = families
         .iter()
-        .map(|name| ColumnFamilyDescriptor::new(*name, family_options(kind, limits, memory)));
+        .map(|name| ColumnFamilyDescriptor::new(*name, family_options(kind, name, limits, memory)));
     DB::open_cf_descriptors(&options, path, descriptors)
         .map_err(|cause| StartError::of_store(kind.name(), cause))
 }
@@ -113,7 +115,7 @@ fn database_options(kind: StoreKind, limits: &Limits) -> Options {
     options
 }
 
-fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Options {
+fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedMemory) -> Options {
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&memory.cache);
     blocks.set_cache_index_and_filter_blocks(true);
@@ -153,6 +155,10 @@ fn family_options(kind: StoreKind, limits: &Limits, memory: &SharedMemory) -> Op
         DBCompressionType::Lz4,
     ]);
     options.set_level_compaction_dynamic_level_bytes(true);
+    if REPLY_TABLES.iter().any(|spec| spec.name == name) {
+        // Replies are dropped as they are after some minutes: merging them level by level would be in vain.
+        options.set_compaction_style(DBCompactionStyle::Universal);
+    }
     options
 }
 

@@ -16,8 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::Config;
 
 const FILE: &str = "LABEL";
-/// The layout of the directory that this build writes. One of format 2 would take up a store that was given up.
-const FORMAT: u32 = 3;
+/// The layout of the directory that this build writes. One of format 2 would take up a store that was given up, one of format 3 would
+/// not find replies.
+const FORMAT: u32 = 4;
 /// Oldest format that is read. Programs that write it cannot read all of what this one writes, so a directory of theirs
 /// becomes one of ours before anything else is written.
 const FORMAT_MIN: u32 = 1;

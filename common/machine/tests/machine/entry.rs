@@ -1,12 +1,16 @@
 //! What every group gets from the driver: log time, replies for retries, refusals without a trace.
 
 use eggs_machine::{
-    ApplyContext, Command, CommandHeader, Entry, Fault, MemoryStore, Outcome, StateMachine, Store,
-    StoreRead, Table, apply_entry,
+    ApplyContext, Command, CommandHeader, Entry, Fault, MemoryStore, Outcome, REPLIES,
+    StateMachine, Store, StoreRead, Table, apply_entry,
 };
 use eggs_proto::{REPLY_MS, RequestId, Time};
 
 const NUMBERS: Table = Table(16);
+/// Log time and what is known of all replies.
+const SYSTEM: Table = Table(0);
+/// Formerly: which replies are how old.
+const REPLY_TIMES: Table = Table(2);
 
 /// Counts; refuses odd commands after having written.
 struct Counter;
@@ -117,44 +121,77 @@ fn batches_do_not_matter() {
     }
 }
 
-/// However fast they come: what is remembered is that of the last ten minutes and a second, and of no more than a burst.
-#[test]
-fn a_busy_group_forgets_as_fast_as_it_remembers() {
-    let mut store = MemoryStore::default();
-    let per_second = 50;
-    let seconds = REPLY_MS / 1000 * 2;
-    for n in 0..seconds * per_second {
-        apply(&mut store, vec![command(n * 1000 / per_second, Some(n), 0)]);
-    }
-    let replies = |ms: u64| (ms * per_second / 1000) as usize;
-    let bounds = 2 * replies(REPLY_MS)..2 * (replies(REPLY_MS + 1000) + 64) + 10;
-    let kept = store.iter().count();
-    assert!(bounds.contains(&kept), "{kept} instead of {bounds:?}");
+/// How many rows a table has.
+fn count(store: &MemoryStore, table: Table) -> usize {
+    store.iter().filter(|(of, ..)| *of == table).count()
 }
 
+/// Whatever the moments of requests and of retries: a retry within the time is recognised, and what is kept is that of twice
+/// the time at most.
 #[test]
-fn replies_are_forgotten_after_their_time_and_not_before() {
+fn replies_are_remembered_for_their_time_and_not_for_ever() {
+    let every = REPLY_MS / 50;
+    let begin = 5 * REPLY_MS - 7;
+    let mut store = MemoryStore::default();
+    for n in 0..500u64 {
+        let now = begin + n * every;
+        let first = apply(&mut store, vec![command(now, Some(n), 0)]);
+        for age in [1, 25, 49] {
+            let Some(retried) = n.checked_sub(age) else {
+                continue;
+            };
+            let before = store.clone();
+            let again = apply(&mut store, vec![command(now, Some(retried), 0)]);
+            assert_eq!(store, before, "request {retried} at {n}");
+            assert_ne!(again, first);
+        }
+        assert!(count(&store, REPLIES) <= 101, "{n}");
+    }
+    let forgotten = apply(&mut store, vec![command(begin + 500 * every, Some(300), 0)]);
+    assert_eq!(
+        forgotten,
+        [[(501 % 256) as u8]],
+        "a forgotten request is a new one"
+    );
+}
+
+/// After a long rest nothing is left but what comes then.
+#[test]
+fn a_leap_of_time_forgets_everything() {
     let mut store = MemoryStore::default();
     for n in 0..100 {
         apply(&mut store, vec![command(n, Some(n), 0)]);
     }
-    let full = store.iter().count();
-    apply(&mut store, vec![command(REPLY_MS, Some(1000), 0)]);
-    let remembered = 2; // the reply and its time
-    let note = 1; // how old the oldest is
-    let expected = full + remembered + note;
-    assert_eq!(store.iter().count(), expected, "nothing is old enough yet");
-    for n in 0..100 {
-        apply(
-            &mut store,
-            vec![command(REPLY_MS * 2 + n, Some(2000 + n), 0)],
-        );
+    assert_eq!(count(&store, REPLIES), 100);
+    apply(&mut store, vec![command(REPLY_MS * 9, Some(100), 0)]);
+    assert_eq!(count(&store, REPLIES), 1);
+}
+
+/// States from before have replies without a generation, and rows that say how old each of them is.
+#[test]
+fn replies_of_the_former_form_are_recognised_and_forgotten() {
+    let id = |sequence: u64| [7u64.to_be_bytes(), sequence.to_be_bytes()].concat();
+    let began = 100 * REPLY_MS;
+    let mut store = MemoryStore::default();
+    let number = |time: u64| eggs_machine::to_bytes(&eggs_machine::StoredNumber(time));
+    store.put(SYSTEM, b"last_time", &number(began));
+    store.put(SYSTEM, b"oldest", &number(began));
+    for sequence in [3u64, 4] {
+        let time = [began.to_be_bytes().to_vec(), id(sequence)].concat();
+        store.put(REPLY_TIMES, &time, &[]);
+        store.put(REPLIES, &id(sequence), &[128, 1, sequence as u8]);
     }
-    assert!(
-        store.iter().count() < full + 20,
-        "old replies stay: {}",
-        store.iter().count()
-    );
-    let again = apply(&mut store, vec![command(REPLY_MS * 3, Some(5), 0)]);
-    assert_ne!(again, [[6]], "a forgotten request is a new one");
+    let foreign = [u64::MAX.to_be_bytes(), [0; 8]].concat();
+    store.put(REPLIES, &foreign, &[128, 1, 0]);
+    for now in [began + 5, began + REPLY_MS - 5] {
+        let first = apply(&mut store, vec![command(now, Some(now), 0)]);
+        assert_ne!(first, [[3]]);
+        let retried = [3, 4].map(|sequence| command(now, Some(sequence), 0));
+        assert_eq!(apply(&mut store, retried.to_vec()), [[3], [4]]);
+    }
+    let later = began + 2 * REPLY_MS;
+    let replies = [5, 3].map(|sequence| apply(&mut store, vec![command(later, Some(sequence), 0)]));
+    assert_eq!(replies, [[[3]], [[4]]], "the second is a new one, too");
+    assert_eq!((count(&store, REPLIES), count(&store, REPLY_TIMES)), (2, 0));
+    assert_eq!(store.get(SYSTEM, b"oldest").unwrap(), None);
 }

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::GroupView;
 use super::pending::{Pending, Slot};
-use super::view::{group_key, store_fault};
+use super::view::{group_end, group_key, store_fault};
 use crate::rocks::{self, SharedMemory, StoreKind};
 use crate::types::{LogId, StoredMembership};
 use crate::{Limits, StartError, codec};
@@ -28,6 +28,8 @@ pub(super) const INSTALLING: &[u8] = b"installing";
 /// The state of all groups of one node.
 pub(crate) struct StateDb {
     pub(super) db: DB,
+    /// For reads of whatever is newest.
+    pub(super) newest: ReadOptions,
     /// Name of the column family of each table, by number.
     names: Vec<Option<&'static str>>,
     /// What is not in the store yet, of each group that had entries.
@@ -79,6 +81,7 @@ impl StateDb {
         })?;
         Ok(Arc::new(Self {
             db,
+            newest: ReadOptions::default(),
             names,
             pending: RwLock::default(),
             staging,
@@ -87,9 +90,10 @@ impl StateDb {
         }))
     }
 
-    pub(super) fn family(&self, table: Table) -> Option<&ColumnFamily> {
-        let name = self.names.get(usize::from(table.0)).copied().flatten()?;
-        self.db.cf_handle(name)
+    pub(super) fn family(&self, table: Table) -> Result<&ColumnFamily, Fault> {
+        let name = self.names.get(usize::from(table.0)).copied().flatten();
+        let family = name.and_then(|name| self.db.cf_handle(name));
+        family.ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))
     }
 
     /// All tables, in order.
@@ -210,10 +214,15 @@ impl StateDb {
         group: GroupId,
         changes: &Changes,
     ) -> Result<(), Fault> {
+        for (table, from, until) in changes.spans() {
+            let end = match until {
+                Some(until) => group_key(group, until),
+                None => group_end(group)?.to_vec(),
+            };
+            batch.delete_range_cf(self.family(table)?, group_key(group, from), end);
+        }
         for (table, key, value) in changes.iter() {
-            let family = self
-                .family(table)
-                .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))?;
+            let family = self.family(table)?;
             let key = group_key(group, key);
             match value {
                 Some(value) => batch.put_cf(family, key, value),
@@ -255,7 +264,7 @@ impl StateDb {
         }
         let mut families = vec![self.raft()?];
         for table in self.tables() {
-            families.extend(self.family(table));
+            families.push(self.family(table)?);
         }
         let mut options = FlushOptions::default();
         options.set_wait(true);

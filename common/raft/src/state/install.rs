@@ -109,8 +109,8 @@ impl StateDb {
             let mut unknown = false;
             let whole = for_each(&chunk, |table, key, value| {
                 match self.family(Table(table)) {
-                    Some(family) => batch.put_cf(family, group_key(group, key), value),
-                    None => unknown = true,
+                    Ok(family) => batch.put_cf(family, group_key(group, key), value),
+                    Err(_) => unknown = true,
                 }
             });
             if !whole || unknown {
@@ -143,13 +143,8 @@ impl StateDb {
         group: GroupId,
         table: Table,
     ) -> Result<(), Fault> {
-        let family = self
-            .family(table)
-            .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))?;
-        match group_end(group) {
-            Some(end) => batch.delete_range_cf(family, group.0.to_be_bytes(), end),
-            None => return Err(Fault::Store("the last group number is reserved".into())),
-        }
+        let family = self.family(table)?;
+        batch.delete_range_cf(family, group.0.to_be_bytes(), group_end(group)?);
         Ok(())
     }
 

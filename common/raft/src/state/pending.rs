@@ -39,11 +39,12 @@ impl Pending {
             .iter()
             .map(|(_, key, value)| key.len() + value.map_or(0, <[u8]>::len));
         let size: usize = sizes.sum();
+        let drops = changes.spans().next().is_some();
         self.bytes += size;
         self.entries += 1;
         self.changes.merge(changes);
         self.applied = Some(applied);
-        size >= ENTRY_BYTES_MAX || self.entries >= ENTRIES_MAX || self.bytes >= BYTES_MAX
+        drops || size >= ENTRY_BYTES_MAX || self.entries >= ENTRIES_MAX || self.bytes >= BYTES_MAX
     }
 }
 

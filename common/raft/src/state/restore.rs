@@ -142,10 +142,7 @@ impl GroupMachine {
         key: &[u8],
         value: &[u8],
     ) -> Result<(), Fault> {
-        let family = self
-            .state
-            .family(table)
-            .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))?;
+        let family = self.state.family(table)?;
         batch.put_cf(family, group_key(self.group, key), value);
         Ok(())
     }
@@ -155,7 +152,7 @@ impl GroupMachine {
         let mut outcome = Ok(true);
         let whole = for_each_row(chunk, |table, key, value| {
             let table = Table(table);
-            if self.state.family(table).is_none() {
+            if self.state.family(table).is_err() {
                 outcome = Ok(false);
             }
             let is_record = (table, key) == RECORD; // of an earlier time: not about this filling

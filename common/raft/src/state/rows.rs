@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use eggs_machine::{Changes, Fault, Scan, StoreRead, Table, Visit};
+use eggs_machine::{Changes, Fault, REPLIES, Row, Scan, StoreRead, Table, Visit};
 
 /// Rows that are kept for a group, at most; a process has hundreds of groups.
 const ROWS_MAX: usize = 64;
@@ -24,7 +24,7 @@ struct Kept {
     used: bool,
 }
 
-type Map = BTreeMap<(Table, Vec<u8>), Kept>;
+type Map = BTreeMap<Row, Kept>;
 
 /// The rows of one group.
 #[derive(Default)]
@@ -41,12 +41,15 @@ impl Rows {
             if rows.is_empty() {
                 return;
             }
+            if changes.spans().next().is_some() {
+                rows.clear();
+            }
             for (table, key, value) in changes.iter() {
-                let place = (table, key.to_vec());
-                match (rows.get_mut(&place), value) {
+                let row = Row::new(table, key);
+                match (rows.get_mut(&row), value) {
                     (None, _) => {}
                     (Some(_), Some(value)) if value.len() > VALUE_BYTES_MAX => {
-                        rows.remove(&place);
+                        rows.remove(&row);
                     }
                     (Some(kept), _) => kept.value = value.map(<[u8]>::to_vec),
                 }
@@ -59,15 +62,15 @@ impl Rows {
         self.with(BTreeMap::clear);
     }
 
-    fn get(&self, place: &(Table, Vec<u8>)) -> Option<Option<Vec<u8>>> {
+    fn get(&self, row: &Row) -> Option<Option<Vec<u8>>> {
         self.with(|rows| {
-            let kept = rows.get_mut(place)?;
+            let kept = rows.get_mut(row)?;
             kept.used = true;
             Some(kept.value.clone())
         })
     }
 
-    fn keep(&self, place: (Table, Vec<u8>), value: Option<&[u8]>) {
+    fn keep(&self, row: Row, value: Option<&[u8]>) {
         if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
             return;
         }
@@ -80,7 +83,7 @@ impl Rows {
                 rows.clear();
             }
             let value = value.map(<[u8]>::to_vec);
-            rows.insert(place, Kept { value, used: false });
+            rows.insert(row, Kept { value, used: false });
         });
     }
 }
@@ -99,12 +102,15 @@ impl<'a> ThroughRows<'a> {
 
 impl StoreRead for ThroughRows<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let place = (table, key.to_vec());
-        if let Some(kept) = self.rows.get(&place) {
+        if table == REPLIES {
+            return self.base.get(table, key); // once and never again
+        }
+        let row = Row::new(table, key);
+        if let Some(kept) = self.rows.get(&row) {
             return Ok(kept);
         }
         let value = self.base.get(table, key)?;
-        self.rows.keep(place, value.as_deref());
+        self.rows.keep(row, value.as_deref());
         Ok(value)
     }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use crate::kv::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode};
+use crate::kv::{DB, ReadOptions, SnapshotWithThreadMode};
 use eggs_machine::{Fault, Over, Scan, ScanDirection, StoreRead, Table, Visit};
 use eggs_proto::GroupId;
 
@@ -20,7 +20,7 @@ pub(crate) struct GroupView<'a> {
 
 /// What a view shows.
 enum When<'a> {
-    Newest(ReadOptions, Arc<Pending>),
+    Newest(Arc<Pending>),
     /// The moment of the first read, so that those who need not read take none.
     FirstRead(OnceLock<Moment<'a>>),
 }
@@ -55,7 +55,7 @@ impl<'a> GroupView<'a> {
         Self {
             state,
             group,
-            when: When::Newest(ReadOptions::default(), pending),
+            when: When::Newest(pending),
         }
     }
 
@@ -81,23 +81,17 @@ impl<'a> GroupView<'a> {
         self.state
     }
 
-    fn family(&self, table: Table) -> Result<&'a ColumnFamily, Fault> {
-        self.state
-            .family(table)
-            .ok_or_else(|| Fault::Store(format!("there is no table {}", table.0)))
-    }
-
     /// For reads of single keys.
     fn options(&self) -> &ReadOptions {
         match &self.when {
-            When::Newest(options, _) => options,
+            When::Newest(_) => &self.state.newest,
             When::FirstRead(moment) => &self.taken(moment).options,
         }
     }
 
     fn pending(&self) -> &Pending {
         match &self.when {
-            When::Newest(_, pending) => pending,
+            When::Newest(pending) => pending,
             When::FirstRead(moment) => &self.taken(moment).pending,
         }
     }
@@ -124,9 +118,10 @@ pub(crate) fn group_key(group: GroupId, key: &[u8]) -> Vec<u8> {
     full
 }
 
-/// The first key after all keys of a group; `None` after the last group.
-pub(crate) fn group_end(group: GroupId) -> Option<[u8; 2]> {
-    group.0.checked_add(1).map(u16::to_be_bytes)
+/// The first key after all keys of a group.
+pub(crate) fn group_end(group: GroupId) -> Result<[u8; 2], Fault> {
+    let next = group.0.checked_add(1).map(u16::to_be_bytes);
+    next.ok_or_else(|| Fault::Store("the last group number is reserved".into()))
 }
 
 /// What the store has of a view, without what is pending.
@@ -138,7 +133,7 @@ impl StoreRead for Written<'_, '_> {
         let key = group_key(view.group, key);
         view.state
             .db
-            .get_cf_opt(view.family(table)?, key, view.options())
+            .get_cf_opt(view.state.family(table)?, key, view.options())
             .map_err(store_fault)
     }
 
@@ -146,7 +141,7 @@ impl StoreRead for Written<'_, '_> {
         let view = self.0;
         let keys: Vec<_> = keys.iter().map(|key| group_key(view.group, key)).collect();
         let sorted = keys.is_sorted();
-        let family = view.family(table)?;
+        let family = view.state.family(table)?;
         let found = view
             .state
             .db
@@ -164,13 +159,11 @@ impl StoreRead for Written<'_, '_> {
         let mut options = view.scan_options();
         options.set_iterate_lower_bound(group_key(view.group, scan.from));
         let upper = match scan.until {
-            Some(until) => Some(group_key(view.group, until)),
-            None => group_end(view.group).map(|end| end.to_vec()),
+            Some(until) => group_key(view.group, until),
+            None => group_end(view.group)?.to_vec(),
         };
-        if let Some(upper) = upper {
-            options.set_iterate_upper_bound(upper);
-        }
-        let family = view.family(scan.table)?;
+        options.set_iterate_upper_bound(upper);
+        let family = view.state.family(scan.table)?;
         let mut iterator = view.state.db.raw_iterator_cf_opt(family, options);
         match scan.direction {
             ScanDirection::Forward => iterator.seek_to_first(),

@@ -135,6 +135,7 @@ fn begin(state: &mut State<'_>, target: &HealTarget, cookie: Cookie) -> Step<Ope
     Ok(OpenTransient {
         attributes: CommonAttributes::new(&attributes, state.now)?,
         id: state.fresh_inode(InodeKind::File),
+        stored: None,
         size: 0,
         physical_bytes: 0,
         transient: Transient {

@@ -32,6 +32,7 @@ pub(crate) fn begin(state: &mut State<'_>, start: Start) -> Step<OpenTransient> 
     Ok(OpenTransient {
         attributes: CommonAttributes::new(&start.attributes, state.now)?,
         id: state.fresh_inode(InodeKind::File),
+        stored: None,
         size: 0,
         physical_bytes: 0,
         transient: Transient {

@@ -10,7 +10,7 @@ use eggs_proto::{FileTime, InodeId, Name, Refusal};
 use super::recount::{Counted, NameChange, Part, Weight};
 use super::{Held, Reader, State};
 use crate::keys;
-use crate::records::{DentryRecord, DirectoryRecord, SnapshotRecord};
+use crate::records::{DentryRecord, DirectoryRecord, InodeRecord, SnapshotRecord};
 use crate::step::Step;
 
 /// Whether a snapshot owns its inode.
@@ -43,6 +43,8 @@ impl Reader<'_> {
 pub(crate) struct OpenDirectory {
     pub(crate) id: InodeId,
     pub(crate) record: DirectoryRecord,
+    /// What is stored of it.
+    stored: InodeRecord,
     /// What more, or less, stands for each inode.
     held: BTreeMap<InodeId, Held>,
     /// For a count of the directory that is under way.
@@ -55,6 +57,7 @@ impl OpenDirectory {
         let record = state.read().directory(id)?;
         Ok(Self {
             id,
+            stored: InodeRecord::Directory(record.clone()),
             record,
             held: BTreeMap::new(),
             changes: Vec::new(),
@@ -80,7 +83,9 @@ impl OpenDirectory {
     pub(crate) fn close_untouched(self, state: &mut State<'_>) -> Step<()> {
         state.recount_names(&self.changes)?;
         state.hold(self.id, &self.held)?;
-        Ok(state.put_directory(self.id, self.record)?)
+        let record = InodeRecord::Directory(self.record);
+        state.put_over(self.id, Some(&self.stored), &record);
+        Ok(())
     }
 
     /// The dentry of a name, whatever its state.

@@ -48,7 +48,7 @@ impl State<'_> {
         self.put_extent_over(file, old.as_ref(), record)
     }
 
-    /// Writes an extent of a file whose number was drawn in this change, which has none there yet.
+    /// Writes an extent at the end of a file, where there is none yet, so that nobody has to look.
     pub(crate) fn put_fresh_extent(
         &mut self,
         file: InodeId,

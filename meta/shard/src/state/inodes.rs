@@ -81,15 +81,22 @@ impl State<'_> {
         Ok(())
     }
 
-    /// Writes the inode of a number that was drawn in this change, so that nobody has to look what was there.
+    /// Writes the inode of a number that was drawn in this change.
     pub(crate) fn put_fresh_inode(&mut self, id: InodeId, record: &InodeRecord) {
-        if cfg!(any(test, debug_assertions)) {
-            assert!(matches!(self.read().inode(id), Ok(None)), "{id} is known");
-        }
         self.put_over(id, None, record);
     }
 
-    fn put_over(&mut self, id: InodeId, old: Option<&InodeRecord>, record: &InodeRecord) {
+    /// Writes an inode over what the caller has read, so that nobody has to look for it once more.
+    pub(crate) fn put_over(
+        &mut self,
+        id: InodeId,
+        old: Option<&InodeRecord>,
+        record: &InodeRecord,
+    ) {
+        if cfg!(any(test, debug_assertions)) {
+            let there = self.read().inode(id);
+            assert!(matches!(&there, Ok(there) if there.as_ref() == old), "{id}");
+        }
         self.account(id, old, Some(record));
         self.put(keys::INODES, &keys::inode(id), record);
     }

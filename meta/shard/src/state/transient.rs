@@ -7,13 +7,17 @@ use eggs_proto::{
 };
 
 use super::{Reader, State};
-use crate::records::{CommonAttributes, Content, ExtentRecord, FileRecord, Life, Transient};
+use crate::records::{
+    CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life, Transient,
+};
 use crate::step::Step;
 
 /// A file being written.
 #[derive(Debug)]
 pub(crate) struct OpenTransient {
     pub(crate) id: InodeId,
+    /// What is stored of it; nothing if its number was drawn in this change.
+    pub(crate) stored: Option<InodeRecord>,
     pub(crate) attributes: CommonAttributes,
     pub(crate) size: u64,
     pub(crate) physical_bytes: u64,
@@ -34,25 +38,27 @@ impl OpenTransient {
     /// Opens a file even if its deadline has passed.
     pub(crate) fn open_expired(read: Reader<'_>, id: InodeId, cookie: Cookie) -> Step<Self> {
         let file = read.file(id)?;
-        let Life::Transient(transient) = file.life else {
+        let Life::Transient(transient) = &file.life else {
             return Err(Refusal::NotTransient.into());
         };
         if transient.cookie != Some(cookie) {
             return Err(Refusal::BadCookie.into());
         }
-        match (id.kind(), file.content) {
+        let transient = transient.clone();
+        match (id.kind(), &file.content) {
             (
                 InodeKind::File,
-                Content::Extents {
+                &Content::Extents {
                     size,
                     physical_bytes,
                 },
             ) => Ok(Self {
                 id,
-                attributes: file.attributes,
+                attributes: file.attributes.clone(),
                 size,
                 physical_bytes,
                 transient,
+                stored: Some(InodeRecord::File(file)),
             }),
             (InodeKind::File | InodeKind::Symlink | InodeKind::Directory, _) => {
                 Err(InvalidArgument::Kind.into())
@@ -90,7 +96,7 @@ impl OpenTransient {
             extent,
             write_expiry,
         };
-        Ok(state.put_extent(self.id, &record)?)
+        Ok(state.put_fresh_extent(self.id, &record)?)
     }
 
     /// Writes the file back with its deadline extended.
@@ -113,6 +119,7 @@ impl OpenTransient {
             },
             life: life(self.transient),
         };
-        Ok(state.put_file(self.id, file)?)
+        state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file));
+        Ok(())
     }
 }

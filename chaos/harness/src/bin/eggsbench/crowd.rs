@@ -1,9 +1,10 @@
 //! A name space with very many files, made through the ordinary path.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use eggs_harness::Cluster;
 use futures::future::try_join_all;
 
 use crate::metadata::Plan;
@@ -45,5 +46,25 @@ pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()
     report.add("on disk per file and replica, log included", each, "bytes");
     let memory = cpu::resident_mb(cluster)?;
     report.add("resident memory of all processes", memory, "MB");
+    let began = Instant::now();
+    settled(cluster).await?;
+    let waited = began.elapsed().as_secs_f64();
+    report.add("until the servers were idle", waited, "s");
+    Ok(())
+}
+
+/// Waits until the servers have written and merged what was made, or five minutes.
+async fn settled(cluster: &Cluster) -> Result<()> {
+    const WINDOW: Duration = Duration::from_secs(2);
+    const IDLE: f64 = 0.3; // CPU seconds of all servers in a window
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(300) {
+        let before = cpu::seconds_by_role(cluster)?;
+        tokio::time::sleep(WINDOW).await;
+        let used = cpu::difference(&before, &cpu::seconds_by_role(cluster)?);
+        if cpu::servers(&used) < IDLE {
+            return Ok(());
+        }
+    }
     Ok(())
 }

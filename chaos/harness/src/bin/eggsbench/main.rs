@@ -24,13 +24,13 @@ mod round;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum as _};
 use eggs_client::ReadFrom;
 use eggs_harness::{Cluster, Options};
 use tokio::runtime::Runtime;
 
 use crate::data_depth::{DataParts, DataPlan};
-use crate::metadata::Plan;
+use crate::metadata::{MetaPart, Plan};
 use crate::report::Report;
 
 /// Measures a cluster that it starts itself.
@@ -92,6 +92,9 @@ struct MetaArgs {
     /// Operations in flight, one round for each number.
     #[arg(long, value_delimiter = ',', default_values_t = [1, 16, 64, 256])]
     clients: Vec<usize>,
+    /// Parts of it; all without.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<MetaPart>,
 }
 
 fn main() -> Result<()> {
@@ -140,6 +143,7 @@ fn everything(args: &Args, runtime: &Runtime, report: &mut Report) -> Result<()>
         clients: &[1, 64],
         directories: 64,
         prefix: "",
+        parts: MetaPart::value_variants(),
     };
     runtime.block_on(plan.measure(report))?;
     let bytes = args.megabytes << 20;
@@ -160,10 +164,18 @@ fn metadata_in_depth(
     runtime: &Runtime,
     report: &mut Report,
 ) -> Result<()> {
-    limits::of_consensus(report)?;
-    runtime.block_on(limits::of_calls(report))?;
+    let parts = match &meta.parts[..] {
+        [] => MetaPart::value_variants(),
+        some => some,
+    };
+    if parts.contains(&MetaPart::Limits) {
+        limits::of_consensus(report)?;
+        runtime.block_on(limits::of_calls(report))?;
+    }
     let cluster = start(report)?;
-    idle(&cluster, report)?;
+    if parts.contains(&MetaPart::Idle) {
+        idle(&cluster, report)?;
+    }
     let client = || cluster.client_reading(cluster.registry(), args.read_from);
     let connect = (0..meta.machines.max(1)).map(|_| runtime.block_on(client()));
     let machines = connect.collect::<Result<Vec<_>>>()?;
@@ -174,6 +186,7 @@ fn metadata_in_depth(
         clients: &meta.clients,
         directories: meta.directories.max(1),
         prefix: "",
+        parts,
     };
     runtime.block_on(plan.measure(report))?;
     if meta.entries > 0 {

@@ -12,6 +12,25 @@ use crate::operations::{create, lookup, make_directories, make_directory, name, 
 use crate::report::Report;
 use crate::round::{Round, Worker};
 
+/// Part of what can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum MetaPart {
+    /// What the machine can do at most.
+    Limits,
+    /// What doing nothing costs.
+    Idle,
+    /// Files, in many directories and in one.
+    Creates,
+    /// Attributes and names.
+    Reads,
+    /// Directories in one directory.
+    Directories,
+    /// Files that move between two directories.
+    Renames,
+    /// A directory, with attributes.
+    Listing,
+}
+
 /// What is measured.
 #[derive(Clone, Copy)]
 pub struct Plan<'a> {
@@ -26,6 +45,8 @@ pub struct Plan<'a> {
     pub directories: usize,
     /// Begins the names of all that is made in the root.
     pub prefix: &'a str,
+    /// What of it.
+    pub parts: &'a [MetaPart],
 }
 
 impl<'a> Plan<'a> {
@@ -33,21 +54,31 @@ impl<'a> Plan<'a> {
     pub async fn measure(&self, report: &mut Report) -> Result<()> {
         let spread = format!("{}spread", self.prefix);
         let dirs = make_directories(&self.machines[0], &spread, self.directories).await?;
-        let mut most = 0;
+        let has = |part| self.parts.contains(&part);
         for (turn, clients) in self.clients.iter().enumerate() {
-            let round = self.round(*clients);
             let tag = |place| format!("{place}{turn}");
-            self.creates(round, &dirs, [tag("s"), tag("o")], report)
-                .await?;
-            most = most.max(*clients);
+            if has(MetaPart::Creates) {
+                self.creates(self.round(*clients), &dirs, [tag("s"), tag("o")], report)
+                    .await?;
+            }
         }
         for clients in self.clients {
-            self.reads(self.round(*clients), &dirs, report).await?;
+            if has(MetaPart::Reads) {
+                self.reads(self.round(*clients), &dirs, report).await?;
+            }
         }
+        let most = self.clients.iter().max().copied().unwrap_or(1);
         let round = self.round(most.min(64));
-        self.directories(round, report).await?;
-        renames(round, &dirs, report).await?;
-        list(self.cluster, &self.machines[0], dirs[0], report).await
+        if has(MetaPart::Directories) {
+            self.directories(round, report).await?;
+        }
+        if has(MetaPart::Renames) {
+            renames(round, &dirs, report).await?;
+        }
+        if has(MetaPart::Listing) {
+            list(self.cluster, &self.machines[0], dirs[0], report).await?;
+        }
+        Ok(())
     }
 
     fn round(&self, clients: usize) -> Round<'a> {
