@@ -1,5 +1,7 @@
 //! What is left of a store that is lost or damaged: kept until its process is rebuilt, for whoever wants to look, unless it
-//! takes the space that the new one needs.
+//! takes the space that the new one needs. And how a store that is gone as a whole is told from one that has not begun.
+//!
+//! **Invariant:** a process that has answered anybody has a note beside its store that there is one.
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
@@ -7,16 +9,55 @@ use std::path::Path;
 
 use rustix::fs::statvfs;
 
+use crate::StartError;
+
 /// The directory of the store below that of its process.
 pub const STORE: &str = "raft";
 /// Where it is put.
 const AWAY: &str = "raft.lost";
+/// The note beside a store.
+const BEGUN: &str = "raft.begun";
+/// What a store has from its beginning on.
+const FIRST_FILES: [&str; 2] = ["log", "log.mark"];
+
+/// Notes durably that a store has begun in the directory of a process: before the process answers anybody.
+pub async fn note_begun(dir: &Path) -> Result<(), StartError> {
+    let place = dir.to_path_buf();
+    let noted = tokio::task::spawn_blocking(move || note(&place)).await;
+    let noted = noted.unwrap_or_else(|panicked| Err(io::Error::other(panicked)));
+    noted.map_err(|source| StartError::Io {
+        action: format!("note that there is a store in {}", dir.display()),
+        source,
+    })
+}
+
+fn note(dir: &Path) -> io::Result<()> {
+    let note = dir.join(BEGUN);
+    if note.exists() {
+        return Ok(());
+    }
+    File::create(&note)?.sync_all()?;
+    File::open(dir)?.sync_all()
+}
+
+/// Whether there was a store and nothing of its log is left: it is on a disk that is lost, or not mounted.
+pub fn is_gone(dir: &Path) -> bool {
+    let store = dir.join(STORE);
+    dir.join(BEGUN).exists() && !FIRST_FILES.iter().any(|file| store.join(file).exists())
+}
 
 /// Puts the store away. What was put away earlier is removed.
 pub fn put_away(dir: &Path) -> io::Result<()> {
+    match fs::remove_file(dir.join(BEGUN)) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     let (store, away) = (dir.join(STORE), dir.join(AWAY));
-    if !store.exists() {
+    let Ok(mut entries) = fs::read_dir(&store) else {
         return Ok(());
+    };
+    if entries.next().is_none() {
+        return Ok(()); // perhaps another disk, which cannot be renamed
     }
     remove_all(&away)?;
     fs::rename(&store, &away)?;
@@ -65,4 +106,33 @@ fn bytes_below(dir: &Path) -> io::Result<u64> {
         }
     }
     Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_gone_is_told_from_one_that_has_not_begun() {
+        let dir = tempfile::tempdir().unwrap();
+        let (dir, store) = (dir.path(), dir.path().join(STORE));
+        assert!(!is_gone(dir), "new");
+        fs::create_dir_all(store.join("log")).unwrap();
+        note(dir).unwrap();
+        note(dir).unwrap();
+        assert!(!is_gone(dir), "as it should be");
+        fs::rename(&store, dir.join("elsewhere")).unwrap();
+        assert!(is_gone(dir), "no directory");
+        fs::create_dir(&store).unwrap();
+        assert!(is_gone(dir), "another disk");
+        fs::write(store.join("log.mark"), []).unwrap();
+        assert!(!is_gone(dir), "the mark says what is missing");
+        fs::remove_file(store.join("log.mark")).unwrap();
+        put_away(dir).unwrap();
+        assert!(!is_gone(dir) && store.exists() && !dir.join(AWAY).exists());
+        fs::create_dir(store.join("state")).unwrap();
+        put_away(dir).unwrap();
+        assert!(!store.exists() && dir.join(AWAY).join("state").exists());
+        put_away(dir).unwrap();
+    }
 }

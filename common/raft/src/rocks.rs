@@ -99,6 +99,8 @@ fn database_options(kind: StoreKind, limits: &Limits) -> Options {
     options.set_stats_dump_period_sec(0);
     options.set_stats_persist_period_sec(0);
     options.set_skip_stats_update_on_db_open(true);
+    // What is flushed and merged goes to the disk bit by bit, not all at once in the way of the log's next sync.
+    options.set_bytes_per_sync(1 << 20);
     // Memtables of all column families together; the largest is flushed when they exceed it.
     let buffer = buffer_bytes(kind, limits);
     options.set_write_buffer_manager(&WriteBufferManager::new_write_buffer_manager(buffer, false));
@@ -116,12 +118,19 @@ fn database_options(kind: StoreKind, limits: &Limits) -> Options {
 }
 
 fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedMemory) -> Options {
+    let is_replies = REPLY_TABLES.iter().any(|spec| spec.name == name);
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&memory.cache);
-    blocks.set_cache_index_and_filter_blocks(true);
-    blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     if kind == StoreKind::State {
         blocks.set_bloom_filter(10.0, false);
+    }
+    // Each request is looked for among the replies of up to twenty minutes and in each of their files, hardly ever with success: what their
+    // filters take is bounded by that time, and is not worth a look into the cache.
+    if !is_replies {
+        blocks.set_cache_index_and_filter_blocks(true);
+        blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    }
+    if kind == StoreKind::State && !is_replies {
         // In pieces of a few KiB: a file's filter or index in one piece grows with the file, and one that the cache does not
         // keep is read and verified as a whole for each key that is looked for.
         blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
@@ -155,7 +164,7 @@ fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedM
         DBCompressionType::Lz4,
     ]);
     options.set_level_compaction_dynamic_level_bytes(true);
-    if REPLY_TABLES.iter().any(|spec| spec.name == name) {
+    if is_replies {
         // Replies are dropped as they are after some minutes: merging them level by level would be in vain.
         options.set_compaction_style(DBCompactionStyle::Universal);
     }

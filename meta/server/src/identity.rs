@@ -2,14 +2,18 @@
 //!
 //! **Invariant:** in a new directory no replica starts before the registry has bound the process's name to it. So a
 //! process whose directory was lost, which would begin as if it had promised nothing, does not begin.
-//! **Invariant:** what is lost or damaged begins again only under a name that nobody ever had ([`succeed`]).
+//! **Invariant:** what is lost or damaged begins again only under a name that nobody ever had ([`succeed`]). A directory whose
+//! store is gone is no new one.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use eggs_proto::{CallError, NodeId};
-use eggs_registry_client::{Confirmation, Lost, NotNamed, RegistryClient, RegistryError};
+use eggs_raft::remains;
+use eggs_registry_client::{
+    Confirmation, Lost, Missing, NotNamed, RegistryClient, RegistryError, wait_for_objections,
+};
 
 use crate::fault::FaultBox;
 use crate::label::{self, Identity, Standing};
@@ -55,24 +59,26 @@ pub(crate) async fn confirm(
     if identity.given_up.is_some() {
         return succeed(registry, dir, identity).await;
     }
-    match identity.standing {
+    let missing = match identity.standing {
+        Standing::Settled | Standing::Older if remains::is_gone(dir) => Missing::Store,
         Standing::Settled | Standing::Older => return Ok(identity),
-        Standing::New => {}
-    }
-    match ask(registry, node, identity.incarnation).await {
-        Claimed::Yes => return label::settle(dir, identity),
-        Claimed::No => {}
-    }
-    let Some(grace) = rebuild_empty_after else {
-        return Err(anyhow!(refused(node)));
+        Standing::New => match ask(registry, node, identity.incarnation).await {
+            Claimed::Yes => return label::settle(dir, identity),
+            Claimed::No => Missing::Directory,
+        },
     };
-    tracing::warn!(
-        %node, dir = %dir.display(), seconds = grace.as_secs(), remedy = remedy(node),
-        "the directory is empty, but another one has acted as this process. If that is not lost (a disk that is not \
-         mounted, a wrong --dir), stop this process now; otherwise it gives up its name and is rebuilt"
-    );
-    tokio::time::sleep(grace).await;
-    succeed(registry, dir, identity).await
+    let Some(grace) = rebuild_empty_after else {
+        return Err(anyhow!(match missing {
+            Missing::Directory => refused(node),
+            Missing::Store => gone(node, dir),
+        }));
+    };
+    wait_for_objections(missing, node, dir, grace, remedy(node)).await;
+    match missing {
+        Missing::Directory => succeed(registry, dir, identity).await,
+        Missing::Store if remains::is_gone(dir) => begin_again(registry, dir, identity).await,
+        Missing::Store => Ok(identity),
+    }
 }
 
 /// Gives the name of a process up whose store is lost or damaged, and begins again under a new one.
@@ -161,6 +167,15 @@ fn refused(node: NodeId) -> String {
     format!(
         "another directory has acted as {node}, or {node} has been replaced: this one must not. If the disk of {node} \
          is lost, {}",
+        remedy(node)
+    )
+}
+
+fn gone(node: NodeId, dir: &Path) -> String {
+    format!(
+        "the store of {node} is gone from {}: what it has promised is not known. If its disk is not mounted, mount it and \
+         start this process again. If the disk is lost, {}",
+        dir.display(),
         remedy(node)
     )
 }

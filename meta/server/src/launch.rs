@@ -10,7 +10,7 @@ use eggs_machine::TableSpec;
 use eggs_obs::{Health, Metrics, http};
 use eggs_proto::meta::GroupMembers;
 use eggs_proto::{NodeId, ProcessRole};
-use eggs_raft::remains::STORE;
+use eggs_raft::remains::{self, STORE};
 use eggs_raft::{Group, GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
 use eggs_registry_client::{
     ClusterView, Condition, Member, Rebuild, RegistryClient, announce, report_members, report_space,
@@ -259,7 +259,9 @@ impl Parts {
             // It was made for the place of somebody who was there before.
             groups.iter_mut().for_each(|group| group.members.clear());
         }
-        Node::start(config, groups, transport).await
+        let node = Node::start(config, groups, transport).await?;
+        remains::note_begun(&self.config.dir).await?;
+        Ok(node)
     }
 
     /// Registers and reports which groups are led.

@@ -22,5 +22,5 @@ pub use error::RegistryError;
 pub use rebuild::Rebuild;
 pub use report::report_members;
 pub use space::report_space;
-pub use succession::{Lost, NotNamed, succeed};
+pub use succession::{Lost, Missing, NotNamed, succeed, wait_for_objections};
 pub use view::{ClusterView, Snapshot};

@@ -1,5 +1,6 @@
 //! Waiting for a new name when what a process had under its old one is lost.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use eggs_proto::NodeId;
@@ -44,6 +45,40 @@ pub enum NotNamed {
     Refused,
     /// It would have had to wait for too long; what for.
     Waits(String),
+}
+
+/// What a process has found instead of its store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// An empty directory, although another one has acted under its name.
+    Directory,
+    /// A directory that is its own, without the store.
+    Store,
+}
+
+impl Missing {
+    const fn what(self) -> &'static str {
+        match self {
+            Self::Directory => "the directory is empty, but another one has acted as this process",
+            Self::Store => "the store of this process is gone from its directory",
+        }
+    }
+}
+
+/// Before a process counts as lost, gives whoever has started it over an empty place the time to stop it.
+pub async fn wait_for_objections(
+    missing: Missing,
+    node: NodeId,
+    dir: &Path,
+    grace: Duration,
+    remedy: String,
+) {
+    tracing::warn!(
+        %node, dir = %dir.display(), seconds = grace.as_secs(), remedy,
+        "{}. If that is not lost (a disk that is not mounted, a wrong --dir), stop this process now; otherwise it gives \
+         up its name and is rebuilt", missing.what()
+    );
+    tokio::time::sleep(grace).await;
 }
 
 /// Waits for a new name, and says whose places come with it.

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use eggs_proto::NodeId;
 
@@ -64,6 +65,17 @@ impl RunError {
     pub(crate) fn not_named(node: NodeId, why: &str) -> Self {
         Self::LostName(format!(
             "the replica of {node} is lost, and it cannot begin again under a new name: {why}. To replace it by hand, {}",
+            remedy(node)
+        ))
+    }
+
+    /// There was a store in the directory, and it is not there any more.
+    pub(crate) fn gone(node: NodeId, dir: &Path) -> Self {
+        Self::NothingLeft(format!(
+            "the store of {node} is gone from {} (--dir): what it has promised is not known. If its disk is not mounted, mount it \
+             and start this process again. If it is lost and there are other processes of the registry, {}. If it was the \
+             only one, remove the directory and found the registry anew: `eggsrun --dir DIR --found-anew`",
+            dir.display(),
             remedy(node)
         ))
     }

@@ -7,7 +7,8 @@
 //!
 //! **Invariant:** in a new directory no replica starts unless the registry has bound the name to it, or all first members
 //! were new together with it.
-//! **Invariant:** what is lost or damaged begins again only under a name that nobody ever had ([`succeed`]).
+//! **Invariant:** what is lost or damaged begins again only under a name that nobody ever had ([`succeed`]). A directory whose
+//! store is gone is no new one.
 //! **Invariant:** who was told that there is a registry founds none, even if all first members are new: then its data are
 //! lost, or in another place, and that is for a person to say.
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
 use eggs_proto::{CallResult, MessageKind, decode, encode};
-use eggs_registry_client::{Lost, NotNamed, RegistryClient};
+use eggs_raft::remains;
+use eggs_registry_client::{Lost, Missing, NotNamed, RegistryClient, wait_for_objections};
 use eggs_rpc::Client;
 use futures::future::join_all;
 
@@ -77,7 +79,10 @@ pub(crate) async fn confirm(
         return succeed(config, rpc, identity).await;
     }
     if identity.past != Past::None {
-        return Ok(identity);
+        return match remains::is_gone(&config.dir) {
+            true => begin_without_store(config, rpc, identity).await,
+            false => Ok(identity),
+        };
     }
     let others = config.others();
     let registry = RegistryClient::new(rpc.clone(), others.clone());
@@ -136,13 +141,28 @@ async fn begin_empty(
     let Some(grace) = config.rebuild_empty_after else {
         return Err(RunError::lost_name(node));
     };
-    tracing::warn!(
-        %node, dir = %config.dir.display(), seconds = grace.as_secs(), remedy = remedy(node),
-        "the directory is empty, but another one has acted as this process. If that is not lost (a disk that is not \
-         mounted, a wrong --dir), stop this process now; otherwise it gives up its name and is rebuilt"
-    );
-    tokio::time::sleep(grace).await;
+    wait_for_objections(Missing::Directory, node, &config.dir, grace, remedy(node)).await;
     succeed(config, rpc, identity).await
+}
+
+/// The directory is ours, but there is nothing in it that says what was promised.
+async fn begin_without_store(
+    config: &Config,
+    rpc: &Client,
+    identity: Identity,
+) -> Result<Identity, RunError> {
+    let node = identity.node;
+    let grace = config
+        .rebuild_empty_after
+        .filter(|_| !config.others().is_empty());
+    let Some(grace) = grace else {
+        return Err(RunError::gone(node, &config.dir));
+    };
+    wait_for_objections(Missing::Store, node, &config.dir, grace, remedy(node)).await;
+    match remains::is_gone(&config.dir) {
+        true => begin_again(config, rpc, identity).await,
+        false => Ok(identity),
+    }
 }
 
 /// Gives the name of a process up whose store is lost or damaged, and begins again under a new one.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use eggs_obs::{Health, Metrics};
 use eggs_proto::GroupId;
 use eggs_proto::meta::GroupMembers;
-use eggs_raft::remains::STORE;
+use eggs_raft::remains::{self, STORE};
 use eggs_raft::{GroupSpec, Lookup, Node, NodeConfig, RpcTransport, StartError};
 use eggs_registry_client::{
     ClusterView, Condition, Member, Rebuild, RegistryClient, announce, report_members, report_space,
@@ -411,5 +411,6 @@ async fn start_node(
     let transport = RpcTransport::with_lookup(rpc.clone(), peers, lookup);
     let node = Node::start(node, vec![group], transport).await?;
     let _ = own.set(Arc::downgrade(&node)); // once
+    remains::note_begun(&config.dir).await?;
     Ok(node)
 }

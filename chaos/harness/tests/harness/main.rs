@@ -1,6 +1,7 @@
 //! Clusters of real processes, and the shape of the workspace. Each test has its own cluster; nextest runs each in a process of its own.
 
 mod backup;
+mod by_hand;
 mod chaos;
 mod dashboard;
 mod disks_move;

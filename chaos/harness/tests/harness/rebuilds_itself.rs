@@ -15,6 +15,17 @@ fn destroy(dir: &Path) -> Result<()> {
     fs::remove_dir_all(dir).context("remove a directory")
 }
 
+/// The store was on a disk of its own, and another one is there.
+fn exchange(dir: &Path) -> Result<()> {
+    lose_store(dir)?;
+    fs::create_dir(dir.join("raft")).context("make a directory")
+}
+
+/// The store was on a disk of its own, and nothing is there.
+fn lose_store(dir: &Path) -> Result<()> {
+    fs::remove_dir_all(dir.join("raft")).context("remove a store")
+}
+
 /// Bits of the log turn, before acknowledged records.
 fn rot(dir: &Path) -> Result<()> {
     const AT: u64 = 4096;
@@ -45,7 +56,7 @@ const LOSSES: [Loss; 6] = [
         name: "shard1",
         heir: "shard1000001",
         groups: 256,
-        happens: destroy,
+        happens: exchange,
         next: "shard0",
     },
     Loss {
@@ -80,7 +91,7 @@ const LOSSES: [Loss; 6] = [
         name: "shuckle2",
         heir: "shuckle1000002",
         groups: 1,
-        happens: destroy,
+        happens: lose_store,
         next: "shuckle1",
     },
 ];
@@ -145,7 +156,7 @@ fn processes_that_lost_their_replicas_are_rebuilt_by_themselves() -> Result<()> 
     check_moved(&cluster, count)
 }
 
-/// A directory that is empty for another reason than a lost disk is not filled, unless that was asked for.
+/// A directory that is empty, or a store that is gone, for another reason than a lost disk is not filled, unless that was asked for.
 #[test]
 fn a_process_that_may_be_looking_in_the_wrong_place_says_so_and_ends() -> Result<()> {
     let cluster = Cluster::start(Options {
@@ -155,23 +166,36 @@ fn a_process_that_may_be_looking_in_the_wrong_place_says_so_and_ends() -> Result
     cluster.eggsrun(&["kill", "cdc1"])?.ok()?;
     let empty = cluster.scratch()?.join("not-mounted");
     fs::create_dir(&empty).context("make a directory")?;
-    let registry = cluster.registry();
-    let secret = cluster.dir().join("secret/cluster");
-    let mut command = cluster.program("eggscdc");
-    command
-        .args(["--id=1", "--listen=127.0.0.1:0", "--peers=1=127.0.0.1:9"])
-        .arg(format!("--dir={}", empty.display()))
-        .arg(format!("--registry={registry}"))
-        .arg(format!("--secret-file={}", secret.display()));
-    let output = command.output().context("run eggscdc")?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    ensure!(!output.status.success(), "it runs");
-    ensure!(said.contains("eggscli meta replace cdc1"), "{said}");
-    ensure!(!empty.join("raft").exists(), "a store was made");
+    let said = refuses(&cluster, &empty)?;
+    ensure!(said.contains("another directory has acted"), "{said}");
+    let own = cluster.data("cdc1");
+    let (store, elsewhere) = (own.join("raft"), own.join("elsewhere"));
+    fs::rename(&store, &elsewhere).context("move a store")?;
+    let said = refuses(&cluster, &own)?;
+    ensure!(said.contains("the store of cdc1 is gone"), "{said}");
+    fs::rename(&elsewhere, &store).context("move a store back")?;
     // The one whose disk it is comes back as who it was.
     cluster.eggsrun(&["start", "cdc1"])?.ok()?;
     cluster.wait_healthy()?;
     let status = meta_status(&cluster)?;
     ensure!(votes(&status, "cdc1") == 1, "{status:#}");
     Ok(())
+}
+
+/// Starts a coordinator by hand, and returns what it says when it ends.
+fn refuses(cluster: &Cluster, dir: &Path) -> Result<String> {
+    let registry = cluster.registry();
+    let secret = cluster.dir().join("secret/cluster");
+    let mut command = cluster.program("eggscdc");
+    command
+        .args(["--id=1", "--listen=127.0.0.1:0", "--peers=1=127.0.0.1:9"])
+        .arg(format!("--dir={}", dir.display()))
+        .arg(format!("--registry={registry}"))
+        .arg(format!("--secret-file={}", secret.display()));
+    let output = command.output().context("run eggscdc")?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(!output.status.success(), "it runs");
+    ensure!(said.contains("eggscli meta replace cdc1"), "{said}");
+    ensure!(!dir.join("raft").exists(), "a store was made");
+    Ok(said)
 }
