@@ -37,7 +37,7 @@ struct Arguments {
     )]
     registry: Vec<SocketAddr>,
     /// File with the client secret [default: where eggsrun puts it]
-    #[arg(long)]
+    #[arg(long, env = "EGGS_SECRET_FILE")]
     secret_file: Option<PathBuf>,
     /// Where to mount: an empty directory
     #[arg(long)]

@@ -13,14 +13,14 @@ use rustix::mount::{UnmountFlags, unmount};
 use tempfile::TempDir;
 
 const GUIDE: &str = include_str!("../../../../docs/howto/several-hosts.md");
-const BOUND: Duration = Duration::from_secs(180);
+const BOUND: Duration = Duration::from_secs(60);
 
 /// Who runs on how many hosts.
 const PROGRAMS: [(&str, usize); 6] = [
     ("eggsshuckle", 3),
     ("eggsshard", 3),
     ("eggscdc", 3),
-    ("eggsblocks", 6),
+    ("eggsblocks", 14),
     ("eggsgc", 1),
     ("eggsfuse", 1),
 ];
@@ -160,6 +160,16 @@ impl ByHand {
         }
     }
 
+    /// What the last process has logged.
+    fn last_said(&self) -> String {
+        let last = self.running.len().saturating_sub(1);
+        fs::read_to_string(self.log(last)).unwrap_or_default()
+    }
+
+    fn log(&self, number: usize) -> PathBuf {
+        self.home.path().join(format!("{number}.log"))
+    }
+
     fn is_mounted(&self) -> bool {
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         mounts.contains(&format!(" {} ", self.mount().display()))
@@ -192,7 +202,7 @@ fn the_guide_for_several_hosts_makes_a_cluster_that_survives_one() -> Result<()>
     for line in lines(GUIDE) {
         cluster.follow(&line)?;
     }
-    until("it is mounted", BOUND, || cluster.is_mounted())?;
+    until("it is mounted", BOUND, || cluster.is_mounted()).with_context(|| cluster.last_said())?;
     let bytes: Vec<u8> = (0..5_000_000u32).map(|n| (n % 251) as u8).collect();
     let [before, after] = ["before", "after"].map(|name| cluster.mount().join(name));
     fs::write(&before, &bytes).context("write a file")?;

@@ -54,7 +54,7 @@ impl OpenTransient {
                 },
             ) => Ok(Self {
                 id,
-                attributes: file.attributes.clone(),
+                attributes: file.attributes,
                 size,
                 physical_bytes,
                 transient,
