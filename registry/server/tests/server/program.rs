@@ -144,10 +144,10 @@ fn a_directory_belongs_to_one_process() {
 
     let label = dir.path().join("data/LABEL");
     let text = std::fs::read_to_string(&label).unwrap();
-    std::fs::write(&label, text.replace("\"format\": 3", "\"format\": 4")).unwrap();
+    std::fs::write(&label, text.replace("\"format\": 4", "\"format\": 5")).unwrap();
     let line = first.complaint(dir.path());
     assert!(
-        line.contains("was written by format 4, this build writes format 3"),
+        line.contains("was written by format 5, this build writes format 4"),
         "{line}"
     );
     std::fs::write(&label, "?").unwrap();
