@@ -80,7 +80,7 @@ pub(crate) async fn confirm(
     }
     if identity.past != Past::None {
         return match remains::is_gone(&config.dir) {
-            true => begin_without_store(config, rpc, identity).await,
+            true => begin_without_store(config, rpc, identity, Missing::Store).await,
             false => Ok(identity),
         };
     }
@@ -104,7 +104,9 @@ pub(crate) async fn confirm(
                 label::keep(config, &identity)?;
                 return Ok(identity);
             }
-            Claimed::No => return begin_empty(config, rpc, identity).await,
+            Claimed::No => {
+                return begin_without_store(config, rpc, identity, Missing::Directory).await;
+            }
             Claimed::Unknown => tokio::time::sleep(PAUSE).await,
         }
     }
@@ -131,37 +133,27 @@ async fn claim(registry: &RegistryClient, identity: &Identity) -> Claimed {
     }
 }
 
-/// The name is another directory's. If that counts as lost after a time, there is a new name then.
-async fn begin_empty(
-    config: &Config,
-    rpc: &Client,
-    identity: Identity,
-) -> Result<Identity, RunError> {
-    let node = identity.node;
-    let Some(grace) = config.rebuild_empty_after else {
-        return Err(RunError::lost_name(node));
-    };
-    wait_for_objections(Missing::Directory, node, &config.dir, grace, remedy(node)).await;
-    succeed(config, rpc, identity).await
-}
-
-/// The directory is ours, but there is nothing in it that says what was promised.
+/// There is no store, although there was one under this name. If that counts as lost after a time, there is a new name then.
 async fn begin_without_store(
     config: &Config,
     rpc: &Client,
     identity: Identity,
+    missing: Missing,
 ) -> Result<Identity, RunError> {
     let node = identity.node;
-    let grace = config
-        .rebuild_empty_after
-        .filter(|_| !config.others().is_empty());
-    let Some(grace) = grace else {
-        return Err(RunError::gone(node, &config.dir));
+    // One that is alone has nobody to be filled from.
+    let may = missing == Missing::Directory || !config.others().is_empty();
+    let Some(grace) = config.rebuild_empty_after.filter(|_| may) else {
+        return Err(match missing {
+            Missing::Directory => RunError::lost_name(node),
+            Missing::Store => RunError::gone(node, &config.dir),
+        });
     };
-    wait_for_objections(Missing::Store, node, &config.dir, grace, remedy(node)).await;
-    match remains::is_gone(&config.dir) {
-        true => begin_again(config, rpc, identity).await,
-        false => Ok(identity),
+    wait_for_objections(missing, node, &config.dir, grace, remedy(node)).await;
+    match missing {
+        Missing::Directory => succeed(config, rpc, identity).await,
+        Missing::Store if remains::is_gone(&config.dir) => begin_again(config, rpc, identity).await,
+        Missing::Store => Ok(identity),
     }
 }
 

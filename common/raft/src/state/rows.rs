@@ -187,6 +187,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_dropped_is_not_kept() {
+        let (rows, mut store, asked) =
+            (Rows::default(), MemoryStore::default(), AtomicUsize::new(0));
+        store.commit(&changes(&[(1, Some(b"one")), (2, Some(b"two"))]));
+        let mut dropped = changes(&[]);
+        dropped.drop_span(TABLE, &[2], None);
+        for change in [changes(&[]), dropped] {
+            store.commit(&change);
+            rows.update(&change);
+            for key in 1..3 {
+                let seen = ThroughRows::new(&Counted(&store, &asked), &rows).get(TABLE, &[key]);
+                assert_eq!(seen.unwrap(), store.get(TABLE, &[key]).unwrap(), "{key}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_used_outlives_what_is_read_once_and_all_is_bounded() {
         let (rows, store, asked) = (Rows::default(), MemoryStore::default(), AtomicUsize::new(0));
         let counted = Counted(&store, &asked);

@@ -49,6 +49,12 @@ fn assert_same(view: &dyn StoreRead, model: &dyn StoreRead) {
 
 fn drawn(dice: &mut StdRng) -> Changes {
     let mut changes = Changes::default();
+    if dice.random_bool(0.1) {
+        let table = TABLES[dice.random_range(0..2)].table;
+        let (from, until) = (dice.random_range(0..8), dice.random_range(0..8));
+        let until = dice.random_bool(0.7).then_some([until]);
+        changes.drop_span(table, &[from], until.as_ref().map(|until| &until[..]));
+    }
     for _ in 0..dice.random_range(0..4) {
         let table = TABLES[dice.random_range(0..2)].table;
         let value = dice.random::<u32>().to_be_bytes();
