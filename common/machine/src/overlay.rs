@@ -26,7 +26,9 @@ impl Changes {
 
     /// Deletes all keys of a table from one to before another, or to the end of the table.
     pub fn drop_span(&mut self, table: Table, from: &[u8], until: Option<&[u8]>) {
-        self.drop_rows(Span::new(table, from, until));
+        if until.is_none_or(|until| from < until) {
+            self.drop_rows(Span::new(table, from, until));
+        }
     }
 
     fn drop_rows(&mut self, span: Span) {
