@@ -4,6 +4,7 @@
 //! [`StoreRead`]; both are driven by [`apply_entry`], which adds what every group needs: log time that
 //! never runs backwards, replies that a retry gets again, and refusals that leave no trace.
 
+mod changes;
 mod entry;
 mod log_clock;
 mod memo;
@@ -20,9 +21,10 @@ pub mod bugs;
 pub mod conformance;
 pub mod golden;
 
+pub use changes::Changes;
 pub use entry::{AppliedEntry, Command, CommandHeader, Entry, apply_entry};
 pub use memory::MemoryStore;
-pub use overlay::{Changes, Over, Overlay};
+pub use overlay::{Over, Overlay};
 pub use replies::{REPLIES, REPLY_TABLES};
 pub use row::Row;
 pub use store::{Scan, ScanDirection, Store, StoreRead, Table, TableSpec, Visit};
