@@ -20,7 +20,8 @@ pub(crate) const SYSTEM: Table = Table(0);
 /// (generation, client, sequence) → reply; formerly (client, sequence) → reply. Each row is looked for once for each time that its
 /// request is made, so hardly any twice.
 pub const REPLIES: Table = Table(1);
-/// Formerly (time, client, sequence) → nothing. Empty ten minutes after a state from before was first changed.
+/// Formerly (time, client, sequence) → nothing. Empty once a generation begins ten minutes or more after a state from before was first
+/// changed.
 const REPLY_TIMES: Table = Table(2);
 
 /// The tables that every group has besides those of its machine.
@@ -153,7 +154,6 @@ impl ReplyTable {
             }
             self.former_until = Time(0);
         }
-        self.stored = true;
         self.stored = true;
         view.put(SYSTEM, GENERATION, &to_bytes(self));
     }

@@ -53,8 +53,11 @@ pub fn put_away(dir: &Path) -> io::Result<()> {
         Ok(()) | Err(_) => {}
     }
     let (store, away) = (dir.join(STORE), dir.join(AWAY));
-    let Ok(mut entries) = fs::read_dir(&store) else {
-        return Ok(());
+    let mut entries = match fs::read_dir(&store) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        // What cannot be looked at may be a store, which must not be opened under another name.
+        Err(error) => return Err(error),
     };
     if entries.next().is_none() {
         return Ok(()); // perhaps another disk, which cannot be renamed
@@ -134,5 +137,7 @@ mod tests {
         put_away(dir).unwrap();
         assert!(!store.exists() && dir.join(AWAY).join("state").exists());
         put_away(dir).unwrap();
+        fs::write(&store, []).unwrap();
+        assert!(put_away(dir).is_err(), "it cannot be looked at");
     }
 }

@@ -8,7 +8,7 @@ use rocksdb::{
     DBCompressionType, DBRecoveryMode, LogLevel, Options, WriteBufferManager,
 };
 
-use eggs_machine::REPLY_TABLES;
+use eggs_machine::{REPLIES, REPLY_TABLES};
 
 use crate::{Limits, StartError};
 
@@ -118,7 +118,9 @@ fn database_options(kind: StoreKind, limits: &Limits) -> Options {
 }
 
 fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedMemory) -> Options {
-    let is_replies = REPLY_TABLES.iter().any(|spec| spec.name == name);
+    let is_replies = REPLY_TABLES
+        .iter()
+        .any(|spec| spec.table == REPLIES && spec.name == name);
     let mut blocks = BlockBasedOptions::default();
     blocks.set_block_cache(&memory.cache);
     if kind == StoreKind::State {

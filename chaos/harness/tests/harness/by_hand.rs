@@ -51,6 +51,7 @@ struct ByHand {
 impl Drop for ByHand {
     fn drop(&mut self) {
         let _ = unmount(self.mount(), UnmountFlags::DETACH);
+        self.running.clear(); // before the directories that they write to
     }
 }
 
@@ -117,7 +118,7 @@ impl ByHand {
     }
 
     fn start(&mut self, line: &str, host: usize) -> Result<()> {
-        let log = fs::File::create(self.home.path().join(format!("{}.log", self.running.len())))?;
+        let log = fs::File::create(self.log(self.running.len()))?;
         let mut command = self.command(line, host);
         command
             .stdin(Stdio::null())
@@ -207,6 +208,8 @@ fn the_guide_for_several_hosts_makes_a_cluster_that_survives_one() -> Result<()>
     let [before, after] = ["before", "after"].map(|name| cluster.mount().join(name));
     fs::write(&before, &bytes).context("write a file")?;
     reads(&before, &bytes)?;
+    // What the guide says of six hosts.
+    cluster.run("eggscli policy set / extent 64K=1+2,20M=4+2")?;
     cluster.running.retain(|process| process.host != 1);
     reads(&before, &bytes)?;
     fs::write(&after, &bytes).context("write a file without a host")?;

@@ -183,10 +183,10 @@ fn replies_of_the_former_form_are_recognised_and_forgotten() {
     }
     let foreign = [u64::MAX.to_be_bytes(), [0; 8]].concat();
     store.put(REPLIES, &foreign, &[128, 1, 0]);
-    for now in [began + 5, began + REPLY_MS - 5] {
-        let first = apply(&mut store, vec![command(now, Some(now), 0)]);
+    for time in [began + 5, began + REPLY_MS - 5] {
+        let first = apply(&mut store, vec![command(time, Some(time), 0)]);
         assert_ne!(first, [[3]]);
-        let retried = [3, 4].map(|sequence| command(now, Some(sequence), 0));
+        let retried = [3, 4].map(|sequence| command(time, Some(sequence), 0));
         assert_eq!(apply(&mut store, retried.to_vec()), [[3], [4]]);
     }
     let later = began + 2 * REPLY_MS;
