@@ -4,6 +4,7 @@
 use std::fs;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
@@ -186,8 +187,11 @@ fn a_process_that_may_be_looking_in_the_wrong_place_says_so_and_ends() -> Result
 fn refuses(cluster: &Cluster, dir: &Path) -> Result<String> {
     let registry = cluster.registry();
     let secret = cluster.dir().join("secret/cluster");
-    let mut command = cluster.program("eggscdc");
+    // One that does not end has forgotten what it promised.
+    let mut command = Command::new("timeout");
     command
+        .arg("60")
+        .arg(cluster.program("eggscdc").get_program())
         .args(["--id=1", "--listen=127.0.0.1:0", "--peers=1=127.0.0.1:9"])
         .arg(format!("--dir={}", dir.display()))
         .arg(format!("--registry={registry}"))
