@@ -73,9 +73,8 @@ impl Disk {
             let bytes = &mut buffer[..length];
             self.read_exactly(&opened.file, bytes, offset)?;
             whole.update(bytes);
-            for bytes in bytes.chunks_exact(PAGE_BYTES) {
-                let expected = Checksum(le_u64(sums, page as usize * SUM_BYTES));
-                if Checksum::of_page(block, page, bytes) != expected {
+            for sum in Checksum::of_pages(block, page, bytes) {
+                if sum != Checksum(le_u64(sums, page as usize * SUM_BYTES)) {
                     return Err(BlockRefusal::Damaged.into());
                 }
                 page += 1;

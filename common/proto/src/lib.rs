@@ -20,6 +20,7 @@ mod messages;
 mod most_free;
 pub mod moves;
 mod name;
+mod page_sums;
 mod policy;
 mod refusal;
 mod scheme;

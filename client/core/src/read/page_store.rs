@@ -133,12 +133,17 @@ impl PageStore {
         {
             return Verdict::Corrupt;
         }
-        let bytes = pages.iter().flat_map(|part| part.chunks_exact(PAGE_BYTES));
+        let mut first = range.first;
+        let found = pages.iter().flat_map(|part| {
+            let sums = Checksum::of_pages(block, first, part);
+            first += (part.len() / PAGE_BYTES) as u32;
+            sums
+        });
         let bad: Vec<u32> = range
             .pages()
-            .zip(bytes)
+            .zip(found)
             .zip(checksums)
-            .filter(|((page, bytes), sum)| Checksum::of_page(block, *page, bytes) != **sum)
+            .filter(|((_, found), sum)| found != *sum)
             .map(|((page, _), _)| page)
             .collect();
         #[cfg(feature = "bugs")]

@@ -1,16 +1,16 @@
 //! A name space with very many files, made through the ordinary path.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Result;
-use eggs_harness::Cluster;
 use futures::future::try_join_all;
 
 use crate::metadata::Plan;
 use crate::operations::{create, make_directories, name};
 use crate::progress::telling;
 use crate::report::Report;
+use crate::settled::settled;
 use crate::{cpu, disk};
 
 /// Creates in flight: so many that those of one shard share entries of its log.
@@ -50,21 +50,5 @@ pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()
     settled(cluster).await?;
     let waited = began.elapsed().as_secs_f64();
     report.add("until the servers were idle", waited, "s");
-    Ok(())
-}
-
-/// Waits until the servers have written and merged what was made, or five minutes.
-async fn settled(cluster: &Cluster) -> Result<()> {
-    const WINDOW: Duration = Duration::from_secs(2);
-    const IDLE: f64 = 0.3; // CPU seconds of all servers in a window
-    let began = Instant::now();
-    while began.elapsed() < Duration::from_secs(300) {
-        let before = cpu::seconds_by_role(cluster)?;
-        tokio::time::sleep(WINDOW).await;
-        let used = cpu::difference(&before, &cpu::seconds_by_role(cluster)?);
-        if cpu::servers(&used) < IDLE {
-            return Ok(());
-        }
-    }
     Ok(())
 }

@@ -16,6 +16,7 @@ use crate::data_limits::DataLimits;
 use crate::data_writes::beside_a_paused_service;
 use crate::operations::{ATTRIBUTES, make_directories, name};
 use crate::report::Report;
+use crate::settled::settled;
 
 const PIECE: usize = 1 << 20;
 /// Random reads in flight.
@@ -89,6 +90,7 @@ impl DataPlan<'_> {
         let share = wrote.cpu() / gigabytes / floor;
         report.add("write: CPU over that of its parts", share, "times");
         self.read(file, Compare::EveryByte).await?; // into the page cache
+        settled(self.cluster).await?; // what was written is no part of what reading costs
         let healthy = self.reads(file).await?;
         show("read", gigabytes, &healthy, report);
         let floor = limits.tcp + limits.xxh64;

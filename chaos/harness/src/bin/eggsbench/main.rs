@@ -20,6 +20,7 @@ mod operations;
 mod progress;
 mod report;
 mod round;
+mod settled;
 
 use std::time::{Duration, Instant};
 
