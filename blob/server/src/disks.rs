@@ -12,6 +12,7 @@ use eggs_proto::{BlockServiceId, FailureDomainId, Time};
 
 use crate::Args;
 use crate::damage::Damage;
+use crate::known_disks::KnownDisks;
 use crate::pool::{Pool, Work};
 use crate::timing::{Timed, Timing};
 
@@ -34,7 +35,10 @@ pub struct ServedDisk {
 
 /// All disks of this process.
 #[derive(Clone)]
-pub struct ServedDisks(Arc<BTreeMap<BlockServiceId, Arc<ServedDisk>>>);
+pub struct ServedDisks {
+    disks: Arc<BTreeMap<BlockServiceId, Arc<ServedDisk>>>,
+    left_out: u64,
+}
 
 /// Milliseconds since the Unix epoch on this machine's clock.
 pub(crate) fn now() -> Time {
@@ -43,9 +47,11 @@ pub(crate) fn now() -> Time {
 }
 
 impl ServedDisks {
-    /// Opens, and where necessary makes, the disks of the command line.
+    /// Opens, and where necessary makes, the disks of the command line. One that was served before and cannot be opened is left
+    /// out: it may be broken, or not mounted, and the others are well. Where there was one, no other is made.
     pub fn open(args: &Args) -> anyhow::Result<Self> {
-        let mut disks = Vec::new();
+        let mut known = KnownDisks::read(&args.dir)?;
+        let (mut disks, mut left_out) = (Vec::new(), 0);
         for arg in &args.disks {
             let options = DiskOptions {
                 class: arg.class,
@@ -54,10 +60,29 @@ impl ServedDisks {
                 capacity_bytes_max: args.disk_capacity,
                 direct_bytes_min: args.direct_bytes_min,
             };
-            let disk = Disk::open_or_create(&args.dir.join(&arg.path), &options)?;
-            disks.push(disk);
+            let path = args.dir.join(&arg.path);
+            let opened = match known.note_of(&path) {
+                Some(_) => Disk::open(&path, &options),
+                None => Disk::open_or_create(&path, &options),
+            };
+            match (opened, known.note_of(&path)) {
+                (Ok(disk), _) => {
+                    known.note(&path, disk.service())?;
+                    disks.push(disk);
+                }
+                (Err(error), Some(note)) if error.is_of_the_disk() => {
+                    left_out += 1;
+                    tracing::error!(%error, note = %note.display(), "a disk is left out: mount or mend it \
+                        and start eggsblocks again, or remove its note to have a new disk made in its place");
+                }
+                (Err(error), Some(_) | None) => return Err(error.into()),
+            }
         }
-        Self::new(disks)
+        if disks.is_empty() {
+            bail!("none of the disks can be opened: the log says why, and what to do");
+        }
+        let served = Self::new(disks)?;
+        Ok(Self { left_out, ..served })
     }
 
     /// Serves these disks.
@@ -87,16 +112,24 @@ impl ServedDisks {
                 );
             }
         }
-        Ok(Self(Arc::new(served)))
+        Ok(Self {
+            disks: Arc::new(served),
+            left_out: 0,
+        })
     }
 
     /// The disk of a service.
     pub(crate) fn get(&self, service: BlockServiceId) -> Option<&Arc<ServedDisk>> {
-        self.0.get(&service)
+        self.disks.get(&service)
+    }
+
+    /// Disks of the command line that could not be opened.
+    pub(crate) const fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     pub(crate) fn all(&self) -> impl Iterator<Item = &Arc<ServedDisk>> {
-        self.0.values()
+        self.disks.values()
     }
 
     /// What the registry is told when we start.

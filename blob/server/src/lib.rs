@@ -12,6 +12,7 @@
 mod args;
 mod damage;
 mod disks;
+mod known_disks;
 mod memory;
 mod metrics;
 mod patience;

@@ -29,7 +29,8 @@ metric_table! {
             "95th percentile of reads of the last minute by disk, without queues and network";
         pub(crate) write_p95: GaugeBy = "eggs_blocks_write_p95_microseconds",
             "95th percentile of writes and erasures of the last minute by disk, with fsync";
-        pub(crate) fenced: Gauge = "eggs_blocks_fenced_disks", "Disks that take no writes after a failed fsync";
+        pub(crate) fenced: Gauge = "eggs_blocks_fenced_disks", "Disks that take no writes after a failed fsync or change";
+        pub(crate) left_out: Gauge = "eggs_blocks_left_out_disks", "Disks that could not be opened at start";
     }
 }
 

@@ -369,4 +369,7 @@ pub(crate) fn show(metrics: &BlockMetrics, disks: &ServedDisks) {
         .damaged
         .set(i64::try_from(damaged).unwrap_or(i64::MAX));
     metrics.fenced.set(sum(|usage| u64::from(usage.fenced)));
+    metrics
+        .left_out
+        .set(i64::try_from(disks.left_out()).unwrap_or(i64::MAX));
 }

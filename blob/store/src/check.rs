@@ -1,13 +1,12 @@
 //! Verifying a block on the disk: every page, the whole, and the footer.
 
-use std::io;
-
 use eggs_proto::block::BlockRefusal;
 use eggs_proto::{BlockId, Checksum, PAGE_BYTES};
 use xxhash_rust::xxh64::Xxh64;
 
 use crate::access::BlockFile;
 use crate::format::{FOOTER_BYTES, Footer, SUM_BYTES, le_u64};
+use crate::medium::is_of_the_medium;
 use crate::{Disk, StoreError};
 
 /// Bytes read at a time.
@@ -82,32 +81,5 @@ impl Disk {
             offset += length as u64;
         }
         Ok(Checksum(whole.digest()))
-    }
-}
-
-/// Whether it is the disk that failed, or the file system that found its own data damaged, rather than the process that
-/// lacks something.
-fn is_of_the_medium(error: &io::Error) -> bool {
-    use rustix::io::Errno;
-    let medium = [
-        Errno::IO,
-        Errno::NODATA,
-        Errno::BADMSG,
-        Errno::UCLEAN,
-        Errno::ILSEQ,
-    ];
-    let code = Errno::from_io_error(error);
-    code.is_some_and(|code| medium.contains(&code))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_of_the_medium_are_told_from_those_of_the_process() {
-        let is = |code| is_of_the_medium(&io::Error::from_raw_os_error(code));
-        assert!(is(5) && is(61) && is(74) && is(117));
-        assert!(!is(24) && !is(12) && !is(13) && !is(2));
     }
 }

@@ -10,6 +10,7 @@ use eggs_proto::{BlockId, BlockServiceId, FailureDomainId, StorageClass, Time};
 use rustix::fs::{FlockOperation, flock};
 
 use crate::label::{DiskLabel, sync_directory};
+use crate::medium::takes_no_changes;
 use crate::open_blocks::OpenBlocks;
 use crate::paths::{Paths, SLOTS, slot_of};
 use crate::shared_sync::SharedSync;
@@ -160,7 +161,7 @@ impl Disk {
         &self.paths.root
     }
 
-    /// Whether nothing is acknowledged any more because an fsync failed.
+    /// Whether nothing is acknowledged any more because an fsync or a change failed.
     pub fn is_fenced(&self) -> bool {
         self.fenced.load(Ordering::Acquire)
     }
@@ -188,11 +189,21 @@ impl Disk {
         StoreError::Io { action, source }
     }
 
-    /// Counts a failed fsync, after which nothing is acknowledged any more.
+    /// Counts a failed change. After one that the disk could not carry out it takes no others: each would be tried in vain, and
+    /// whoever wants to write had better know.
+    pub(crate) fn failed_change(&self, action: &'static str, source: io::Error) -> StoreError {
+        if takes_no_changes(&source) {
+            self.fence(action, source)
+        } else {
+            self.failed(action, source)
+        }
+    }
+
+    /// Counts a failed fsync or change, after which nothing is acknowledged any more.
     pub(crate) fn fence(&self, action: &'static str, source: io::Error) -> StoreError {
         if !self.fenced.swap(true, Ordering::AcqRel) {
-            tracing::error!(disk = %self.paths.root.display(), service = %self.label.service,
-                "an fsync failed: the disk takes no writes until eggsblocks is started again");
+            tracing::error!(disk = %self.paths.root.display(), service = %self.label.service, action,
+                error = %source, "a change failed: the disk takes no writes until eggsblocks is started again");
         }
         self.failed(action, source)
     }

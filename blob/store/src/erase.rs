@@ -38,7 +38,7 @@ impl Disk {
         let buried = self
             .tombstones
             .bury(&self.paths, facts.block, order.write_expiry, now)
-            .map_err(|error| self.failed("make a tombstone", error))?;
+            .map_err(|error| self.failed_change("make a tombstone", error))?;
         match buried {
             Buried::OnDisk => self
                 .gone_sync
@@ -65,7 +65,7 @@ impl Disk {
                 Ok(())
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(self.failed("remove a block file", error)),
+            Err(error) => Err(self.failed_change("remove a block file", error)),
         }
     }
 }

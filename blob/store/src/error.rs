@@ -69,6 +69,17 @@ pub enum OpenError {
 }
 
 impl OpenError {
+    /// Whether the disk is not there or broken, rather than asked for in a wrong way.
+    pub const fn is_of_the_disk(&self) -> bool {
+        match self {
+            Self::Io { .. } | Self::NotADisk { .. } | Self::DamagedLabel { .. } => true,
+            Self::InUse { .. }
+            | Self::NotEmpty { .. }
+            | Self::Version { .. }
+            | Self::Class { .. } => false,
+        }
+    }
+
     pub(crate) fn io(action: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         let path = path.to_owned();
         move |source| Self::Io {
@@ -85,7 +96,7 @@ pub enum StoreError {
     /// The disk is fine and says no.
     #[error(transparent)]
     Refused(#[from] BlockRefusal),
-    /// The disk failed. Counted, and a failed fsync fences the disk.
+    /// The disk failed. Counted, and a failed fsync or change fences the disk.
     #[error("{action}: {source}")]
     Io {
         /// What was tried.
@@ -93,9 +104,9 @@ pub enum StoreError {
         /// What went wrong.
         source: io::Error,
     },
-    /// An earlier fsync failed: nothing is acknowledged any more.
+    /// An earlier fsync or change failed: nothing is acknowledged any more.
     #[error(
-        "the disk is fenced because an fsync failed; restart eggsblocks after checking the disk"
+        "the disk is fenced because it failed to carry out a change; restart eggsblocks after checking the disk"
     )]
     Fenced,
 }

@@ -12,7 +12,7 @@
 //! **Invariant:** a block that was erased is not written again: its certificates have expired, or a
 //! tombstone says so.
 //!
-//! **Invariant:** after a failed fsync nothing is acknowledged until the process is started again.
+//! **Invariant:** after a failed fsync, or a change that the disk could not carry out, nothing is acknowledged until the process is started again.
 
 mod access;
 mod check;
@@ -23,6 +23,7 @@ mod fill;
 mod format;
 mod label;
 mod list;
+mod medium;
 mod open_blocks;
 mod options;
 mod paths;

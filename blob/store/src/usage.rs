@@ -27,7 +27,7 @@ pub struct DiskUsage {
     pub tombstones: u64,
     /// I/O errors since the disk was opened.
     pub io_errors: u64,
-    /// Whether it refuses writes because an fsync failed.
+    /// Whether it refuses writes because an fsync or a change failed.
     pub fenced: bool,
 }
 

@@ -165,13 +165,13 @@ impl Disk {
             .map_err(|error| self.fence("sync a directory of blocks", error))
     }
 
-    /// A full disk is a refusal; nothing was promised yet, so no fence.
+    /// A full disk is a refusal; nothing was promised yet, so no fence for that.
     fn write_failed(&self, error: io::Error) -> StoreError {
         match error.kind() {
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                 BlockRefusal::NoSpace.into()
             }
-            _ => self.failed("write a block file", error),
+            _ => self.failed_change("write a block file", error),
         }
     }
 }

@@ -64,3 +64,46 @@ fn it_makes_its_disks_keeps_them_and_stops_when_asked_to() {
         assert!(status.success(), "{status}");
     }
 }
+
+#[test]
+fn a_disk_that_is_gone_is_left_out_and_nothing_takes_its_place_until_a_person_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let secret = secret_file(dir.path());
+    let disks = ["hdd:a", "flash:b"];
+    drop(start(command(dir.path(), &secret, &disks)));
+    let (disk, elsewhere) = (dir.path().join("a"), dir.path().join("elsewhere"));
+    fs::rename(&disk, &elsewhere).unwrap();
+    for place in [Place::Missing, Place::Empty, Place::Broken] {
+        match place {
+            Place::Missing => {}
+            Place::Empty => fs::create_dir(&disk).unwrap(),
+            Place::Broken => fs::write(disk.join("label"), "{").unwrap(),
+        }
+        // The other one is served.
+        drop(start(command(dir.path(), &secret, &disks)));
+        assert!(!disk.join("blocks").exists());
+        let alone = complaint(command(dir.path(), &secret, &disks[..1]));
+        assert!(alone.contains("none of the disks can be opened"), "{alone}");
+    }
+    // It comes back.
+    fs::remove_dir_all(&disk).unwrap();
+    fs::rename(&elsewhere, &disk).unwrap();
+    let label = fs::read(disk.join("label")).unwrap();
+    drop(start(command(dir.path(), &secret, &disks)));
+    assert_eq!(fs::read(disk.join("label")).unwrap(), label);
+    // It does not.
+    fs::remove_dir_all(&disk).unwrap();
+    let notes = fs::read_dir(dir.path().join("known-disks")).unwrap();
+    let notes = notes.map(|note| note.unwrap().path());
+    let note = notes.filter(|note| fs::read(note).unwrap().ends_with(b"/a"));
+    fs::remove_file(note.last().unwrap()).unwrap();
+    drop(start(command(dir.path(), &secret, &disks)));
+    assert_ne!(fs::read(disk.join("label")).unwrap(), label);
+}
+
+#[derive(Clone, Copy)]
+enum Place {
+    Missing,
+    Empty,
+    Broken,
+}

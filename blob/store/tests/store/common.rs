@@ -1,12 +1,13 @@
 //! A disk in a temporary directory, and certificates for it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eggs_block_store::{Disk, DiskOptions, EraseOrder, StoreError, WriteOrder};
 use eggs_proto::block::BlockRefusal;
 use eggs_proto::{
     BlockFacts, BlockId, Checksum, FailureDomainId, PAGE_BYTES, Statement, StorageClass, Time,
 };
+use eggs_volume::Volume;
 
 pub const NOW: Time = Time(1_000_000_000);
 pub const OPTIONS: DiskOptions = DiskOptions::new(StorageClass::Flash, FailureDomainId(3));
@@ -16,6 +17,11 @@ pub const DIRECT: DiskOptions = DiskOptions {
     direct_bytes_min: 5 * PAGE_BYTES as u64,
     ..OPTIONS
 };
+
+/// A file system of its own; `None` where we may not mount.
+pub fn volume(home: &Path) -> Option<Volume> {
+    Volume::new(home.join("image"), home.join("mounted"), 64 << 20).unwrap()
+}
 
 pub struct Fixture {
     pub dir: tempfile::TempDir,
@@ -118,19 +124,7 @@ impl Fixture {
     }
 
     pub fn files_below(&self, name: &str) -> Vec<PathBuf> {
-        let mut found = Vec::new();
-        let mut open = vec![self.dir.path().join(name)];
-        while let Some(path) = open.pop() {
-            for entry in std::fs::read_dir(path).unwrap() {
-                let path = entry.unwrap().path();
-                if path.is_dir() {
-                    open.push(path);
-                } else {
-                    found.push(path);
-                }
-            }
-        }
-        found
+        files_below(&self.dir.path().join(name))
     }
 
     /// The file of the only block.
@@ -139,4 +133,20 @@ impl Fixture {
         assert_eq!(files.len(), 1, "{files:?}");
         files[0].clone()
     }
+}
+
+pub fn files_below(dir: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut open = vec![dir.to_owned()];
+    while let Some(path) = open.pop() {
+        for entry in std::fs::read_dir(path).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    found
 }

@@ -6,6 +6,7 @@ mod common;
 
 mod certificates;
 mod damage;
+mod failing_disk;
 mod format;
 mod full_disk;
 mod label;

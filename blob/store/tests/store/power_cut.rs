@@ -4,87 +4,17 @@
 //! again: whatever was not synced is lost, as with a power cut. Needs root; skipped elsewhere, saying so.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use eggs_block_store::Disk;
 use eggs_proto::{BlockFacts, BlockId};
 
-use crate::common::{self, Aligned, DIRECT, NOW, content, may_erase, may_write};
+use crate::common::{self, Aligned, DIRECT, NOW, content, may_erase, may_write, volume};
 
 const CUTS: u64 = 4;
 const WRITERS: u64 = 4;
 const BLOCKS_BEFORE_CUT: u64 = 60;
-
-struct Volume {
-    _home: tempfile::TempDir,
-    image: PathBuf,
-    mounted: PathBuf,
-}
-
-fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> bool {
-    let output = Command::new(program)
-        .args(args.iter().map(|arg| arg.as_ref()))
-        .output();
-    output.is_ok_and(|out| out.status.success())
-}
-
-impl Volume {
-    /// `None` where we may not mount.
-    fn new() -> Option<Self> {
-        let home = tempfile::tempdir().unwrap();
-        let volume = Self {
-            image: home.path().join("image"),
-            mounted: home.path().join("mounted"),
-            _home: home,
-        };
-        std::fs::create_dir(&volume.mounted).unwrap();
-        File::create(&volume.image)
-            .unwrap()
-            .set_len(64 << 20)
-            .unwrap();
-        let made = run("mkfs.ext4", &[&"-q", &"-F", &volume.image]);
-        (made && volume.mount()).then_some(volume)
-    }
-
-    fn mount(&self) -> bool {
-        run("mount", &[&"-o", &"loop", &self.image, &self.mounted])
-    }
-
-    fn unmount(&self) -> bool {
-        run("umount", &[&self.mounted])
-    }
-
-    fn disk(&self) -> PathBuf {
-        self.mounted.join("disk")
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        self.unmount();
-    }
-}
-
-/// Shuts a file system down at once: nothing that is not on its device gets there any more.
-#[allow(unsafe_code)]
-fn cut_power(mounted: &Path) -> std::io::Result<()> {
-    use rustix::ioctl::{Setter, ioctl, opcode};
-    const SHUTDOWN: rustix::ioctl::Opcode = opcode::read::<u32>(b'X', 125);
-    const WITHOUT_FLUSHING_THE_LOG: u32 = 2;
-    let root = File::open(mounted)?;
-    // SAFETY: FS_IOC_SHUTDOWN reads one u32 from its argument, whatever its direction bits say.
-    unsafe {
-        ioctl(
-            &root,
-            Setter::<SHUTDOWN, u32>::new(WITHOUT_FLUSHING_THE_LOG),
-        )?
-    };
-    Ok(())
-}
 
 /// What has been acknowledged.
 #[derive(Default)]
@@ -144,13 +74,14 @@ fn check(disk: &Disk, known: &Acknowledged) {
 
 #[test]
 fn nothing_acknowledged_is_lost_and_nothing_erased_comes_back() {
-    let Some(volume) = Volume::new() else {
-        eprintln!("skipped: loop mounts need root and mkfs.ext4");
+    let home = tempfile::tempdir().unwrap();
+    let Some(volume) = volume(home.path()) else {
         return;
     };
+    let place = volume.path().join("disk");
     let (next, known) = (AtomicU64::new(1), Mutex::new(Acknowledged::default()));
     for cut in 1..=CUTS {
-        let disk = Disk::open_or_create(&volume.disk(), &DIRECT).unwrap();
+        let disk = Disk::open_or_create(&place, &DIRECT).unwrap();
         check(&disk, &known.lock().unwrap());
         let off = AtomicBool::new(false);
         std::thread::scope(|scope| {
@@ -160,7 +91,7 @@ fn nothing_acknowledged_is_lost_and_nothing_erased_comes_back() {
             while next.load(Ordering::SeqCst) < cut * BLOCKS_BEFORE_CUT {
                 std::thread::yield_now();
             }
-            cut_power(&volume.mounted).unwrap();
+            volume.cut_power().unwrap();
             off.store(true, Ordering::SeqCst);
         });
         drop(disk);
@@ -169,7 +100,7 @@ fn nothing_acknowledged_is_lost_and_nothing_erased_comes_back() {
             "the file system cannot be mounted again"
         );
     }
-    let disk = Disk::open(&volume.disk(), &DIRECT).unwrap();
+    let disk = Disk::open(&place, &DIRECT).unwrap();
     let known = known.lock().unwrap();
     assert!(known.written.len() > 40 && known.erased.len() > 10);
     check(&disk, &known);

@@ -20,7 +20,7 @@ const EXPECTED: &[Expected] = &[
     },
     Expected {
         nemeses: &["fsync", "all"],
-        text: "an fsync failed: the disk takes no writes",
+        text: "a change failed: the disk takes no writes",
         why: "what an fsync failed for may be lost: the disk of blocks waits for an operator",
     },
     Expected {

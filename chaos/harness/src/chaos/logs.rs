@@ -75,7 +75,7 @@ mod tests {
         fs::create_dir(dir.path().join("log")).unwrap();
         let text = "10:00  INFO fine, no ERROR here\n10:01 ERROR x: group 17 lost\n10:02 ERROR x: group 3 lost\n\
                     10:03 ERROR eggs_obs::log: panic thread=\"main\"\n\
-                    10:04 ERROR y: an fsync failed: the disk takes no writes\n\
+                    10:04 ERROR y: a change failed: the disk takes no writes\n\
                     thread 'main' panicked at src/x.rs:1:2:\n";
         fs::write(dir.path().join("log/blocks0.log"), text).unwrap();
         let found = |nemesis| -> Vec<(String, usize, bool)> {
@@ -97,7 +97,7 @@ mod tests {
                 false,
             ),
             (
-                "blocks#: y: an fsync failed: the disk takes no writes".to_owned(),
+                "blocks#: y: a change failed: the disk takes no writes".to_owned(),
                 1,
                 true,
             ),

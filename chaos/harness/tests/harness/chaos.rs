@@ -160,7 +160,7 @@ fn an_error_in_a_log_that_no_fault_explains_is_a_violation() -> Result<()> {
     })?;
     ensure!(report.outcome == Outcome::Violated, "{report:#?}");
     let told = |problem: &String| {
-        problem.starts_with("an unexpected ERROR") && problem.contains("an fsync failed")
+        problem.starts_with("an unexpected ERROR") && problem.contains("a change failed")
     };
     ensure!(report.problems.iter().any(told), "{report:#?}");
     ensure!(report.verdict.findings.is_empty(), "{report:#?}");

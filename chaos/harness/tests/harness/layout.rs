@@ -77,6 +77,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eggs-cli", &["eggs-proto", "eggs-rpc", "eggs-client"]),
     ("eggs-run", &["eggs-proto", "eggs-rpc", "eggs-client"]),
     ("eggs-model", &["eggs-proto"]),
+    ("eggs-volume", &[]),
     (
         "eggs-sim",
         &[

@@ -6,14 +6,12 @@
 
 #![cfg(not(feature = "sim"))]
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use eggs_raft::{Group, Limits, MemoryNetwork};
+use eggs_volume::Volume;
 use rand::RngExt;
 
 use crate::common::{Cluster, TIMING, command, counter, eventually, node_id, sum, within};
@@ -23,62 +21,6 @@ const GROUPS: u16 = 4;
 /// Proposers of each group.
 const WORKERS: u16 = 4;
 const VOLUME_BYTES: u64 = 512 << 20;
-
-struct Volume {
-    image: PathBuf,
-    mounted: PathBuf,
-}
-
-fn run(program: &str, args: &[&dyn AsRef<std::ffi::OsStr>]) -> bool {
-    let output = Command::new(program)
-        .args(args.iter().map(|arg| arg.as_ref()))
-        .output();
-    output.is_ok_and(|out| out.status.success())
-}
-
-impl Volume {
-    /// `None` where we may not mount.
-    fn new(image: PathBuf, mounted: PathBuf) -> Option<Self> {
-        std::fs::create_dir(&mounted).unwrap();
-        File::create(&image).unwrap().set_len(VOLUME_BYTES).unwrap();
-        let volume = Self { image, mounted };
-        let made = run("mkfs.ext4", &[&"-q", &"-F", &volume.image]);
-        (made && volume.mount()).then_some(volume)
-    }
-
-    fn mount(&self) -> bool {
-        run("mount", &[&"-o", &"loop", &self.image, &self.mounted])
-    }
-
-    fn unmount(&self) -> bool {
-        run("umount", &[&self.mounted])
-    }
-
-    /// Shuts the file system down at once: nothing that is not on its device gets there any more.
-    #[allow(unsafe_code)]
-    fn cut_power(&self) {
-        use rustix::ioctl::{Setter, ioctl, opcode};
-        const SHUTDOWN: rustix::ioctl::Opcode = opcode::read::<u32>(b'X', 125);
-        const WITHOUT_FLUSHING_THE_LOG: u32 = 2;
-        let root = File::open(&self.mounted).unwrap();
-        // SAFETY: FS_IOC_SHUTDOWN reads one u32 from its argument, whatever its direction bits say.
-        let cut = unsafe {
-            ioctl(
-                &root,
-                Setter::<SHUTDOWN, u32>::new(WITHOUT_FLUSHING_THE_LOG),
-            )
-        };
-        cut.unwrap();
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        if !self.unmount() {
-            run("umount", &[&"-l", &self.mounted]);
-        }
-    }
-}
 
 /// The largest sum that was acknowledged, of each group.
 type Acknowledged = [AtomicU64; GROUPS as usize];
@@ -139,9 +81,8 @@ fn cluster(dir: tempfile::TempDir) -> Cluster {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there_after_power_cuts() {
     let dir = tempfile::tempdir().unwrap();
-    let (image, mounted): (PathBuf, &Path) = (dir.path().join("image"), &dir.path().join("node0"));
-    let Some(volume) = Volume::new(image, mounted.to_path_buf()) else {
-        eprintln!("skipped: loop mounts need root and mkfs.ext4");
+    let (image, mounted) = (dir.path().join("image"), dir.path().join("node0"));
+    let Some(volume) = Volume::new(image, mounted, VOLUME_BYTES).unwrap() else {
         return;
     };
     let mut cluster = cluster(dir);
@@ -157,7 +98,7 @@ async fn what_was_acknowledged_is_there_after_power_cuts() {
         let pause = rand::rng().random_range(100..600);
         tokio::time::sleep(Duration::from_millis(pause)).await;
         promised = of(&known);
-        volume.cut_power();
+        volume.cut_power().unwrap();
         for worker in workers {
             worker.await.unwrap();
         }
