@@ -16,6 +16,7 @@ mod refuses_bad_input;
 mod refuses_bad_requests;
 mod run_commands;
 mod space_comes_back;
+mod survives_failing_disk;
 mod survives_four_lost_domains;
 mod survives_killed_metadata;
 mod survives_lost_disk;
