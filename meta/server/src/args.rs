@@ -18,6 +18,9 @@ use crate::{Beginning, Running, ServerConfig};
 /// Default of `--heartbeat-ms`. Election time-outs are 3 to 5 times this.
 const HEARTBEAT_MS: u64 = 100;
 
+/// Most of `--cache-mb`.
+const CACHE_MB_MAX: usize = 1 << 20;
+
 /// Arguments of both programs.
 #[derive(Clone, Debug, Parser)]
 #[command(version, about = "A metadata server of EggsFS")]
@@ -57,8 +60,9 @@ pub struct Args {
     /// Milliseconds between heartbeats of leaders; the same in all processes of this kind
     #[arg(long, default_value_t = HEARTBEAT_MS)]
     pub heartbeat_ms: u64,
-    /// Megabytes of memory for blocks of the stores; those with many files per process want more
-    #[arg(long, default_value_t = Limits::default().block_cache_bytes >> 20, value_parser = cache_mb)]
+    /// Megabytes of memory for blocks of the stores, of which only what is needed is taken: by default a ninety-sixth of the machine's
+    /// memory, at least 64. 10,000,000 files want some 200
+    #[arg(long, default_value_t = default_cache_mb(), value_parser = cache_mb)]
     pub cache_mb: usize,
     /// How the log is written: text or json
     #[arg(long, default_value_t = eggs_obs::LogFormat::Text)]
@@ -108,15 +112,31 @@ impl Args {
     }
 }
 
+/// What is not known to have more memory gets little.
+fn default_cache_mb() -> usize {
+    const SHARE: usize = 96;
+    let least = Limits::default().block_cache_bytes >> 20;
+    let told = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    total_mb(&told).map_or(least, |total| (total / SHARE).clamp(least, CACHE_MB_MAX))
+}
+
+/// Megabytes of the machine, from what Linux tells about its memory.
+fn total_mb(told: &str) -> Option<usize> {
+    let line = told
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: usize = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kilobytes >> 10)
+}
+
 fn cache_mb(text: &str) -> Result<usize, String> {
     const LEAST: usize = 4;
-    const MOST: usize = 1 << 20;
     let value = text
         .parse()
         .map_err(|_| format!("{text:?} is not a number of megabytes"))?;
     match value {
-        LEAST..=MOST => Ok(value),
-        _ => Err(format!("has to be between {LEAST} and {MOST}")),
+        LEAST..=CACHE_MB_MAX => Ok(value),
+        _ => Err(format!("has to be between {LEAST} and {CACHE_MB_MAX}")),
     }
 }
 
@@ -249,6 +269,16 @@ mod tests {
         for bad in ["--cache-mb=3", "--cache-mb=-1", "--cache-mb=9999999999"] {
             assert!(parse(&[peers, bad]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_memory_of_the_machine_is_read() {
+        let told = "MemTotal:       24689428 kB\nMemFree:        12345678 kB\n";
+        assert_eq!(total_mb(told), Some(24_110));
+        for nothing in ["", "MemFree: 1 kB", "MemTotal: 5", "MemTotal: x kB"] {
+            assert_eq!(total_mb(nothing), None, "{nothing}");
+        }
+        assert!((64..=CACHE_MB_MAX).contains(&default_cache_mb()));
     }
 
     #[test]

@@ -276,6 +276,41 @@ mod tests {
     }
 
     #[test]
+    fn what_a_block_leaves_of_a_disk_is_no_less_than_the_slack() {
+        let mut map = map_of(16);
+        set_state(&mut map, 6, ServiceState::NoWrite);
+        let empty = BTreeSet::new();
+        let least = demand(&empty).block_bytes + PLACEMENT_SLACK_BYTES;
+        for (available, expected) in [(least, 6), (least - 1, 5)] {
+            map.services[0].available_bytes = available;
+            let placed = place_some(&map, &demand(&empty), 6, &mut seeded(1));
+            assert_eq!(placed.into_iter().flatten().count(), expected);
+        }
+    }
+
+    #[test]
+    fn services_of_earlier_extents_come_first_take_their_domain_and_any_place() {
+        let map = map_of(7);
+        let sticky = [2, 5].map(BlockServiceId);
+        let empty = BTreeSet::new();
+        let demand = Demand {
+            sticky: &sticky,
+            ..demand(&empty)
+        };
+        let mut places = BTreeSet::new();
+        for seed in 0..100 {
+            let placed = place_extent(&map, &demand, SCHEME, &mut seeded(seed)).unwrap();
+            let services: Vec<_> = placed.1.into_iter().flatten().collect();
+            let domain = |service: &BlockServiceId| map.service(*service).unwrap().domain;
+            let domains: BTreeSet<_> = services.iter().map(domain).collect();
+            assert_eq!((services.len(), domains.len()), (6, 6));
+            let place = |sticky| services.iter().position(|service| *service == sticky);
+            places.extend(sticky.map(|sticky| place(sticky).unwrap()));
+        }
+        assert_eq!(places.len(), 6, "none is always data, or always parity");
+    }
+
+    #[test]
     fn load_follows_free_space() {
         let mut map = map_of(16);
         for info in &mut map.services {

@@ -8,6 +8,7 @@
 mod checkpoint;
 mod db;
 mod install;
+mod latest;
 mod machine;
 mod pending;
 mod pieces;

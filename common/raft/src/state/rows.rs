@@ -3,13 +3,17 @@
 //! A replica that applies one command at a time would look for each of them in the store each time. They are kept here from entry to
 //! entry instead.
 //!
+//! Replies are not kept: each is looked for once. Of them it is known which cannot be there ([`latest`]).
+//!
 //! **Invariant:** what is kept is what the store has after the last entry that was applied. Only entries, orders and checkpoints change
 //! a group's rows: entries change what is kept, the others empty it.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eggs_machine::{Changes, Fault, REPLIES, Row, Scan, StoreRead, Table, Visit};
+
+use super::latest::{self, Latest, Standing};
 
 /// Rows that are kept for a group, at most; a process has hundreds of groups.
 const ROWS_MAX: usize = 64;
@@ -28,15 +32,29 @@ type Map = BTreeMap<Row, Kept>;
 
 /// The rows of one group.
 #[derive(Default)]
-pub(super) struct Rows(Mutex<Map>);
+pub(super) struct Rows {
+    rows: Mutex<Map>,
+    latest: Mutex<Latest>,
+}
 
 impl Rows {
     fn with<R>(&self, act: impl FnOnce(&mut Map) -> R) -> R {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.rows.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// An entry has changed the store.
     pub(super) fn update(&self, changes: &Changes) {
+        let mut latest = self.latest();
+        for (table, key, value) in changes.iter() {
+            if table == REPLIES && value.is_some() {
+                latest.note(key);
+            }
+        }
+        drop(latest);
         self.with(|rows| {
             if rows.is_empty() {
                 return;
@@ -60,6 +78,7 @@ impl Rows {
     /// Something else has.
     pub(super) fn forget(&self) {
         self.with(BTreeMap::clear);
+        self.latest().forget();
     }
 
     fn get(&self, row: &Row) -> Option<Option<Vec<u8>>> {
@@ -100,10 +119,28 @@ impl<'a> ThroughRows<'a> {
     }
 }
 
+impl ThroughRows<'_> {
+    /// Each is looked for once and never again: none is kept.
+    fn reply(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let mut standing = self.rows.latest().look(key);
+        if standing == Standing::Ask
+            && let Some(found) = latest::find(self.base, key)?
+        {
+            let mut latest = self.rows.latest();
+            latest.learn(found);
+            standing = latest.look(key);
+        }
+        match standing {
+            Standing::New => Ok(None),
+            Standing::Unknown | Standing::Ask => self.base.get(REPLIES, key),
+        }
+    }
+}
+
 impl StoreRead for ThroughRows<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
         if table == REPLIES {
-            return self.base.get(table, key); // once and never again
+            return self.reply(key);
         }
         let row = Row::new(table, key);
         if let Some(kept) = self.rows.get(&row) {
@@ -124,7 +161,7 @@ impl StoreRead for ThroughRows<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use eggs_machine::MemoryStore;
@@ -134,7 +171,10 @@ mod tests {
     const TABLE: Table = Table(16);
 
     /// Counts how often it is asked for a row.
-    struct Counted<'a>(&'a MemoryStore, &'a AtomicUsize);
+    pub(in crate::state) struct Counted<'a>(
+        pub(in crate::state) &'a MemoryStore,
+        pub(in crate::state) &'a AtomicUsize,
+    );
 
     impl StoreRead for Counted<'_> {
         fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
