@@ -67,7 +67,7 @@ impl ServedDisks {
             };
             match (opened, known.note_of(&path)) {
                 (Ok(disk), _) => {
-                    known.note(&path, disk.service())?;
+                    known.note(&path, disk.service());
                     disks.push(disk);
                 }
                 (Err(error), Some(note)) if error.is_of_the_disk() => {

@@ -33,7 +33,8 @@ impl KnownDisks {
         let mut notes = BTreeMap::new();
         for entry in fs::read_dir(&dir).with_context(context)? {
             let entry = entry.with_context(context)?;
-            if entry.metadata().with_context(context)?.len() > FILE_BYTES_MAX {
+            let found = entry.metadata().with_context(context)?;
+            if !found.is_file() || found.len() > FILE_BYTES_MAX {
                 continue; // not ours
             }
             let path = fs::read(entry.path()).with_context(context)?;
@@ -47,12 +48,12 @@ impl KnownDisks {
         self.notes.get(path).map(PathBuf::as_path)
     }
 
-    /// Takes note of which disk is at a path.
-    pub(crate) fn note(&mut self, path: &Path, service: BlockServiceId) -> anyhow::Result<()> {
+    /// Takes note of which disk is at a path. Where that is not possible, the disk is served all the same.
+    pub(crate) fn note(&mut self, path: &Path, service: BlockServiceId) {
         let note = self.dir.join(service.to_string());
         let former = self.notes.insert(path.to_owned(), note.clone());
         if former.as_ref() == Some(&note) {
-            return Ok(());
+            return;
         }
         // It was somewhere else until now.
         self.notes.retain(|at, other| at == path || *other != note);
@@ -62,7 +63,10 @@ impl KnownDisks {
             }
             fs::write(&note, path.as_os_str().as_bytes())
         };
-        write().with_context(|| format!("note a disk in {}", note.display()))
+        if let Err(error) = write() {
+            tracing::warn!(%error, note = %note.display(), disk = %path.display(),
+                "a disk could not be noted: should it be gone at the next start, a new one is made in its place");
+        }
     }
 }
 
@@ -76,7 +80,7 @@ mod tests {
         let (one, other) = (Path::new("/disks/one"), Path::new("/disks/other"));
         let services = [1, 2, 3].map(BlockServiceId);
         let known = || KnownDisks::read(dir.path()).unwrap();
-        let note = |path, service| known().note(path, service).unwrap();
+        let note = |path, service| known().note(path, service);
         let names = || -> Vec<Option<OsString>> {
             let known = known();
             let name = |path| known.note_of(path)?.file_name().map(Into::into);
@@ -86,6 +90,7 @@ mod tests {
             of.map(|at| Some(services[at?].to_string().into())).into()
         };
         assert_eq!(names(), [None, None]);
+        fs::create_dir(dir.path().join("known-disks/not a note")).unwrap();
         note(one, services[0]);
         note(other, services[1]);
         note(one, services[0]);
