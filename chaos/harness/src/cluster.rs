@@ -366,14 +366,18 @@ fn free_port() -> Result<u16> {
     Ok(port)
 }
 
-/// Block files have a name of 16 hexadecimal digits, whatever directory they are in.
+/// Block files have a name of 16 hexadecimal digits, and other files have, too.
 fn collect_blocks(dir: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in fs::read_dir(dir).with_context(|| format!("list {}", dir.display()))? {
         let path = entry
             .with_context(|| format!("list {}", dir.display()))?
             .path();
         if path.is_dir() {
-            if path.file_name().is_none_or(|name| name != "gone") {
+            let others = ["gone", "known-disks"];
+            if path
+                .file_name()
+                .is_none_or(|name| others.iter().all(|other| name != *other))
+            {
                 collect_blocks(&path, found)?;
             }
         } else if path
