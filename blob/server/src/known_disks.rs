@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
@@ -58,10 +59,11 @@ impl KnownDisks {
         // It was somewhere else until now.
         self.notes.retain(|at, other| at == path || *other != note);
         let write = || {
-            if let Some(former) = former {
-                fs::remove_file(former)?;
-            }
-            fs::write(&note, path.as_os_str().as_bytes())
+            let mut file = File::create(&note)?;
+            file.write_all(path.as_os_str().as_bytes())?;
+            file.sync_all()?;
+            // Last: rather two notes about a place than none.
+            former.map_or(Ok(()), fs::remove_file)
         };
         if let Err(error) = write() {
             tracing::warn!(%error, note = %note.display(), disk = %path.display(),

@@ -61,7 +61,7 @@ pub struct Args {
     #[arg(long, default_value_t = HEARTBEAT_MS)]
     pub heartbeat_ms: u64,
     /// Megabytes of memory for blocks of the stores, of which only what is needed is taken: by default a ninety-sixth of the machine's
-    /// memory, at least 64. 10,000,000 files want some 200
+    /// memory, at least 64
     #[arg(long, default_value_t = default_cache_mb(), value_parser = cache_mb)]
     pub cache_mb: usize,
     /// How the log is written: text or json

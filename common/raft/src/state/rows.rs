@@ -49,20 +49,17 @@ impl Rows {
     /// An entry has changed the store.
     pub(super) fn update(&self, changes: &Changes) {
         let mut latest = self.latest();
-        for (table, key, value) in changes.iter() {
-            if table == REPLIES && value.is_some() {
-                latest.note(key);
-            }
-        }
-        drop(latest);
         self.with(|rows| {
-            if rows.is_empty() {
-                return;
-            }
             if changes.spans().next().is_some() {
                 rows.clear();
             }
             for (table, key, value) in changes.iter() {
+                if table == REPLIES {
+                    if value.is_some() {
+                        latest.note(key);
+                    }
+                    continue;
+                }
                 let row = Row::new(table, key);
                 match (rows.get_mut(&row), value) {
                     (None, _) => {}
