@@ -2,9 +2,6 @@
 //!
 //! Pure. Parity is computed byte by byte across blocks, so page `p` of a block follows from page `p` of `D` others.
 
-use std::collections::BTreeMap;
-
-use bytes::Bytes;
 use eggs_erasure::{Codec, CodingError};
 use eggs_proto::{ExtentLayout, PAGE_BYTES};
 
@@ -12,90 +9,111 @@ use super::page_range::PageRange;
 use super::page_store::PageStore;
 use super::plan::Pages;
 
-/// Decoded pages, by block and page.
-pub(super) type Decoded = BTreeMap<(u8, u32), Bytes>;
+/// Pages of each block that are made at a time, for all blocks that are missing: they stay in a near cache until they are
+/// put where they belong.
+const TILE_PAGES: u32 = 8;
 
-/// Decodes every wanted page that is not in the store.
+/// Pages that are missing of the same blocks, and that the same others have.
+struct Run {
+    range: PageRange,
+    missing: Vec<u8>,
+    sources: Vec<u8>,
+}
+
+/// Decodes every wanted page that is not in the store. `put` takes the bytes of some pages of a block from the page given on;
+/// those of each block in order.
 pub(super) fn decode_missing(
     layout: &ExtentLayout,
     wants: &Pages,
     store: &PageStore,
-) -> Result<Decoded, CodingError> {
-    let mut decoded = Decoded::new();
-    for (index, range) in wants {
-        let Some(missing) = store.missing(*index, *range) else {
-            continue;
-        };
-        let absent = missing
-            .pages()
-            .filter(|page| store.page(*index, *page).is_none());
-        for (run, sources) in runs(absent, store, usize::from(layout.scheme.data)) {
-            decode_run(layout, *index, run, &sources, store, &mut decoded)?;
+    mut put: impl FnMut(u8, u32, &[u8]),
+) -> Result<(), CodingError> {
+    let runs = runs(wants, store, usize::from(layout.scheme.data));
+    let Some(most) = runs.iter().map(|run| run.missing.len()).max() else {
+        return Ok(());
+    };
+    let codec = Codec::shared(layout.scheme)?;
+    let mut tiles = vec![vec![0; TILE_PAGES as usize * PAGE_BYTES]; most];
+    for run in &runs {
+        let mut page = run.range.first;
+        while page < run.range.end {
+            let present = present(run, page, store);
+            let len = present.first().map_or(0, |(_, bytes)| bytes.len());
+            let mut wanted: Vec<(usize, &mut [u8])> = run
+                .missing
+                .iter()
+                .zip(&mut tiles)
+                .map(|(index, tile)| (usize::from(*index), &mut tile[..len]))
+                .collect();
+            codec.reconstruct_into(&present, &mut wanted)?;
+            for (index, bytes) in run.missing.iter().zip(wanted) {
+                put(*index, page, bytes.1);
+            }
+            page += (len / PAGE_BYTES) as u32;
         }
     }
-    Ok(decoded)
+    Ok(())
 }
 
-/// Joins consecutive pages that have the same sources. Each source has them.
-fn runs(
-    pages: impl Iterator<Item = u32>,
-    store: &PageStore,
-    data: usize,
-) -> Vec<(PageRange, Vec<u8>)> {
-    let mut runs: Vec<(PageRange, Vec<u8>)> = Vec::new();
-    for page in pages {
+/// Joins consecutive pages that are missing of the same blocks and have the same sources.
+fn runs(wants: &Pages, store: &PageStore, data: usize) -> Vec<Run> {
+    let absent = |(index, range): (&u8, &PageRange)| Some((*index, store.missing(*index, *range)?));
+    let absent: Pages = wants.iter().filter_map(absent).collect();
+    let Some(all) = absent.values().copied().reduce(PageRange::hull) else {
+        return Vec::new();
+    };
+    let mut runs: Vec<Run> = Vec::new();
+    for page in all.pages() {
+        let is_missing = |(index, range): &(&u8, &PageRange)| {
+            (range.first..range.end).contains(&page) && store.page(**index, page).is_none()
+        };
+        let missing: Vec<u8> = absent.iter().filter(is_missing).map(|(i, _)| *i).collect();
+        if missing.is_empty() {
+            continue;
+        }
         let sources: Vec<u8> = store.sources(page).take(data).collect();
         match runs.last_mut() {
-            Some((range, known)) if range.end == page && *known == sources => range.end += 1,
-            Some(_) | None => {
-                let range = PageRange {
+            Some(run)
+                if run.range.end == page && run.missing == missing && run.sources == sources =>
+            {
+                run.range.end += 1;
+            }
+            Some(_) | None => runs.push(Run {
+                range: PageRange {
                     first: page,
                     end: page + 1,
-                };
-                runs.push((range, sources));
-            }
+                },
+                missing,
+                sources,
+            }),
         }
     }
     runs
 }
 
-fn decode_run(
-    layout: &ExtentLayout,
-    index: u8,
-    range: PageRange,
-    sources: &[u8],
-    store: &PageStore,
-    decoded: &mut Decoded,
-) -> Result<(), CodingError> {
-    let codec = Codec::shared(layout.scheme)?;
-    let mut page = range.first;
-    while page < range.end {
-        // As many pages as lie in one piece of every source.
-        let mut present: Vec<(usize, &[u8])> = sources
-            .iter()
-            .map(|source| (usize::from(*source), store.stretch(*source, page)))
-            .collect();
-        let left = (range.end - page) as usize * PAGE_BYTES;
-        let len = present
-            .iter()
-            .fold(left, |len, (_, bytes)| len.min(bytes.len()));
-        for (_, bytes) in &mut present {
-            *bytes = &bytes[..len];
-        }
-        let rebuilt = codec.reconstruct(&present, &[usize::from(index)])?;
-        let bytes = Bytes::from(rebuilt.into_iter().next().unwrap_or_default());
-        for at in (0..len).step_by(PAGE_BYTES) {
-            decoded.insert((index, page), bytes.slice(at..at + PAGE_BYTES));
-            page += 1;
-        }
+/// The sources from a page on: as many pages as lie in one piece of every one of them, up to a tile.
+fn present<'a>(run: &Run, page: u32, store: &'a PageStore) -> Vec<(usize, &'a [u8])> {
+    let mut present: Vec<(usize, &[u8])> = run
+        .sources
+        .iter()
+        .map(|source| (usize::from(*source), store.stretch(*source, page)))
+        .collect();
+    let left = (run.range.end - page).min(TILE_PAGES) as usize * PAGE_BYTES;
+    let len = present
+        .iter()
+        .fold(left, |len, (_, bytes)| len.min(bytes.len()));
+    for (_, bytes) in &mut present {
+        *bytes = &bytes[..len];
     }
-    Ok(())
+    present
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::page_store::Pieces;
     use super::super::plan::{Standing, plan, wants};
+    use std::collections::BTreeMap;
+
     use super::*;
     use eggs_proto::{BlockId, Checksum, Scheme};
     use proptest::prelude::*;
@@ -148,7 +166,14 @@ mod tests {
                 pages.head.as_mut().unwrap().extend_from_slice(bytes);
                 store.add(index, block, range, pages, &sums);
             }
-            let decoded = decode_missing(&layout, &wants, &store).unwrap();
+            let mut decoded = BTreeMap::new();
+            decode_missing(&layout, &wants, &store, |index, first, bytes| {
+                for (page, bytes) in (first..).zip(bytes.chunks(PAGE_BYTES)) {
+                    let known = decoded.insert((index, page), bytes.to_vec());
+                    assert!(known.is_none(), "page {page} of {index} made twice");
+                }
+            })
+            .unwrap();
             for (index, range) in wants {
                 for page in range.pages() {
                     let at = page as usize * PAGE_BYTES;

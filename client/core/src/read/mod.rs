@@ -12,6 +12,7 @@ mod buffers;
 mod cached;
 mod decode;
 mod fetch;
+mod filling;
 mod latencies;
 mod layout;
 mod page_range;

@@ -181,6 +181,12 @@ impl PageStore {
         &bytes[..good.min(bytes.len())]
     }
 
+    /// Whether an answer for a block came into its slots.
+    pub(super) fn has_slots(&self, index: u8) -> bool {
+        let mut runs = self.0.get(&index).into_iter().flatten();
+        runs.any(|run| !run.pages.slots.is_empty())
+    }
+
     /// The slots of a block, filled, and which of its pages are not good in them.
     pub(super) fn take_slots(&mut self, index: u8) -> Option<(Vec<BytesMut>, Vec<u32>)> {
         let runs = self.0.get_mut(&index)?;

@@ -6,6 +6,8 @@
 //!
 //! Memory: the blocks asked for, and [`STEP_PAGES`] pages of each source.
 
+use std::collections::BTreeMap;
+
 use bytes::{Bytes, BytesMut};
 use eggs_proto::{
     BlockState, Checksum, Extent, ExtentBlock, ExtentBody, ExtentLayout, InodeId, PAGE_BYTES,
@@ -14,6 +16,7 @@ use eggs_proto::{
 
 use super::decode::decode_missing;
 use super::fetch::{Lost, run, standing, trust};
+use super::filling::Filling;
 use super::page_range::PageRange;
 use super::plan::{Pages, Standing};
 use super::race::Race;
@@ -144,7 +147,7 @@ impl Step<'_> {
     }
 
     /// The bytes for each block wanted, in the order of their positions.
-    async fn make(&self, inner: &Inner, deadline: Deadline) -> Result<Vec<Bytes>, Lost> {
+    async fn make(&self, inner: &Inner, deadline: Deadline) -> Result<Vec<BytesMut>, Lost> {
         let numbered = (0u8..).zip(self.blocks);
         let standing = numbered.map(|(index, block)| self.standing(inner, index, block));
         let race = Race::new(self.layout, self.wants.clone(), standing.collect());
@@ -155,19 +158,23 @@ impl Step<'_> {
             usable: 0,
             may_recover: false,
         };
-        let decoded =
-            decode_missing(&self.layout, &race.wants, &race.store).map_err(undecodable)?;
-        let bytes_of = |(index, range): (&u8, &PageRange)| {
-            let mut bytes = BytesMut::with_capacity(range.len() as usize * PAGE_BYTES);
-            for page in range.pages() {
-                let read = race.store.page(*index, page);
-                let made = || decoded.get(&(*index, page)).map(|bytes| &bytes[..]);
-                let page = read.or_else(made);
-                bytes.extend_from_slice(page.expect("a race ends when every page is decodable"));
+        let store = &race.store;
+        let mut fillings: BTreeMap<u8, Filling> = race
+            .wants
+            .iter()
+            .map(|(index, range)| {
+                let memory = BytesMut::with_capacity(range.len() as usize * PAGE_BYTES);
+                (*index, Filling::new(*index, *range, vec![memory]))
+            })
+            .collect();
+        let put = |index, first, bytes: &[u8]| {
+            if let Some(filling) = fillings.get_mut(&index) {
+                filling.put(store, first, bytes);
             }
-            bytes.freeze()
         };
-        Ok(race.wants.iter().map(bytes_of).collect())
+        decode_missing(&self.layout, &race.wants, store, put).map_err(undecodable)?;
+        let finished = fillings.into_values();
+        Ok(finished.flat_map(|one| one.finish(store)).collect())
     }
 }
 

@@ -2,7 +2,7 @@
 //! same run.
 
 use std::sync::OnceLock;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use eggs_client::Client;
@@ -41,12 +41,14 @@ pub enum DataParts {
     All,
     /// Reading a large file, in a stream and at random.
     Reads,
+    /// Reading a large file, healthy, and with services paused and lost.
+    Degraded,
 }
 
 /// What is compared of what is read. The library verifies every byte in any case; what a program does with its bytes is
 /// no part of what reading costs, so measurements look at the ends of each piece, after a pass that compared everything.
 #[derive(Clone, Copy)]
-enum Compare {
+pub enum Compare {
     EveryByte,
     Ends,
 }
@@ -67,14 +69,14 @@ impl Compare {
 }
 
 /// What a stretch of work took.
-struct Took {
-    seconds: f64,
+pub struct Took {
+    pub seconds: f64,
     client: f64,
     servers: f64,
 }
 
 impl Took {
-    const fn cpu(&self) -> f64 {
+    pub const fn cpu(&self) -> f64 {
         self.client + self.servers
     }
 }
@@ -99,11 +101,12 @@ impl DataPlan<'_> {
         let share = healthy.cpu() / gigabytes / (limits.tcp_unpaced + limits.xxh64);
         let what = "read: CPU over that of its parts without pacing";
         report.add(what, share, "times");
-        self.random(file, report).await?;
         match self.parts {
-            DataParts::Reads => return Ok(()),
             DataParts::All => {}
+            DataParts::Reads => return self.random(file, report).await,
+            DataParts::Degraded => return self.degraded(file, &healthy, report).await,
         }
+        self.random(file, report).await?;
         self.small(report).await?;
         self.streams(report).await?;
         let content = &pattern()[..2 * PIECE];
@@ -143,15 +146,21 @@ impl DataPlan<'_> {
 
     /// Several times; that of the middle, by CPU.
     async fn reads(&self, file: InodeId) -> Result<Took> {
-        let mut all = Vec::new();
-        for _ in 0..ROUNDS {
-            all.push(self.read(file, Compare::Ends).await?);
-        }
+        let mut all = self.passes(file).await?;
         all.sort_by(|a, b| a.cpu().total_cmp(&b.cpu()));
         Ok(all.swap_remove(ROUNDS / 2))
     }
 
-    async fn read(&self, file: InodeId, compare: Compare) -> Result<Took> {
+    /// One pass after the other.
+    pub async fn passes(&self, file: InodeId) -> Result<Vec<Took>> {
+        let mut all = Vec::with_capacity(ROUNDS);
+        for _ in 0..ROUNDS {
+            all.push(self.read(file, Compare::Ends).await?);
+        }
+        Ok(all)
+    }
+
+    pub async fn read(&self, file: InodeId, compare: Compare) -> Result<Took> {
         let pattern = pattern();
         let (_, took) = self
             .timed(async {
@@ -283,34 +292,6 @@ impl DataPlan<'_> {
         report.add(&format!("{what}: largest size of the client"), own, "MB");
         let most = cpu::peak_mb(self.cluster, "blocks")?;
         report.add(&format!("{what}: largest eggsblocks"), most, "MB");
-        Ok(())
-    }
-
-    /// One service paused, then four lost.
-    async fn degraded(&self, file: InodeId, healthy: &Took, report: &mut Report) -> Result<()> {
-        let names: Vec<String> = self
-            .cluster
-            .process_names()?
-            .into_iter()
-            .filter(|name| name.starts_with("blocks"))
-            .collect();
-        let first = names.first().context("no block servers")?;
-        self.cluster.eggsrun(&["pause", first])?.ok()?;
-        let paused = self.read(file, Compare::Ends).await?;
-        self.cluster.eggsrun(&["resume", first])?.ok()?;
-        let share = healthy.seconds / paused.seconds * 100.0;
-        report.add("read with one service paused", share, "% of healthy");
-        for name in names.iter().take(4) {
-            self.cluster.eggsrun(&["kill", name])?.ok()?;
-        }
-        let lost = self.read(file, Compare::Ends).await?;
-        let share = healthy.seconds / lost.seconds * 100.0;
-        report.add("read with four services lost", share, "% of healthy");
-        self.read(file, Compare::EveryByte).await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        for name in names.iter().take(4) {
-            self.cluster.eggsrun(&["start", name])?.ok()?;
-        }
         Ok(())
     }
 }

@@ -7,6 +7,7 @@
 mod cpu;
 mod crowd;
 mod data;
+mod data_degraded;
 mod data_depth;
 mod data_limits;
 mod data_writes;
