@@ -62,3 +62,43 @@ impl Filling {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use eggs_proto::{BlockId, Checksum, PAGE_BYTES};
+
+    use super::super::buffers::room_for;
+    use super::super::page_store::Pieces;
+    use super::*;
+
+    #[test]
+    fn what_was_made_and_what_lies_elsewhere_come_in_order() {
+        let range = PageRange { first: 3, end: 7 };
+        let content = |page: u32| vec![page as u8; PAGE_BYTES];
+        // The first and the third page came, the others are made.
+        let mut store = PageStore::default();
+        for page in [3, 5] {
+            let mut pages = Pieces::apart(1);
+            pages
+                .head
+                .as_mut()
+                .unwrap()
+                .extend_from_slice(&content(page));
+            let block = BlockId(9);
+            let sum = Checksum::of_page(block, page, &content(page));
+            let one = PageRange {
+                first: page,
+                end: page + 1,
+            };
+            store.add(2, block, one, pages, &[sum]);
+        }
+        let pieces = vec![room_for(PAGE_BYTES), room_for(3 * PAGE_BYTES)];
+        let mut filling = Filling::new(2, range, pieces);
+        filling.put(&store, 4, &content(4));
+        filling.put(&store, 6, &content(6));
+        let full = filling.finish(&store);
+        let expected: Vec<u8> = range.pages().flat_map(content).collect();
+        assert_eq!(full.concat(), expected);
+        assert!(full.iter().all(|piece| piece.len() == piece.capacity()));
+    }
+}

@@ -8,9 +8,12 @@ use eggs_proto::{BlockServiceId, ExtentBody, InodeId, StorageClass};
 use crate::cluster::{Cluster, get, noise, put, within};
 
 fn slow(cluster: &Cluster, services: &[BlockServiceId]) {
+    slow_by(Duration::from_secs(30), cluster, services);
+}
+
+fn slow_by(delay: Duration, cluster: &Cluster, services: &[BlockServiceId]) {
     let mut delays = cluster.world.blocks.delays.lock().unwrap();
     delays.clear();
-    let delay = Duration::from_secs(30);
     delays.extend(services.iter().map(|service| (*service, delay)));
 }
 
@@ -80,6 +83,36 @@ async fn a_silent_service_is_waited_for_once_and_read_from_again_when_it_answers
         }
     })
     .await;
+}
+
+/// A service that answers, but later than a read would wait for it, is asked for single pages only.
+#[tokio::test]
+async fn a_late_answer_is_no_answer_to_a_probe() {
+    let cluster = Cluster::start();
+    let client = cluster.client().await;
+    let bytes = noise(10 << 20, 2);
+    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+    let extents = client.extents(linked.inode).await.unwrap();
+    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+        panic!("{extents:?}");
+    };
+    let late = blocks[2].service;
+    let reads = || {
+        let mut reads = cluster.world.blocks.reads.lock().unwrap();
+        reads.remove(&late).unwrap_or_default()
+    };
+    slow_by(Duration::from_millis(1500), &cluster, &[late]);
+    let reader = client.open(linked.inode).await.unwrap();
+    let whole = || within(10, reader.read_at(0, bytes.len()));
+    assert!(whole().await.unwrap()[..] == bytes[..]);
+    reads();
+    // The first probe is answered before the second and the third are due.
+    let mut probes = Vec::new();
+    while probes.len() < 3 {
+        assert!(whole().await.unwrap()[..] == bytes[..]);
+        probes.extend(reads());
+    }
+    assert_eq!(probes, [1, 1, 1], "it was trusted");
 }
 
 /// A service that has no room for requests is no better than one that is silent.

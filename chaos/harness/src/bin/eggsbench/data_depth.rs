@@ -180,7 +180,7 @@ impl DataPlan<'_> {
     }
 
     async fn random(&self, file: InodeId, report: &mut Report) -> Result<()> {
-        const READS: usize = 1_000;
+        const READS: usize = 4_000;
         let reader = self.client.open(file).await.context("open")?;
         let pages = reader.size() / 4096;
         let one = |stream: usize| {
