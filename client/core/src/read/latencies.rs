@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// Never race earlier than this: the other services would only get more to do.
-const HEDGE_MIN: Duration = Duration::from_millis(50);
+const HEDGE_MIN: Duration = Duration::from_millis(100);
 /// Never wait longer than this before racing.
 const HEDGE_MAX: Duration = Duration::from_millis(1000);
 /// Where the estimate begins.

@@ -1,8 +1,9 @@
 //! Slow disks.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use eggs_client::Client;
+use eggs_client::{Client, FileReader};
 use eggs_proto::{BlockServiceId, ExtentBody, InodeId, StorageClass};
 
 use crate::cluster::{Cluster, get, noise, put, within};
@@ -48,111 +49,111 @@ async fn a_read_does_not_wait_for_slow_services() {
     );
 }
 
+/// A file that is read again and again, and a service with data of it.
+struct Reading {
+    cluster: Cluster,
+    bytes: Vec<u8>,
+    reader: Arc<FileReader>,
+    service: BlockServiceId,
+}
+
+impl Reading {
+    async fn begin() -> Self {
+        let cluster = Cluster::start();
+        let client = cluster.client().await;
+        let bytes = noise(10 << 20, 2);
+        let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
+        let extents = client.extents(linked.inode).await.unwrap();
+        let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
+            panic!("{extents:?}");
+        };
+        let service = blocks[2].service;
+        let reader = client.open(linked.inode).await.unwrap();
+        Self {
+            cluster,
+            bytes,
+            reader,
+            service,
+        }
+    }
+
+    async fn whole(&self) {
+        let read = within(10, self.reader.read_at(0, self.bytes.len())).await;
+        assert!(read.unwrap()[..] == self.bytes[..]);
+    }
+
+    /// How many pages the service was asked for since the last call, each time.
+    fn asked(&self) -> Vec<u32> {
+        let mut reads = self.cluster.world.blocks.reads.lock().unwrap();
+        reads.remove(&self.service).unwrap_or_default()
+    }
+
+    /// Reads until the service was asked so often; what it was asked for.
+    async fn until_asked(&self, times: usize) -> Vec<u32> {
+        let mut asked = Vec::new();
+        while asked.len() < times {
+            self.whole().await;
+            asked.extend(self.asked());
+        }
+        asked
+    }
+
+    /// Reads until the service is asked for more than a page.
+    async fn until_trusted(&self) {
+        within(60, async {
+            while self.asked().iter().all(|pages| *pages == 1) {
+                self.whole().await;
+            }
+        })
+        .await;
+    }
+}
+
 /// Nothing but probes of one page comes to a service that was waited for once, until it answers one of them.
 #[tokio::test]
 async fn a_silent_service_is_waited_for_once_and_read_from_again_when_it_answers() {
-    let cluster = Cluster::start();
-    let client = cluster.client().await;
-    let bytes = noise(10 << 20, 2);
-    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
-    let extents = client.extents(linked.inode).await.unwrap();
-    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
-        panic!("{extents:?}");
-    };
-    let silent = blocks[2].service;
-    let reads = || {
-        let mut reads = cluster.world.blocks.reads.lock().unwrap();
-        reads.remove(&silent).unwrap_or_default()
-    };
-    slow(&cluster, &[silent]);
-    let reader = client.open(linked.inode).await.unwrap();
-    let whole = || within(10, reader.read_at(0, bytes.len()));
-    assert!(whole().await.unwrap()[..] == bytes[..]);
-    assert!(!reads().is_empty(), "the file can be read without it");
+    let reading = Reading::begin().await;
+    slow(&reading.cluster, &[reading.service]);
+    reading.whole().await;
+    assert!(
+        !reading.asked().is_empty(),
+        "the file can be read without it"
+    );
     // Two probes are due after one second and after three.
-    let mut probes = Vec::new();
-    while probes.len() < 2 {
-        assert!(whole().await.unwrap()[..] == bytes[..]);
-        probes.extend(reads());
-    }
+    let probes = reading.until_asked(2).await;
     assert_eq!(probes, [1, 1], "it was read from while it was silent");
-    slow(&cluster, &[]);
-    within(60, async {
-        while reads().iter().all(|pages| *pages == 1) {
-            assert!(whole().await.unwrap()[..] == bytes[..]);
-        }
-    })
-    .await;
+    slow(&reading.cluster, &[]);
+    reading.until_trusted().await;
 }
 
 /// A service that answers, but later than a read would wait for it, is asked for single pages only.
 #[tokio::test]
 async fn a_late_answer_is_no_answer_to_a_probe() {
-    let cluster = Cluster::start();
-    let client = cluster.client().await;
-    let bytes = noise(10 << 20, 2);
-    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
-    let extents = client.extents(linked.inode).await.unwrap();
-    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
-        panic!("{extents:?}");
-    };
-    let late = blocks[2].service;
-    let reads = || {
-        let mut reads = cluster.world.blocks.reads.lock().unwrap();
-        reads.remove(&late).unwrap_or_default()
-    };
-    slow_by(Duration::from_millis(1500), &cluster, &[late]);
-    let reader = client.open(linked.inode).await.unwrap();
-    let whole = || within(10, reader.read_at(0, bytes.len()));
-    assert!(whole().await.unwrap()[..] == bytes[..]);
-    reads();
-    // The first probe is answered before the second and the third are due.
-    let mut probes = Vec::new();
-    while probes.len() < 3 {
-        assert!(whole().await.unwrap()[..] == bytes[..]);
-        probes.extend(reads());
-    }
+    let reading = Reading::begin().await;
+    let late = Duration::from_millis(1500);
+    slow_by(late, &reading.cluster, &[reading.service]);
+    reading.whole().await;
+    reading.asked();
+    // The first probe is answered before the third is due.
+    let probes = reading.until_asked(3).await;
     assert_eq!(probes, [1, 1, 1], "it was trusted");
 }
 
 /// A service that has no room for requests is no better than one that is silent.
 #[tokio::test]
 async fn a_refusal_that_may_pass_is_no_answer_to_a_probe() {
-    let cluster = Cluster::start();
-    let client = cluster.client().await;
-    let bytes = noise(10 << 20, 2);
-    let linked = put(&client, InodeId::ROOT, "f", &bytes).await;
-    let extents = client.extents(linked.inode).await.unwrap();
-    let ExtentBody::Blocks { blocks, .. } = &extents[0].body else {
-        panic!("{extents:?}");
-    };
-    let suspect = blocks[2].service;
-    let reads = || {
-        let mut reads = cluster.world.blocks.reads.lock().unwrap();
-        reads.remove(&suspect).unwrap_or_default()
-    };
-    let overloaded = || cluster.world.blocks.overloaded.lock().unwrap();
-    slow(&cluster, &[suspect]);
-    let reader = client.open(linked.inode).await.unwrap();
-    let whole = || within(10, reader.read_at(0, bytes.len()));
-    assert!(whole().await.unwrap()[..] == bytes[..]);
-    reads();
+    let reading = Reading::begin().await;
+    let overloaded = || reading.cluster.world.blocks.overloaded.lock().unwrap();
+    slow(&reading.cluster, &[reading.service]);
+    reading.whole().await;
+    reading.asked();
     // In this order: a probe in between would be answered.
-    overloaded().insert(suspect);
-    slow(&cluster, &[]);
-    let mut probes = Vec::new();
-    while probes.len() < 3 {
-        assert!(whole().await.unwrap()[..] == bytes[..]);
-        probes.extend(reads());
-    }
+    overloaded().insert(reading.service);
+    slow(&reading.cluster, &[]);
+    let probes = reading.until_asked(3).await;
     assert_eq!(probes, [1, 1, 1], "it was trusted");
     overloaded().clear();
-    within(60, async {
-        while reads().iter().all(|pages| *pages == 1) {
-            assert!(whole().await.unwrap()[..] == bytes[..]);
-        }
-    })
-    .await;
+    reading.until_trusted().await;
 }
 
 #[tokio::test]
