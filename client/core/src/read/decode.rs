@@ -51,8 +51,8 @@ pub(super) fn decode_missing(
                 .map(|(index, tile)| (usize::from(*index), &mut tile[..len]))
                 .collect();
             codec.reconstruct_into(&present, &mut wanted)?;
-            for (index, bytes) in run.missing.iter().zip(wanted) {
-                put(*index, page, bytes.1);
+            for (index, (_, bytes)) in run.missing.iter().zip(wanted) {
+                put(*index, page, bytes);
             }
             page += (len / PAGE_BYTES) as u32;
         }
@@ -115,10 +115,10 @@ fn present<'a>(run: &Run, page: u32, store: &'a PageStore) -> Vec<(usize, &'a [u
 
 #[cfg(test)]
 mod tests {
-    use super::super::page_store::Pieces;
-    use super::super::plan::{Standing, plan, wants};
     use std::collections::BTreeMap;
 
+    use super::super::page_store::Pieces;
+    use super::super::plan::{Standing, plan, wants};
     use super::*;
     use eggs_proto::{BlockId, Checksum, Scheme};
     use proptest::prelude::*;

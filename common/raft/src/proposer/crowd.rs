@@ -58,20 +58,19 @@ mod tests {
     /// Commands per entry of clients that ask again as soon as they are answered, half a millisecond later, entries taking two.
     fn per_entry(clients: usize) -> usize {
         let mut crowd = Crowd::default();
-        let (mut commands, mut waiting) = (1, 0);
+        let mut commands = 1;
         let (entries, mut sum) = (100, 0);
         for _ in 0..entries {
             sum += commands;
             // Those who were answered before this entry have asked again meanwhile.
-            let others = clients - commands;
-            waiting += others - waiting;
+            let mut waiting = clients - commands;
             let wanted = crowd.worth_waiting_for(commands, waiting, LONG);
             if let Some(wanted) = wanted {
                 assert!(wanted <= clients, "more than there are");
                 crowd.note(true);
                 waiting = wanted;
             }
-            (commands, waiting) = (waiting.max(1), 0);
+            commands = waiting.max(1);
         }
         sum / entries
     }

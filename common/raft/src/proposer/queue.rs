@@ -41,13 +41,15 @@ struct State {
     bytes: usize,
     /// Whether a task is proposing.
     busy: bool,
+    /// How many the one that proposes waits for; 0 if for none.
+    wanted: usize,
 }
 
 pub(super) struct Queue {
     waiting_max: usize,
     state: Mutex<State>,
-    /// One more came while a task is proposing.
-    more: Notify,
+    /// As many wait as are wanted.
+    gathered: Notify,
 }
 
 impl Queue {
@@ -55,7 +57,7 @@ impl Queue {
         Self {
             waiting_max,
             state: Mutex::default(),
-            more: Notify::new(),
+            gathered: Notify::new(),
         }
     }
 
@@ -76,7 +78,9 @@ impl Queue {
         state.bytes += size;
         state.waiting.push_back(waiting);
         if state.busy {
-            self.more.notify_one();
+            if state.waiting.len() == state.wanted {
+                self.gathered.notify_one();
+            }
             return Ok(false);
         }
         state.busy = true;
@@ -115,12 +119,16 @@ impl Queue {
 
     /// Waits until so many wait, but not for longer than that. Returns whether they do.
     pub(super) async fn gather(&self, wanted: usize, patience: Duration) -> bool {
+        self.lock().wanted = wanted;
         let gathered = async {
+            // It may have been said of what was wanted the last time, too late.
             while self.waiting() < wanted {
-                self.more.notified().await; // also of what came before this call, which is looked for once more then
+                self.gathered.notified().await;
             }
         };
-        timeout(patience, gathered).await.is_ok()
+        let came = timeout(patience, gathered).await.is_ok();
+        self.lock().wanted = 0;
+        came
     }
 }
 

@@ -19,12 +19,12 @@ impl DataPlan<'_> {
         self.cluster.eggsrun(&["pause", first])?.ok()?;
         let paused = self.passes(file).await;
         self.cluster.eggsrun(&["resume", first])?.ok()?;
-        show("one service paused", healthy, &paused?, report);
+        show("one service paused", healthy, paused?, report);
         for name in &names {
             self.cluster.eggsrun(&["kill", name])?.ok()?;
         }
         let lost = self.passes(file).await?;
-        show("four services lost", healthy, &lost, report);
+        show("four services lost", healthy, lost, report);
         self.read(file, Compare::EveryByte).await?;
         tokio::time::sleep(Duration::from_secs(1)).await;
         for name in &names {
@@ -48,17 +48,15 @@ impl DataPlan<'_> {
 }
 
 /// What is left of the healthy throughput: in all passes together, and in the first, which has to find out.
-fn show(what: &str, healthy: &Took, passes: &[Took], report: &mut Report) {
+fn show(what: &str, healthy: &Took, passes: Vec<Took>, report: &mut Report) {
     let what = format!("read with {what}");
     let share = |passes: &[Took]| {
         let seconds: f64 = passes.iter().map(|pass| pass.seconds).sum();
         healthy.seconds * passes.len() as f64 / seconds * 100.0
     };
-    report.add(&what, share(passes), "% of healthy");
+    report.add(&what, share(&passes), "% of healthy");
     let first = share(passes.get(..1).unwrap_or_default());
     report.add(&format!("{what}: first pass"), first, "% of healthy");
-    let mut cpu: Vec<f64> = passes.iter().map(Took::cpu).collect();
-    cpu.sort_by(f64::total_cmp);
-    let times = cpu.get(cpu.len() / 2).copied().unwrap_or_default() / healthy.cpu();
+    let times = Took::middle(passes).cpu() / healthy.cpu();
     report.add(&format!("{what}: CPU over healthy"), times, "times");
 }

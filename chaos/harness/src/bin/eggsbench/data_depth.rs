@@ -79,6 +79,12 @@ impl Took {
     pub const fn cpu(&self) -> f64 {
         self.client + self.servers
     }
+
+    /// That of the middle, by CPU. There is one at least.
+    pub fn middle(mut all: Vec<Self>) -> Self {
+        all.sort_by(|a, b| a.cpu().total_cmp(&b.cpu()));
+        all.swap_remove(all.len() / 2)
+    }
 }
 
 impl DataPlan<'_> {
@@ -146,9 +152,7 @@ impl DataPlan<'_> {
 
     /// Several times; that of the middle, by CPU.
     async fn reads(&self, file: InodeId) -> Result<Took> {
-        let mut all = self.passes(file).await?;
-        all.sort_by(|a, b| a.cpu().total_cmp(&b.cpu()));
-        Ok(all.swap_remove(ROUNDS / 2))
+        Ok(Took::middle(self.passes(file).await?))
     }
 
     /// One pass after the other.
