@@ -151,7 +151,7 @@ mod tests {
             body: vec![1],
         };
         let (reply, _) = oneshot::channel();
-        let deadline = Instant::now() + Duration::from_secs(1);
+        let deadline = Instant::now() + Duration::from_secs(10);
         let waiting = Waiting {
             command,
             deadline,
