@@ -6,16 +6,18 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use eggs_durable::{WholeFile, make_directory};
 use eggs_proto::BlockServiceId;
 
 /// A file that names a path.
 const FILE_BYTES_MAX: u64 = 4096;
+/// The name of one that is being written.
+const UNFINISHED: &str = "unfinished";
 
 /// What is known of former disks.
 #[derive(Debug)]
@@ -30,12 +32,12 @@ impl KnownDisks {
     pub(crate) fn read(process: &Path) -> anyhow::Result<Self> {
         let dir = process.join("known-disks");
         let context = || format!("read the notes on disks in {}", dir.display());
-        fs::create_dir_all(&dir).with_context(context)?;
+        make_directory(&dir).with_context(context)?;
         let mut notes = BTreeMap::new();
         for entry in fs::read_dir(&dir).with_context(context)? {
             let entry = entry.with_context(context)?;
             let found = entry.metadata().with_context(context)?;
-            if !found.is_file() || found.len() > FILE_BYTES_MAX {
+            if entry.file_name() == UNFINISHED || !found.is_file() || found.len() > FILE_BYTES_MAX {
                 continue; // not ours
             }
             let path = fs::read(entry.path()).with_context(context)?;
@@ -59,9 +61,12 @@ impl KnownDisks {
         // It was somewhere else until now.
         self.notes.retain(|at, other| at == path || *other != note);
         let write = || {
-            let mut file = File::create(&note)?;
-            file.write_all(path.as_os_str().as_bytes())?;
-            file.sync_all()?;
+            let file = WholeFile {
+                path: &note,
+                unfinished: &self.dir.join(UNFINISHED),
+                mode: 0o600,
+            };
+            file.write(path.as_os_str().as_bytes())?;
             // Last: rather two notes about a place than none.
             former.map_or(Ok(()), fs::remove_file)
         };

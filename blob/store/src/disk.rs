@@ -6,10 +6,11 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use eggs_durable::{make_directory, sync_directory};
 use eggs_proto::{BlockId, BlockServiceId, FailureDomainId, StorageClass, Time};
 use rustix::fs::{FlockOperation, flock};
 
-use crate::label::{DiskLabel, sync_directory};
+use crate::label::DiskLabel;
 use crate::medium::takes_no_changes;
 use crate::open_blocks::OpenBlocks;
 use crate::paths::{Paths, SLOTS, slot_of};
@@ -47,7 +48,7 @@ pub(crate) struct Slot {
 impl Disk {
     /// Makes a new disk in an empty directory, which is made when missing, and opens it.
     pub fn create(path: &Path, options: &DiskOptions) -> Result<Self, OpenError> {
-        fs::create_dir_all(path).map_err(OpenError::io("create disk directory", path))?;
+        make_directory(path).map_err(OpenError::io("create disk directory", path))?;
         let lock = lock(path)?;
         let paths = Paths::new(path);
         // Whatever a creation that was interrupted left has no label yet.
@@ -73,7 +74,10 @@ impl Disk {
         for slot in 0..SLOTS {
             make(&paths.slot(slot))?;
         }
-        sync_directory(&paths.blocks).map_err(OpenError::io("sync", &paths.blocks))?;
+        // All of it before the label, which says that it is there.
+        for dir in [&paths.blocks, &paths.root] {
+            sync_directory(dir).map_err(OpenError::io("sync", dir))?;
+        }
         let label = DiskLabel::generate(options.class, options.domain)
             .map_err(OpenError::io("draw random numbers for", &paths.label))?;
         label.write(&paths)?;

@@ -2,11 +2,11 @@
 //!
 //! JSON, readable by its owner alone because it holds the key.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io;
 use std::path::Path;
 
+use eggs_durable::WholeFile;
 use eggs_proto::{BlockServiceId, FailureDomainId, ServiceKey, StorageClass};
 use serde::{Deserialize, Serialize};
 
@@ -94,23 +94,16 @@ impl DiskLabel {
 
     /// Writes the label: after a crash it is the old one or the new one.
     pub(crate) fn write(&self, paths: &Paths) -> Result<(), OpenError> {
-        let text = serde_json::to_string_pretty(&self.to_text())
+        let mut text = serde_json::to_string_pretty(&self.to_text())
             .expect("a label has only strings and numbers");
-        let fresh = paths.tmp.join("label");
-        let write = || -> io::Result<()> {
-            let _ = fs::remove_file(&fresh);
-            let mut file = OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .open(&fresh)?;
-            file.write_all(text.as_bytes())?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            fs::rename(&fresh, &paths.label)?;
-            sync_directory(&paths.root)
+        text.push('\n');
+        let file = WholeFile {
+            path: &paths.label,
+            unfinished: &paths.tmp.join("label"),
+            mode: 0o600,
         };
-        write().map_err(OpenError::io("write disk label", &paths.label))
+        let written = file.write(text.as_bytes());
+        written.map_err(OpenError::io("write disk label", &paths.label))
     }
 
     fn to_text(&self) -> Text {
@@ -150,9 +143,4 @@ fn read_limited(path: &Path) -> io::Result<Vec<u8>> {
         .take(LABEL_BYTES_MAX)
         .read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Makes the names in a directory durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }

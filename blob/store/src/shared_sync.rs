@@ -9,7 +9,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use crate::label::sync_directory;
+use eggs_durable::sync_directory;
 
 /// Makes the names in one directory durable.
 #[derive(Debug)]

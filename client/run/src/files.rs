@@ -1,28 +1,19 @@
 //! Small files written whole or not at all.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use eggs_durable::WholeFile;
 
 /// Writes a file under a temporary name, syncs it, and gives it its name.
 pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        let temporary = path.with_extension("new");
-        let mut file = OpenOptions::new()
-            .create(true)
-            .write(true)
-            .truncate(true)
-            .mode(mode)
-            .open(&temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(&temporary, path)?;
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+    let file = WholeFile {
+        path,
+        unfinished: &path.with_extension("new"),
+        mode,
     };
-    write().with_context(|| format!("write {}", path.display()))
+    file.write(bytes).with_context(|| format!("write {}", path.display()))
 }
 
 /// Removes a file that may be gone already.

@@ -7,6 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use eggs_durable::sync_directory;
 use rustix::fs::statvfs;
 
 use crate::StartError;
@@ -37,7 +38,7 @@ fn note(dir: &Path) -> io::Result<()> {
         return Ok(());
     }
     File::create(&note)?.sync_all()?;
-    File::open(dir)?.sync_all()
+    sync_directory(dir)
 }
 
 /// Whether there was a store and nothing of its log is left: it is on a disk that is lost, or not mounted.
@@ -64,7 +65,7 @@ pub fn put_away(dir: &Path) -> io::Result<()> {
     }
     remove_all(&away)?;
     fs::rename(&store, &away)?;
-    File::open(dir)?.sync_all()?;
+    sync_directory(dir)?;
     if !may_stay(&away, dir) {
         tracing::warn!(dir = %away.display(), "what is left of the lost store is removed: its space is needed");
         remove(dir)?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::time::Duration;
 
+use eggs_durable::{make_directory, sync_directory};
 use eggs_proto::NodeId;
 use tokio::time::Instant;
 
@@ -209,16 +210,19 @@ fn open_stores(
     config: &NodeConfig,
     fatal: &Fatal,
 ) -> Result<(Arc<LogDb>, Arc<StateDb>), StartError> {
-    std::fs::create_dir_all(&config.dir).map_err(|source| StartError::Io {
-        action: format!("create {}", config.dir.display()),
-        source,
-    })?;
+    let failed = |action: &str| {
+        let action = format!("{action} {}", config.dir.display());
+        |source| StartError::Io { action, source }
+    };
+    make_directory(&config.dir).map_err(failed("create"))?;
     if let Err(error) = space::make_room(&config.dir, config.limits.reserve_bytes) {
         tracing::debug!(%error, "the space that is left is not known");
     }
     let memory = SharedMemory::new(&config.limits);
     let log = LogDb::open(&config.dir, &config.limits, &memory, fatal)?;
     let state = StateDb::open(&config.dir, &config.tables, &config.limits, &memory)?;
+    // Stores sync what is in their directories, not that there are such directories.
+    sync_directory(&config.dir).map_err(failed("sync"))?;
     state.finish_installs()?;
     Ok((log, state))
 }

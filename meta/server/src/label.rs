@@ -6,11 +6,12 @@
 //! **Invariant:** a directory has a random number of its own, its incarnation, for as long as it exists; a process that
 //! finds its directory gone gets another one, and so does not pass for what it was.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::{Context, anyhow, bail};
+use eggs_durable::{WholeFile, make_directory};
 use eggs_proto::NodeId;
 use eggs_raft::remains;
 use serde::{Deserialize, Serialize};
@@ -82,7 +83,7 @@ impl Label {
 /// Checks that `dir` belongs to `node`, or makes it so if it is new.
 pub(crate) fn check(dir: &Path, node: NodeId) -> anyhow::Result<Identity> {
     let shown = dir.display();
-    fs::create_dir_all(dir).with_context(|| format!("create directory {shown}"))?;
+    make_directory(dir).with_context(|| format!("create directory {shown}"))?;
     let path = dir.join(FILE);
     let process = node.to_string();
     let text = match fs::read(&path) {
@@ -216,14 +217,12 @@ fn check_empty(dir: &Path) -> anyhow::Result<()> {
 /// A label that exists is whole and outlives a power cut.
 fn write(dir: &Path, identity: &Identity) -> anyhow::Result<()> {
     let label = Label::of(identity);
-    let temporary = dir.join(UNFINISHED);
-    let write = || {
-        let mut file = File::create(&temporary)?;
-        file.write_all(&serde_json::to_vec(&label)?)?;
-        file.sync_all()?;
-        fs::rename(&temporary, dir.join(FILE))?;
-        File::open(dir)?.sync_all()
+    let file = WholeFile {
+        path: &dir.join(FILE),
+        unfinished: &dir.join(UNFINISHED),
+        mode: 0o600,
     };
+    let write = || file.write(&serde_json::to_vec(&label)?);
     write().with_context(|| format!("write a label into {}", dir.display()))
 }
 

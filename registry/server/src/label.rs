@@ -4,10 +4,11 @@
 //! **Invariant:** a store is only opened under the name under which it was written: when a process whose store is lost or
 //! damaged gets a new name, what is left of the store is put away before the label says so.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use eggs_durable::{WholeFile, make_directory};
 use eggs_proto::NodeId;
 use eggs_proto::meta::Standing;
 use eggs_raft::remains;
@@ -156,7 +157,7 @@ pub enum LabelError {
 /// Takes the directory into possession, or checks that it is ours.
 pub(crate) fn claim(config: &Config) -> Result<Identity, LabelError> {
     let dir = &config.dir;
-    fs::create_dir_all(dir).map_err(|source| failed("create", dir, source))?;
+    make_directory(dir).map_err(|source| failed("create", dir, source))?;
     let path = dir.join(FILE);
     match fs::read(&path) {
         Ok(bytes) => {
@@ -281,13 +282,14 @@ fn check(config: &Config, path: &Path, bytes: &[u8]) -> Result<(NodeId, Label), 
 }
 
 fn write(dir: &Path, path: &Path, label: &Label) -> io::Result<()> {
-    let unfinished = dir.join("LABEL.new");
-    let mut file = File::create(&unfinished)?;
-    file.write_all(&serde_json::to_vec_pretty(label)?)?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    fs::rename(&unfinished, path)?;
-    File::open(dir)?.sync_all()
+    let mut text = serde_json::to_vec_pretty(label)?;
+    text.push(b'\n');
+    let file = WholeFile {
+        path,
+        unfinished: &dir.join("LABEL.new"),
+        mode: 0o600,
+    };
+    file.write(&text)
 }
 
 #[cfg(test)]

@@ -10,5 +10,5 @@ mod failing_disk;
 mod format;
 mod full_disk;
 mod label;
-mod power_cut;
+mod power;
 mod reading;

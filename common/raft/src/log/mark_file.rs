@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
+use eggs_durable::sync_directory;
+
 const FILE_BYTES: u64 = 2 * 4096;
 
 /// The file in which the mark is kept: two slots, one page each.
@@ -44,7 +46,7 @@ impl MarkFile {
         self.0.set_len(FILE_BYTES)?;
         self.0.sync_all()?;
         match dir {
-            Some(dir) => File::open(dir)?.sync_all(),
+            Some(dir) => sync_directory(dir),
             None => Ok(()),
         }
     }

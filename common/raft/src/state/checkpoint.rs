@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use eggs_durable::sync_directory;
 pub(crate) use eggs_proto::image::for_each_row as for_each;
 use xxhash_rust::xxh64::xxh64;
 
@@ -97,7 +98,7 @@ impl ChunkWriter {
         let file = self.file.into_inner().map_err(|e| e.into_error())?;
         file.sync_all()?;
         if let Some(dir) = self.path.parent() {
-            File::open(dir)?.sync_all()?;
+            sync_directory(dir)?;
         }
         Ok(Staged { path: self.path })
     }
