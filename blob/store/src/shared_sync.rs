@@ -6,7 +6,7 @@
 //! that succeeds proves nothing.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use eggs_durable::sync_directory;
@@ -40,6 +40,10 @@ impl SharedSync {
 
     /// Returns when all changes made to the directory before the call are durable.
     pub fn sync(&self) -> io::Result<()> {
+        self.sync_by(sync_directory)
+    }
+
+    fn sync_by(&self, sync: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.asked += 1;
         let mine = state.asked;
@@ -61,7 +65,7 @@ impl SharedSync {
         state.running = true;
         let covered = state.asked;
         drop(state);
-        let result = sync_directory(&self.dir);
+        let result = sync(&self.dir);
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.running = false;
         match result {
@@ -75,7 +79,42 @@ impl SharedSync {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::mpsc;
+
     use super::*;
+
+    /// Waits until so many have asked.
+    fn until_asked(shared: &SharedSync, calls: u64) {
+        while shared.state.lock().unwrap().asked < calls {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_comes_while_it_runs_waits_for_the_next_one_and_that_serves_all_of_them() {
+        let shared = SharedSync::new(PathBuf::new());
+        let (go_on, paused) = mpsc::channel::<()>();
+        let syncs = AtomicU32::new(0);
+        let count = |_: &Path| {
+            syncs.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        };
+        std::thread::scope(|scope| {
+            scope.spawn(|| shared.sync_by(move |_| paused.recv().map_err(io::Error::other)));
+            until_asked(&shared, 1);
+            let waiting: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| shared.sync_by(count)))
+                .collect();
+            until_asked(&shared, 9);
+            assert!(!waiting.iter().any(|thread| thread.is_finished()));
+            go_on.send(()).unwrap();
+            waiting
+                .into_iter()
+                .for_each(|thread| thread.join().unwrap().unwrap());
+        });
+        assert_eq!(syncs.into_inner(), 1);
+    }
 
     #[test]
     fn everybody_returns_and_a_failure_is_final() {

@@ -1,5 +1,7 @@
 //! Ordinary programs on a file system that forgets.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::MetadataExt as _;

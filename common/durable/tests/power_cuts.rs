@@ -1,5 +1,7 @@
 //! Power is cut before every change that writing a file, or making a directory, consists of.
 
+#![allow(clippy::unwrap_used)] // helpers of tests are not seen as tests
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;

@@ -9,7 +9,7 @@ use eggs_forgetful::{Fate, Power, Survival, Tree};
 use eggs_proto::block::BlockRefusal;
 use eggs_proto::{BlockId, FailureDomainId};
 
-use super::{Acknowledged, until_the_cut, without_a_cut};
+use super::{Acknowledged, with_power, without_a_cut};
 use crate::common::{Aligned, DIRECT, NOW, content, files_below, may_erase, may_write, refusal};
 
 /// Under which the disk is opened in the second half: its label is written anew.
@@ -142,11 +142,9 @@ impl Progress {
 /// Opens the disk with power for no change, then for one, and so on, until it is open.
 fn open_between_cuts(mut tree: Tree, progress: &Progress, seed: u64) -> Tree {
     for changes in 0.. {
-        let mut fate = Fate::new(Survival::Some, seed ^ changes << 32);
         let open = |path: &Path| Disk::open(path, progress.options()).is_ok();
-        let cut = until_the_cut(tree, Power::for_changes(changes), &mut fate, open);
-        let (left, opened, _) = cut.unwrap();
-        tree = left;
+        let (left, opened) = with_power(tree, Power::for_changes(changes), open).unwrap();
+        tree = left.survivor(&mut Fate::new(Survival::Some, seed ^ changes << 32));
         if opened {
             break;
         }
@@ -154,15 +152,29 @@ fn open_between_cuts(mut tree: Tree, progress: &Progress, seed: u64) -> Tree {
     tree
 }
 
-/// Everything, with a cut before one of its changes. Says whether all was done before.
-fn cut_once(made: &Tree, changes: u64, survival: Survival) -> bool {
+/// How it ends before a change.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    /// The process dies, its machine goes on: nothing is lost before the next cut.
+    Process,
+    Power(Survival),
+    /// The power goes once more whenever the disk is opened.
+    PowerAgain,
+}
+
+/// Everything, with an end before one of its changes. Says whether all was done before.
+fn end_once(made: &Tree, changes: u64, end: End) -> bool {
     let mut progress = Progress::default();
-    let mut fate = Fate::new(survival, changes);
     let power = Power::for_changes(changes);
-    let cut = until_the_cut(made.clone(), power, &mut fate, |path| progress.go_on(path));
-    let (mut tree, done, _) = cut.unwrap();
-    if survival == Survival::Some {
-        tree = open_between_cuts(tree, &progress, changes);
+    let ended = with_power(made.clone(), power, |path| progress.go_on(path));
+    let (mut tree, done) = ended.unwrap();
+    match end {
+        End::Process => {}
+        End::Power(survival) => tree = tree.survivor(&mut Fate::new(survival, changes)),
+        End::PowerAgain => {
+            tree = tree.survivor(&mut Fate::new(Survival::Some, !changes));
+            tree = open_between_cuts(tree, &progress, changes);
+        }
     }
     // Whoever was interrupted tries again, and the rest is done after a restart like any other.
     let again = |path: &Path| {
@@ -181,8 +193,13 @@ fn nothing_acknowledged_is_lost_wherever_the_power_goes() {
         return;
     };
     let mut changes = 0;
-    let all = [Survival::Nothing, Survival::Everything, Survival::Some];
-    while !all.map(|survival| cut_once(&made, changes, survival))[0] {
+    let all = [
+        End::Process,
+        End::Power(Survival::Nothing),
+        End::Power(Survival::Some),
+        End::PowerAgain,
+    ];
+    while !all.map(|end| end_once(&made, changes, end))[0] {
         changes += 1;
     }
     println!("{changes} boundaries");

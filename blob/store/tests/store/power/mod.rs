@@ -77,25 +77,17 @@ fn write_until_the_cut(
     }
 }
 
-/// Power that is cut while somebody works on what is mounted. Gives what survives, and what became of the work; `None` where
-/// we may not mount.
-fn until_the_cut<T>(
-    tree: Tree,
-    power: Power,
-    fate: &mut Fate,
-    work: impl FnOnce(&Path) -> T,
-) -> Option<(Tree, T, Power)> {
+/// Somebody works on what is mounted until all is done, or the power is gone. Gives what there was then, synced or not, and what
+/// became of the work; `None` where we may not mount.
+fn with_power<T>(tree: Tree, power: Power, work: impl FnOnce(&Path) -> T) -> Option<(Tree, T)> {
     let point = tempfile::tempdir().unwrap();
     let machine = Mounted::new(tree, power, point.path()).unwrap()?;
     let done = work(machine.path());
-    let power = machine.power();
-    let left = machine.unmount().unwrap().survivor(fate);
-    Some((left, done, power))
+    Some((machine.unmount().unwrap(), done))
 }
 
-/// The same without a cut, and nothing that is not synced survives.
+/// The same without a cut, after which nothing survives that was not synced.
 fn without_a_cut<T>(tree: Tree, work: impl FnOnce(&Path) -> T) -> Option<(Tree, T)> {
-    let mut fate = Fate::new(Survival::Nothing, 0);
-    let (left, done, _) = until_the_cut(tree, Power::endless(), &mut fate, work)?;
-    Some((left, done))
+    let (tree, done) = with_power(tree, Power::endless(), work)?;
+    Some((tree.survivor(&mut Fate::new(Survival::Nothing, 0)), done))
 }

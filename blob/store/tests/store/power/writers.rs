@@ -8,7 +8,7 @@ use eggs_forgetful::{Fate, Power, Survival, Tree};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Acknowledged, until_the_cut, without_a_cut, write_until_the_cut};
+use super::{Acknowledged, with_power, without_a_cut, write_until_the_cut};
 use crate::common::DIRECT;
 
 const CUTS: u64 = 24;
@@ -26,8 +26,7 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_under_several_writers() {
     let (next, known) = (AtomicU64::new(1), Mutex::new(Acknowledged::default()));
     for _ in 0..CUTS {
         let power = Power::for_changes(rng.random_range(0..300));
-        let mut fate = Fate::new(Survival::Some, rng.random());
-        let cut = until_the_cut(tree, power, &mut fate, |path| {
+        let (left, ()) = with_power(tree, power, |path| {
             // What an earlier cut left to clear away may need more power than there is.
             let Ok(disk) = Disk::open(path, &DIRECT) else {
                 return;
@@ -39,8 +38,10 @@ fn nothing_acknowledged_is_lost_when_the_power_goes_under_several_writers() {
                     scope.spawn(|| write_until_the_cut(&disk, &next, &known, &off));
                 }
             });
-        });
-        tree = cut.unwrap().0;
+        })
+        .unwrap();
+        let mut fate = Fate::new(Survival::Some, rng.random());
+        tree = left.survivor(&mut fate);
     }
     let known = known.into_inner().unwrap();
     println!(
