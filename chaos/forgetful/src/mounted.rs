@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fuser::{BackgroundSession, Config, MountOption};
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 
 use crate::{Power, Tree, skin::Skin};
@@ -68,15 +69,12 @@ impl Mounted {
         lock(&self.machine).power.cut();
     }
 
-    /// Unmounts it, which nobody may use any more; gives what there was, synced or not: see [`Tree::survivor`].
-    pub fn unmount(mut self) -> io::Result<Tree> {
-        if let Some(session) = self.session.take() {
-            match session.umount_and_join() {
-                Ok(()) => {}
-                // Whoever read requests learned of it like that.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
-                Err(error) => return Err(error),
-            }
+    /// Unmounts it; gives what there was, synced or not: see [`Tree::survivor`]. Gives itself back while somebody uses it.
+    pub fn unmount(mut self) -> Result<Tree, Self> {
+        match unmount(&self.point, UnmountFlags::empty()) {
+            Err(Errno::BUSY) => return Err(self),
+            // Whoever reads its requests ends by itself, and says how, which does not matter any more.
+            Ok(()) | Err(_) => drop(self.session.take().map(BackgroundSession::umount_and_join)),
         }
         Ok(lock(&self.machine).tree.clone())
     }

@@ -1,34 +1,41 @@
-//! After a real power cut of a real store, a replica starts, and what was acknowledged is there.
+//! After a power cut under a real store, a replica starts, and what was acknowledged is there.
 //!
-//! An ext4 file system in a file is shut down in the midst of writing, without flushing its journal, and mounted again:
-//! whatever was not synced is lost, as with a power cut. `tests/crash` does that to simulated disks, thousands of times;
-//! this is RocksDB's write-ahead log and our mark on a real one. Needs root; skipped elsewhere, saying so.
+//! `tests/crash` does that to simulated disks, thousands of times; this is RocksDB's write-ahead log and our mark on file systems.
+//! Needs root; skipped elsewhere, saying so.
 
 #![cfg(not(feature = "sim"))]
 
+mod forgotten;
+mod on_ext4;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use eggs_raft::{Group, Limits, MemoryNetwork};
-use eggs_volume::Volume;
-use rand::RngExt;
+use tokio::task::JoinHandle;
 
 use crate::common::{Cluster, TIMING, command, counter, eventually, node_id, sum, within};
 
-const CUTS: u64 = 8;
 const GROUPS: u16 = 4;
 /// Proposers of each group.
 const WORKERS: u16 = 4;
-const VOLUME_BYTES: u64 = 512 << 20;
+/// Without power there is no answer.
+const PATIENCE_MS: u64 = 300;
 
 /// The largest sum that was acknowledged, of each group.
 type Acknowledged = [AtomicU64; GROUPS as usize];
 
+fn start_work(cluster: &Cluster, known: &Arc<Acknowledged>) -> Vec<JoinHandle<()>> {
+    let numbers = 0..GROUPS * WORKERS;
+    numbers
+        .map(|n| tokio::spawn(work(cluster.group(0, n % GROUPS), known.clone())))
+        .collect()
+}
+
 /// Adds one after the other until there is no answer any more.
 async fn work(group: Group, known: Arc<Acknowledged>) {
     let at = usize::from(group.id().0);
-    while let Ok(reply) = group.propose(command("a", None), within(1_000)).await {
+    while let Ok(reply) = group.propose(command("a", None), within(PATIENCE_MS)).await {
         known[at].fetch_max(sum(&reply), Ordering::SeqCst);
     }
 }
@@ -76,43 +83,4 @@ fn cluster(dir: tempfile::TempDir) -> Cluster {
         },
         timing: TIMING,
     }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_is_there_after_power_cuts() {
-    let dir = tempfile::tempdir().unwrap();
-    let (image, mounted) = (dir.path().join("image"), dir.path().join("node0"));
-    let Some(volume) = Volume::new(image, mounted, VOLUME_BYTES).unwrap() else {
-        return;
-    };
-    let mut cluster = cluster(dir);
-    let known = Arc::new(Acknowledged::default());
-    let mut promised = of(&known);
-    for _ in 0..CUTS {
-        // A replica that has lost anything it promised would not start.
-        cluster.start_node(0).await;
-        check(&cluster, &promised, &known).await;
-        let workers: Vec<_> = (0..GROUPS * WORKERS)
-            .map(|n| tokio::spawn(work(cluster.group(0, n % GROUPS), known.clone())))
-            .collect();
-        let pause = rand::rng().random_range(100..600);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-        promised = of(&known);
-        volume.cut_power().unwrap();
-        for worker in workers {
-            worker.await.unwrap();
-        }
-        cluster.crash(0).await;
-        eventually("an unmounted volume", async || {
-            volume.unmount().then_some(())
-        })
-        .await;
-        assert!(volume.mount(), "the file system cannot be mounted again");
-    }
-    cluster.start_node(0).await;
-    check(&cluster, &promised, &known).await;
-    assert!(of(&known).iter().all(|sum| *sum > 50), "{:?}", of(&known));
-    println!("acknowledged: {:?}", of(&known));
-    cluster.crash(0).await;
-    drop(volume);
 }
