@@ -13,7 +13,8 @@ pub fn write_durably(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
         unfinished: &path.with_extension("new"),
         mode,
     };
-    file.write(bytes).with_context(|| format!("write {}", path.display()))
+    file.write(bytes)
+        .with_context(|| format!("write {}", path.display()))
 }
 
 /// Removes a file that may be gone already.

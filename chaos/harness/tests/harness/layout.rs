@@ -13,13 +13,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("eggs-machine", &["eggs-proto"]),
     ("eggs-rpc", &["eggs-proto"]),
     ("eggs-obs", &["eggs-proto"]),
-    ("eggs-raft", &["eggs-proto", "eggs-machine", "eggs-rpc"]),
+    ("eggs-durable", &[]),
+    (
+        "eggs-raft",
+        &["eggs-durable", "eggs-proto", "eggs-machine", "eggs-rpc"],
+    ),
     ("eggs-audit", &["eggs-proto"]),
     ("eggs-shard", &["eggs-proto", "eggs-machine", "eggs-audit"]),
     ("eggs-cdc", &["eggs-proto", "eggs-machine"]),
     (
         "eggs-meta-server",
         &[
+            "eggs-durable",
             "eggs-proto",
             "eggs-machine",
             "eggs-rpc",
@@ -31,10 +36,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     ("eggs-erasure", &["eggs-proto"]),
-    ("eggs-block-store", &["eggs-proto"]),
+    ("eggs-block-store", &["eggs-durable", "eggs-proto"]),
     (
         "eggs-blob-server",
         &[
+            "eggs-durable",
             "eggs-proto",
             "eggs-rpc",
             "eggs-obs",
@@ -47,6 +53,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     (
         "eggs-registry-server",
         &[
+            "eggs-durable",
             "eggs-proto",
             "eggs-machine",
             "eggs-rpc",
@@ -75,9 +82,13 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["eggs-proto", "eggs-rpc", "eggs-obs", "eggs-client"],
     ),
     ("eggs-cli", &["eggs-proto", "eggs-rpc", "eggs-client"]),
-    ("eggs-run", &["eggs-proto", "eggs-rpc", "eggs-client"]),
+    (
+        "eggs-run",
+        &["eggs-durable", "eggs-proto", "eggs-rpc", "eggs-client"],
+    ),
     ("eggs-model", &["eggs-proto"]),
     ("eggs-volume", &[]),
+    ("eggs-forgetful", &[]),
     (
         "eggs-sim",
         &[

@@ -39,8 +39,8 @@ pub struct RebuiltBlock {
 }
 
 impl Client {
-    /// Makes some blocks of an extent of a file again, at the positions given. The client's time-out is for each step of
-    /// 1 MiB of each block.
+    /// Makes some blocks of an extent of a file again, at the positions given, and gives each once, in the order of positions. The
+    /// client's time-out is for each step of 1 MiB of each block.
     ///
     /// Refuses with [`ClientError::Damaged`] when too little is left to make them from, and with
     /// [`ClientError::TooFewBlocks`] when that may change.
@@ -74,11 +74,12 @@ impl Client {
         let ExtentBody::Blocks { layout, blocks, .. } = &extent.body else {
             return Err(damaged());
         };
-        let mut outputs: Vec<(u8, &ExtentBlock, BytesMut)> = Vec::new();
+        // In the order in which a step gives them.
+        let mut outputs: BTreeMap<u8, (&ExtentBlock, BytesMut)> = BTreeMap::new();
         for index in indexes {
             let block = blocks.get(usize::from(*index)).ok_or_else(damaged)?;
             let space = BytesMut::with_capacity(layout.block_bytes() as usize);
-            outputs.push((*index, block, space));
+            outputs.insert(*index, (block, space));
         }
         let end = PageRange::of_bytes(0, layout.block_bytes()).end;
         for first in (0..end).step_by(STEP_PAGES as usize) {
@@ -94,15 +95,15 @@ impl Client {
                 layout: *layout,
                 blocks,
                 source,
-                wants: indexes.iter().map(|index| (*index, range)).collect(),
+                wants: outputs.keys().map(|index| (*index, range)).collect(),
             };
             let made = step.make(&self.inner, self.deadline()).await;
             let made = made.map_err(|lost| lost.into_error(file, extent.offset, layout))?;
-            for ((_, _, output), bytes) in outputs.iter_mut().zip(made) {
+            for ((_, output), bytes) in outputs.values_mut().zip(made) {
                 output.extend_from_slice(&bytes);
             }
         }
-        let finished = outputs.into_iter().map(|(index, block, bytes)| {
+        let finished = outputs.into_iter().map(|(index, (block, bytes))| {
             let bytes = bytes.freeze();
             let right = Checksum::of_block(&bytes) == block.checksum;
             right
