@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use anyhow::{Context, Result, bail};
 use eggs_client::{Client, ClientConfig, ReadFrom};
 use eggs_proto::hello::PeerRole;
 use eggs_rpc::Credentials;
+use rustix::io::Errno;
 use rustix::mount::{UnmountFlags, unmount};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -29,6 +31,8 @@ pub struct Options<'a> {
     pub args: &'a [&'a str],
     /// Processes whose directories are small disks of their own, of so many MiB. Needs root.
     pub small_disks: &'a [(&'a str, u32)],
+    /// An empty directory for all that processes keep, on a file system of its own.
+    pub data: Option<&'a Path>,
 }
 
 /// A running cluster. Everything of it goes with this value.
@@ -55,6 +59,11 @@ impl Cluster {
             .context("make a directory")?;
         let (registry_port, http_port) = (free_port()?, free_port()?);
         let args = options.args.iter().map(|arg| (*arg).to_string()).collect();
+        if let Some(data) = options.data {
+            let place = home.path().join("cluster");
+            fs::create_dir(&place).context("make a directory")?;
+            symlink(data, place.join("data")).context("make a link to the data")?;
+        }
         let small_disks = options
             .small_disks
             .iter()
@@ -215,7 +224,10 @@ impl Cluster {
             pids.extend(self.pid(&name));
         }
         for pid in &pids {
-            kill_process(*pid, Signal::KILL).context("kill a process")?;
+            match kill_process(*pid, Signal::KILL) {
+                Ok(()) | Err(Errno::SRCH) => {} // some end by themselves without their disks
+                Err(error) => return Err(error).context("kill a process"),
+            }
         }
         until("everything is dead", COMMAND, || {
             pids.iter().all(|pid| !is_alive(*pid))

@@ -20,6 +20,7 @@ const SMALL: Options<'static> = Options {
         "--hdd-per-domain=0",
     ],
     small_disks: &[],
+    data: None,
 };
 
 #[test]
