@@ -114,6 +114,9 @@ fn command_of(
             };
             Some((Some(id), command))
         }
+        RegistryRequest::Schemes { id, node, in_use } => {
+            Some((Some(id), RegistryCommand::NoteSchemes { node, in_use }))
+        }
         RegistryRequest::Space { id, node, report } => {
             Some((Some(id), RegistryCommand::NoteSpace { node, report }))
         }

@@ -298,6 +298,9 @@ impl World {
                 };
                 (id, command)
             }
+            RegistryRequest::Schemes { id, node, in_use } => {
+                (id, RegistryCommand::NoteSchemes { node, in_use })
+            }
             RegistryRequest::Space { id, node, report } => {
                 (id, RegistryCommand::NoteSpace { node, report })
             }
@@ -378,6 +381,7 @@ impl World {
             | RegistryRequest::Members { .. }
             | RegistryRequest::Retire { .. }
             | RegistryRequest::Space { .. }
+            | RegistryRequest::Schemes { .. }
             | RegistryRequest::Pace { .. }
             | RegistryRequest::Succeed { .. }
             | RegistryRequest::Disks => {

@@ -1,6 +1,7 @@
 //! How both stores are opened: small, shared, with few threads.
 #![cfg_attr(feature = "sim", allow(dead_code, unused_imports))] // opened, they are in memory there
 
+use std::ops::Range;
 use std::path::Path;
 
 use rocksdb::{
@@ -9,6 +10,7 @@ use rocksdb::{
 };
 
 use eggs_machine::{REPLIES, REPLY_TABLES};
+use rustix::process::{Resource, getrlimit};
 
 use crate::{Limits, StartError};
 
@@ -80,6 +82,15 @@ pub(crate) fn open(
         .map_err(|cause| StartError::of_store(kind.name(), cause))
 }
 
+/// Files of a store that stay open. RocksDB spreads them over 64 caches by a hash, so that a quarter of what there is room for is lost
+/// to some of them, and a file that is opened anew for a key costs several times what looking for the key does.
+fn open_files_max() -> i32 {
+    const STAY_OPEN: Range<u64> = 256..4096;
+    let may = getrlimit(Resource::Nofile).current.unwrap_or(STAY_OPEN.end);
+    // There are two stores, and connections need some.
+    (may / 4).clamp(STAY_OPEN.start, STAY_OPEN.end) as i32
+}
+
 const fn buffer_bytes(kind: StoreKind, limits: &Limits) -> usize {
     match kind {
         StoreKind::Log => limits.log_buffer_bytes,
@@ -92,7 +103,7 @@ fn database_options(kind: StoreKind, limits: &Limits) -> Options {
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     options.set_max_background_jobs(2);
-    options.set_max_open_files(256);
+    options.set_max_open_files(open_files_max());
     options.set_keep_log_file_num(2);
     options.set_max_log_file_size(1 << 20);
     options.set_log_level(LogLevel::Warn);

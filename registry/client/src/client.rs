@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use eggs_proto::meta::GroupMembers;
 use eggs_proto::registry::{
-    DiskCondition, DiskPace, HealthFinding, RegistryReply, RegistryRequest, ServiceRegistration,
-    ServiceReport, Severity, SpaceReport, Succession,
+    DiskCondition, DiskPace, HealthFinding, RegistryReply, RegistryRequest, SchemeInUse,
+    ServiceRegistration, ServiceReport, Severity, SpaceReport, Succession,
 };
 use eggs_proto::{
     BlockServiceId, CallError, CallResult, ClusterMap, Epoch, GroupId, MessageKind, NodeId,
@@ -312,6 +312,18 @@ impl RegistryClient {
     ) -> Result<(), RegistryError> {
         let id = self.next_id();
         let request = RegistryRequest::Space { id, node, report };
+        self.done(&request, timeout).await
+    }
+
+    /// Says how blocks were stored lately by the shards that a process leads.
+    pub async fn schemes(
+        &self,
+        node: NodeId,
+        in_use: Vec<SchemeInUse>,
+        timeout: Duration,
+    ) -> Result<(), RegistryError> {
+        let id = self.next_id();
+        let request = RegistryRequest::Schemes { id, node, in_use };
         self.done(&request, timeout).await
     }
 

@@ -4,9 +4,10 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use eggs_machine::StoreRead;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
 use eggs_proto::registry::{
-    DiskPace, RegistryReply, RegistryRequest, SpaceLevel, SpaceReport, Succession,
+    DiskPace, RegistryReply, RegistryRequest, SchemeInUse, SpaceLevel, SpaceReport, Succession,
 };
 use eggs_proto::{
     CallError, CallResult, InvalidArgument, MessageKind, NodeId, ProcessRole, Refusal, RequestId,
@@ -15,7 +16,7 @@ use eggs_proto::{
 use eggs_raft::Node;
 use eggs_registry_state::{
     Beat, GROUPS_MAX, Registration, RegistryCommand, RegistryOutcome, SERVICES_PER_NODE_MAX,
-    is_bound, knows, space_of,
+    is_bound, knows, schemes_are_news, space_of,
 };
 use eggs_rpc::{Answer, Handler, Peer, PeerRole, Reply, Request};
 
@@ -233,6 +234,10 @@ async fn answer(
             servers_only(role)?;
             succeed(replica, (id, node), (was, incarnation), deadline).await
         }
+        RegistryRequest::Schemes { id, node, in_use } => {
+            servers_only(role)?;
+            note_schemes(replica, (id, node), in_use, deadline).await
+        }
         RegistryRequest::Space { id, node, report } => {
             servers_only(role)?;
             note_space(replica, (id, node), report, deadline).await
@@ -341,6 +346,25 @@ async fn note_space(
         tracing::info!(%node, ?level, available_bytes, "space for metadata has changed");
     }
     let command = RegistryCommand::NoteSpace { node, report };
+    replica.propose(&command, Some(id), deadline).await
+}
+
+/// Keeps what is news: most of the time everything is stored as before.
+async fn note_schemes(
+    replica: &Replica,
+    (id, node): (RequestId, NodeId),
+    in_use: Vec<SchemeInUse>,
+    deadline: Instant,
+) -> RegistryOutcome {
+    let are_news = |store: &dyn StoreRead| schemes_are_news(store, &in_use);
+    let news = replica.group.read(are_news, deadline).await;
+    let news = news
+        .map_err(not_read)?
+        .map_err(|fault| queries::unreadable(&fault))?;
+    if !news {
+        return Ok(RegistryReply::Done);
+    }
+    let command = RegistryCommand::NoteSchemes { node, in_use };
     replica.propose(&command, Some(id), deadline).await
 }
 

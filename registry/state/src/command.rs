@@ -1,7 +1,9 @@
 //! What goes through the registry's log.
 
 use eggs_proto::meta::GroupMembers;
-use eggs_proto::registry::{DiskPace, ServiceRegistration, ServiceReport, SpaceReport};
+use eggs_proto::registry::{
+    DiskPace, SchemeInUse, ServiceRegistration, ServiceReport, SpaceReport,
+};
 use eggs_proto::{BlockServiceId, GroupId, NodeId, ServiceState};
 use serde::{Deserialize, Serialize};
 
@@ -58,6 +60,13 @@ pub enum RegistryCommand {
         /// The new directory.
         incarnation: u64,
     },
+    /// A process says how blocks were stored lately.
+    NoteSchemes {
+        /// The process.
+        node: NodeId,
+        /// Each once.
+        in_use: Vec<SchemeInUse>,
+    },
 }
 
 impl RegistryCommand {
@@ -72,6 +81,8 @@ impl RegistryCommand {
             | Self::Retire { .. }
             | Self::NoteSpace { .. }
             | Self::Judge { .. }
+            // There are few, and they go with time.
+            | Self::NoteSchemes { .. }
             // It is asked for when the state has to shrink again, and bounded by time.
             | Self::Succeed { .. } => None,
         }

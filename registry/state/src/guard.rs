@@ -4,9 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_proto::{BlockServiceId, FailureDomainId, StorageClass};
 
-use crate::FENCED_DOMAINS_MAX;
 use crate::record::ServiceRecord;
-use crate::schemes::widest_schemes;
+use crate::schemes::{Demands, domains_spared};
 
 /// A failure domain's disks of one class.
 type Place = (StorageClass, FailureDomainId);
@@ -15,7 +14,7 @@ type Place = (StorageClass, FailureDomainId);
 /// changed.
 ///
 /// A report of errors is honoured when its failure domain keeps another writable disk of the class, or when fewer
-/// than [`FENCED_DOMAINS_MAX`] domains of the class are without one, for whatever reason. Earlier decisions stand
+/// than the parity in use can miss ([`domains_spared`]) are without one, for whatever reason. Earlier decisions stand
 /// for as long as their report does.
 ///
 /// Slow disks come last and are decided anew each time: they give way to errors and to silence. Their domain may
@@ -23,6 +22,7 @@ type Place = (StorageClass, FailureDomainId);
 /// slowly is better than not to write.
 pub(crate) fn honour_reports(
     services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
+    demands: &Demands,
 ) -> BTreeSet<BlockServiceId> {
     let mut set_aside = BTreeSet::new();
     for (id, record) in services.iter_mut() {
@@ -30,14 +30,15 @@ pub(crate) fn honour_reports(
             set_aside.insert(*id);
         }
     }
-    let mut changed = honour_errors(services);
-    let now_aside = honour_slowness(services, &set_aside);
+    let mut changed = honour_errors(services, demands);
+    let now_aside = honour_slowness(services, &set_aside, demands);
     changed.extend(set_aside.symmetric_difference(&now_aside));
     changed
 }
 
 fn honour_errors(
     services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
+    demands: &Demands,
 ) -> BTreeSet<BlockServiceId> {
     let mut changed = BTreeSet::new();
     for (id, record) in services.iter_mut() {
@@ -55,7 +56,9 @@ fn honour_errors(
         let place = (record.class, record.domain);
         let left = writable.get(&place).copied().unwrap_or(0);
         let takes_the_last = left <= 1 && condition.effective().takes_writes();
-        if takes_the_last && domains_without(&writable, record.class) >= FENCED_DOMAINS_MAX {
+        if takes_the_last
+            && domains_without(&writable, record.class) >= domains_spared(demands, record.class)
+        {
             continue;
         }
         if condition.effective().takes_writes() {
@@ -71,6 +74,7 @@ fn honour_errors(
 fn honour_slowness(
     services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
     before: &BTreeSet<BlockServiceId>,
+    demands: &Demands,
 ) -> BTreeSet<BlockServiceId> {
     let mut slow: Vec<BlockServiceId> = services
         .iter()
@@ -82,7 +86,6 @@ fn honour_slowness(
         return now_aside;
     }
     slow.sort_by_key(|id| !before.contains(id));
-    let schemes = widest_schemes();
     let mut writable = writable_disks(services);
     for id in slow {
         let Some(record) = services.get_mut(&id) else {
@@ -94,11 +97,11 @@ fn honour_slowness(
         }
         let place = (record.class, record.domain);
         let left = writable.get(&place).copied().unwrap_or(0);
-        let needed = schemes
+        let needed = demands
             .get(&record.class)
-            .map_or(1, |scheme| scheme.blocks_min());
+            .map_or(1, |demand| demand.widest.blocks_min());
         let spare = domains_with(&writable, record.class) > needed
-            && domains_without(&writable, record.class) < FENCED_DOMAINS_MAX;
+            && domains_without(&writable, record.class) < domains_spared(demands, record.class);
         if left <= 1 && !spare {
             continue;
         }
@@ -139,7 +142,9 @@ fn domains_without(writable: &BTreeMap<Place, usize>, class: StorageClass) -> us
 #[cfg(test)]
 mod tests {
     use super::*;
-    use eggs_proto::{NodeId, ProcessRole, Time};
+    use crate::schemes;
+    use eggs_proto::registry::SchemeInUse;
+    use eggs_proto::{NodeId, ProcessRole, Scheme, Time};
 
     fn disk(domain: u32, reported: bool) -> ServiceRecord {
         ServiceRecord {
@@ -161,6 +166,10 @@ mod tests {
         }
     }
 
+    fn honour(services: &mut BTreeMap<BlockServiceId, ServiceRecord>) -> BTreeSet<BlockServiceId> {
+        honour_reports(services, &schemes::of(&BTreeSet::new()))
+    }
+
     fn fenced(services: &BTreeMap<BlockServiceId, ServiceRecord>) -> Vec<u64> {
         services
             .iter()
@@ -174,7 +183,7 @@ mod tests {
         let mut services: BTreeMap<_, _> = (0..8)
             .map(|n| (BlockServiceId(n), disk(n as u32, true)))
             .collect();
-        honour_reports(&mut services);
+        honour(&mut services);
         assert_eq!(fenced(&services), [0, 1, 2, 3]);
         // One recovers: another one's report is honoured.
         services
@@ -182,12 +191,28 @@ mod tests {
             .unwrap()
             .condition
             .fence_reported = false;
-        let changed = honour_reports(&mut services);
+        let changed = honour(&mut services);
         assert_eq!(fenced(&services), [0, 2, 3, 4]);
         assert_eq!(
             changed.into_iter().map(|id| id.0).collect::<Vec<_>>(),
             [1, 4]
         );
+    }
+
+    #[test]
+    fn as_many_domains_as_the_parity_in_use_can_miss() {
+        for (parity, expected) in [(0, 1), (1, 1), (2, 2), (6, 6)] {
+            let mut services: BTreeMap<_, _> = (0..8)
+                .map(|n| (BlockServiceId(n), disk(n as u32, true)))
+                .collect();
+            let used = |parity| SchemeInUse {
+                class: StorageClass::Hdd,
+                scheme: Scheme { data: 4, parity },
+            };
+            let demands = schemes::of(&[used(parity), used(8)].into());
+            honour_reports(&mut services, &demands);
+            assert_eq!(fenced(&services).len(), expected, "{parity}");
+        }
     }
 
     #[test]
@@ -199,7 +224,7 @@ mod tests {
             let record = services.get_mut(&BlockServiceId(n)).unwrap();
             record.condition.stale = true;
         }
-        honour_reports(&mut services);
+        honour(&mut services);
         assert_eq!(fenced(&services), [4]);
     }
 
@@ -208,7 +233,7 @@ mod tests {
         let mut services: BTreeMap<_, _> = (0..20)
             .map(|n| (BlockServiceId(n), disk(n as u32 / 2, n % 2 == 0)))
             .collect();
-        honour_reports(&mut services);
+        honour(&mut services);
         assert_eq!(
             fenced(&services).len(),
             10,

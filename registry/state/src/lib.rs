@@ -13,8 +13,8 @@
 //!
 //! **Invariant:** the epoch never decreases, and grows whenever something changes that a client acts upon; a
 //! heartbeat that says nothing new does not change it.
-//! **Invariant:** reports of I/O errors never take the last writable disks from more than
-//! [`FENCED_DOMAINS_MAX`] failure domains of a class. Silence is a fact, not a decision, and has no such limit.
+//! **Invariant:** reports of I/O errors never take the last writable disks from more failure domains of a class than every file can
+//! miss that is stored as files were lately ([`Demands`]), or from more than one. Silence is a fact, not a decision, and has no such limit.
 //! **Invariant:** slow disks yield to all of these: they are never set aside beyond that limit, whatever else is
 //! out of use, nor where fewer failure domains would be left than a write needs.
 //! **Invariant:** keys of block services are in a table of their own and never in a [`eggs_proto::ClusterMap`].
@@ -41,14 +41,15 @@ pub use condition::ServiceCondition;
 pub use fill::Fill;
 pub use health::{GroupCondition, Health, health};
 pub use limits::{
-    ADDRESS_BYTES_MAX, ELAPSED_MS_MAX, FENCED_DOMAINS_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX,
-    SERVICES_MAX, SERVICES_PER_NODE_MAX, STALE_MS, SUCCESSION_PAUSE_MS,
+    ADDRESS_BYTES_MAX, ELAPSED_MS_MAX, GROUPS_MAX, NODES_MAX, REPLICAS_MAX, SCHEME_AGAIN_MS,
+    SCHEME_KEPT_MS, SERVICES_MAX, SERVICES_PER_NODE_MAX, STALE_MS, SUCCESSION_PAUSE_MS,
 };
 pub use machine::{RegistryMachine, RegistryOutcome};
 pub use pace::{PACE_AGE_MS_MAX, PARDON_MS, PEERS_MIN, Pace, SlowRules};
+pub use schemes::{Demand, Demands};
 pub use tables::TABLES;
 pub use totals::{ClassTotals, Totals};
 pub use view::{
     ClusterView, NodeCondition, address_of, disks, is_bound, knows, map_version, members,
-    service_keys, space_of,
+    schemes_are_news, service_keys, space_of,
 };

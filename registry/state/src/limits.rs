@@ -9,9 +9,12 @@ pub const ELAPSED_MS_MAX: u64 = 4_000;
 /// After a process has taken its own place, it may not do so again for this long, in milliseconds of log time: a disk that
 /// fails again and again is not filled again and again.
 pub const SUCCESSION_PAUSE_MS: u64 = 600_000;
-/// Most failure domains of a class from which reports of errors may take the last writable disk: the parity
-/// of the built-in policies.
-pub const FENCED_DOMAINS_MAX: usize = 4;
+/// A way to store blocks that nobody has used for this long is not in use any more, in milliseconds of log time: longer than from one
+/// nightly backup to the next.
+pub const SCHEME_KEPT_MS: u64 = 48 * 3600 * 1000;
+/// How long a way to store blocks that was used is not said again, in milliseconds of log time.
+pub const SCHEME_AGAIN_MS: u64 = 3600 * 1000;
+const _: () = assert!(SCHEME_AGAIN_MS * 2 < SCHEME_KEPT_MS);
 /// Most processes. With [`SERVICES_MAX`] it keeps the map well inside of one frame.
 pub const NODES_MAX: u32 = 20_000;
 /// Most disks.

@@ -56,6 +56,9 @@ fn apply(
         RegistryCommand::Retire { node } => ops::retire(&mut tx, node)?,
         RegistryCommand::NoteSpace { node, report } => ops::note_space(&mut tx, node, report)?,
         RegistryCommand::Judge { rules, timed } => ops::judge(&mut tx, &rules, &timed)?,
+        RegistryCommand::NoteSchemes { node, in_use } => {
+            ops::note_schemes(&mut tx, node, &in_use)?;
+        }
         RegistryCommand::Succeed {
             node,
             was,

@@ -143,6 +143,16 @@ impl Stored for SuccessorRecord {
     const WHAT: &'static str = "registry_successors";
 }
 
+/// When blocks were last stored in some way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct SchemeRecord {
+    pub last_used: Time,
+}
+
+impl Stored for SchemeRecord {
+    const WHAT: &'static str = "registry_schemes";
+}
+
 /// Who takes the place of a process that lost its directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct SuccessorRecord {
@@ -271,6 +281,12 @@ mod tests {
             since: Time(2),
         };
         check(&successor, expect!["0182808080100102"]);
+        check(
+            &SchemeRecord {
+                last_used: Time(300),
+            },
+            expect!["01ac02"],
+        );
         let space = SpaceRecord {
             report: SpaceReport {
                 level: SpaceLevel::Critical,

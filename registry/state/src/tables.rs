@@ -7,7 +7,8 @@ use std::ops::ControlFlow;
 use eggs_machine::{
     Fault, Scan, ScanDirection, Store, StoreRead, Stored, Table, TableSpec, from_bytes, to_bytes,
 };
-use eggs_proto::{BlockServiceId, GroupId, NodeId};
+use eggs_proto::registry::SchemeInUse;
+use eggs_proto::{BlockServiceId, GroupId, NodeId, Scheme, StorageClass};
 
 /// One [`crate::record::ClusterRecord`] under the empty key.
 pub(crate) const CLUSTER: Table = Table(16);
@@ -32,8 +33,11 @@ pub(crate) const PACES: Table = Table(24);
 /// Process that lost its directory → [`crate::record::SuccessorRecord`].
 pub(crate) const SUCCESSORS: Table = Table(25);
 
+/// Way to store blocks → [`crate::record::SchemeRecord`].
+pub(crate) const SCHEMES: Table = Table(26);
+
 /// The tables of the registry.
-pub const TABLES: [TableSpec; 10] = [
+pub const TABLES: [TableSpec; 11] = [
     TableSpec {
         table: CLUSTER,
         name: "registry_cluster",
@@ -73,6 +77,10 @@ pub const TABLES: [TableSpec; 10] = [
     TableSpec {
         table: SUCCESSORS,
         name: "registry_successors",
+    },
+    TableSpec {
+        table: SCHEMES,
+        name: "registry_schemes",
     },
 ];
 
@@ -117,6 +125,27 @@ impl Key for GroupId {
     }
     fn parse(bytes: &[u8]) -> Option<Self> {
         Some(Self(u16::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+/// Class, data blocks, parity blocks: a byte each.
+impl Key for SchemeInUse {
+    fn bytes(self) -> Vec<u8> {
+        let class = match self.class {
+            StorageClass::Hdd => 0,
+            StorageClass::Flash => 1,
+        };
+        vec![class, self.scheme.data, self.scheme.parity]
+    }
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let [class, data, parity] = bytes.try_into().ok()?;
+        let class = match class {
+            0 => StorageClass::Hdd,
+            1 => StorageClass::Flash,
+            _ => return None,
+        };
+        let scheme = Scheme::new(data, parity)?;
+        Some(Self { class, scheme })
     }
 }
 
@@ -193,6 +222,18 @@ mod tests {
         assert_eq!(GroupId(256).bytes(), [1, 0]);
         assert_eq!(GroupId::parse(&[1, 0]), Some(GroupId(256)));
         assert_eq!(GroupId::parse(&[1]), None);
+        let used = SchemeInUse {
+            class: StorageClass::Flash,
+            scheme: Scheme {
+                data: 10,
+                parity: 4,
+            },
+        };
+        assert_eq!(used.bytes(), [1, 10, 4]);
+        assert_eq!(SchemeInUse::parse(&[1, 10, 4]), Some(used));
+        for bad in [&[2, 10, 4][..], &[1, 0, 4], &[1, 10, 17], &[1, 10]] {
+            assert_eq!(SchemeInUse::parse(bad), None);
+        }
     }
 
     #[test]

@@ -2,17 +2,17 @@
 
 use eggs_machine::{Fault, StoreRead};
 use eggs_proto::meta::GroupMembers;
-use eggs_proto::registry::{DiskCondition, DiskPace, ServiceReport, SpaceReport};
+use eggs_proto::registry::{DiskCondition, DiskPace, SchemeInUse, ServiceReport, SpaceReport};
 use eggs_proto::{BlockServiceId, ClusterMap, Epoch, GroupId, GroupInfo, NodeId, ServiceKey, Time};
 
 use crate::record::{
     ClusterRecord, GroupRecord, IdentityRecord, IdentityState, KeyRecord, MembersRecord,
-    NodeRecord, ServiceRecord, SpaceRecord, SuccessorRecord,
+    NodeRecord, SchemeRecord, ServiceRecord, SpaceRecord, SuccessorRecord,
 };
 use crate::tables::{
-    self, CLUSTER, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SERVICES, SPACE, SUCCESSORS,
+    self, CLUSTER, GROUPS, IDENTITIES, KEYS, MEMBERS, NODES, SCHEMES, SERVICES, SPACE, SUCCESSORS,
 };
-use crate::{GROUPS_MAX, ServiceCondition, services};
+use crate::{Demands, GROUPS_MAX, SCHEME_AGAIN_MS, ServiceCondition, schemes, services};
 
 /// What the map does not say about a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +36,8 @@ pub struct ClusterView {
     pub short: Vec<(NodeId, SpaceReport)>,
     /// Processes that lost their directories, and who takes their places.
     pub lost: Vec<(NodeId, NodeId)>,
+    /// What is asked of the disks.
+    pub demands: Demands,
 }
 
 impl ClusterView {
@@ -57,6 +59,7 @@ impl ClusterView {
             view.services.push(record.condition);
         }
         view.map.groups = read_groups(store)?;
+        view.demands = schemes::demands(store)?;
         let short = tables::list::<NodeId, SpaceRecord>(store, SPACE)?;
         view.short = short
             .into_iter()
@@ -108,6 +111,19 @@ fn read_groups(store: &dyn StoreRead) -> Result<Vec<GroupInfo>, Fault> {
 pub fn space_of(store: &dyn StoreRead, node: NodeId) -> Result<Option<SpaceReport>, Fault> {
     let known: Option<SpaceRecord> = tables::get(store, SPACE, node)?;
     Ok(known.map(|record| record.report))
+}
+
+/// Whether it is worth an entry of the log that blocks are stored like that.
+pub fn schemes_are_news(store: &dyn StoreRead, in_use: &[SchemeInUse]) -> Result<bool, Fault> {
+    let cluster: ClusterRecord = tables::get(store, CLUSTER, ())?.unwrap_or_default();
+    for used in in_use {
+        let known: Option<SchemeRecord> = tables::get(store, SCHEMES, *used)?;
+        let known = known.map(|record| record.last_used.plus_ms(SCHEME_AGAIN_MS));
+        if known.is_none_or(|until| cluster.time > until) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Epoch and log time of the state, without reading all of it.

@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use eggs_harness::{Cluster, Options, until};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -61,6 +61,33 @@ fn one_process_is_killed_paused_resumed_and_started() -> Result<()> {
         eggs_harness::eventually(Duration::from_secs(30), read)?,
         "content"
     );
+    Ok(())
+}
+
+/// Five failure domains are too few for the built-in policies, and enough for those that are set and used.
+#[test]
+fn a_small_cluster_is_healthy_with_policies_that_fit() -> Result<()> {
+    let cluster = Cluster::start(SMALL)?;
+    let codes = || -> Result<Vec<String>> {
+        let health: Value = serde_json::from_str(&cluster.cli(&["--json", "status"])?.stdout)?;
+        let findings = health["health"]["findings"].as_array().cloned();
+        let code = |finding: Value| finding["code"].as_str().map(String::from);
+        Ok(findings
+            .context("no findings")?
+            .into_iter()
+            .filter_map(code)
+            .collect())
+    };
+    assert!(codes()?.contains(&"FAILURE_DOMAINS_BELOW_SCHEME".into()));
+    for policy in [["extent", "64K=1+2,20M=3+2"], ["class", "1G"]] {
+        let set = [&["policy", "set", "/"], &policy[..]].concat();
+        cluster.cli(&set)?.ok()?;
+    }
+    until("the cluster is healthy", BOUND, || {
+        let written = fs::write(cluster.mount().join("file"), [7; 3_000_000]);
+        written.is_ok() && codes().is_ok_and(|codes| codes.is_empty())
+    })?;
+    assert!(cluster.cli(&["status"])?.status.success());
     Ok(())
 }
 

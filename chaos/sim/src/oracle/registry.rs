@@ -108,6 +108,7 @@ impl World {
             | RegistryCommand::NoteMembers(_)
             | RegistryCommand::Retire { .. }
             | RegistryCommand::NoteSpace { .. }
+            | RegistryCommand::NoteSchemes { .. }
             | RegistryCommand::Succeed { .. }
             | RegistryCommand::Judge { .. } => {
                 self.violate(|| "nobody changes members, lacks space or is timed here".into());

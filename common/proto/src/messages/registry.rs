@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::meta::GroupMembers;
 use crate::{
-    BlockServiceId, ClusterMap, Epoch, FailureDomainId, GroupId, NodeId, RequestId, ServiceKey,
-    ServiceState, StorageClass,
+    BlockServiceId, ClusterMap, Epoch, FailureDomainId, GroupId, NodeId, RequestId, Scheme,
+    ServiceKey, ServiceState, StorageClass,
 };
 
 /// A request to an `eggsshuckle` process. Any replica answers queries; the leader takes changes.
@@ -123,6 +123,27 @@ pub enum RegistryRequest {
         /// The random number of its directory.
         incarnation: u64,
     },
+    /// Servers only: how blocks were stored lately by the shards that a process leads. → `Done`
+    Schemes {
+        /// Names the change.
+        id: RequestId,
+        /// The process.
+        node: NodeId,
+        /// Each once, at most [`SCHEMES_MAX`].
+        in_use: Vec<SchemeInUse>,
+    },
+}
+
+/// Most ways to store blocks that are told at once: more than the policies of any cluster use.
+pub const SCHEMES_MAX: usize = 64;
+
+/// A way in which blocks are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SchemeInUse {
+    /// On these disks.
+    pub class: StorageClass,
+    /// As these blocks.
+    pub scheme: Scheme,
 }
 
 /// Whether a process whose directory is lost may take its own place under a new name.

@@ -9,7 +9,7 @@ use eggs_proto::meta::{
     RestoreState, RestoreStep, Standing, StateDigest, StatePiece, Wait,
 };
 use eggs_proto::registry::{
-    DiskCondition, DiskPace, HealthFinding, Latency, RegistryReply, RegistryRequest,
+    DiskCondition, DiskPace, HealthFinding, Latency, RegistryReply, RegistryRequest, SchemeInUse,
     ServiceRegistration, ServiceReport, Severity, SpaceLevel, SpaceReport, StateReason, Succession,
     SuccessionWait,
 };
@@ -383,12 +383,19 @@ fn registry() {
         available_bytes: 2,
         capacity_bytes: 3,
     };
+    let in_use = SchemeInUse {
+        class: StorageClass::Flash,
+        scheme: Scheme {
+            data: 10,
+            parity: 4,
+        },
+    };
     let (address, state) = ("a:1".to_string(), ServiceState::Stale);
     let groups = vec![(GroupId(1), vec![node])];
     pin!(
         RegistryRequest[
             Map, Keys, RegisterNode, Heartbeat, SetServiceState, Health, Claim, Members, Retire,
-            Space, Pace, Disks, Succeed, Confirm,
+            Space, Pace, Disks, Succeed, Confirm, Schemes,
         ],
         [
             RegistryRequest::Map { known: Some(Epoch(1)) },
@@ -409,6 +416,7 @@ fn registry() {
             RegistryRequest::Disks,
             RegistryRequest::Succeed { id: ID, node, was: Some(2), incarnation: 1 },
             RegistryRequest::Confirm { id: ID, node, incarnation: 1 },
+            RegistryRequest::Schemes { id: ID, node, in_use: vec![in_use] },
         ],
         expect![[r#"
             Map 000101
@@ -425,6 +433,7 @@ fn registry() {
             Disks 0b
             Succeed 0c06078180808030010201
             Confirm 0d0607818080803001
+            Schemes 0e0607818080803001010a04
         "#]]
     );
     let info = BlockServiceInfo {

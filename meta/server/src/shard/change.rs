@@ -7,6 +7,7 @@ use eggs_proto::{CallError, CallResult, Refusal, RequestId, ShardId, Time, decod
 use eggs_raft::Group;
 use eggs_shard::{PrepareContext, ShardCommand};
 
+use super::schemes::stored_by;
 use super::service::{Asked, ShardService};
 use crate::space::Room;
 use crate::{call, clock, space};
@@ -24,6 +25,7 @@ impl ShardService {
             return Err(CallError::NotLeader { leader });
         }
         let now = clock::now();
+        let used = stored_by(&change);
         let command = match space::room_for(change.growth(), asked.origin, group.space()) {
             Room::Enough => {
                 self.command(group, (shard, now), asked.origin, change)
@@ -49,6 +51,9 @@ impl ShardService {
         })?;
         let mut reply = reply?;
         self.changed.note(shard);
+        if let Some(used) = used {
+            self.schemes.note(used);
+        }
         eggs_shard::finish(&mut reply, &keys);
         Ok(reply)
     }

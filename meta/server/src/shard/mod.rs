@@ -4,6 +4,7 @@ mod change;
 mod disks;
 mod peers;
 mod query;
+mod schemes;
 mod service;
 mod trees;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use eggs_proto::{GroupId, ProcessRole, ShardId};
 use eggs_raft::GroupSpec;
-use eggs_registry_client::ClusterView;
+use eggs_registry_client::{ClusterView, report_schemes};
 use eggs_shard::{ShardMachine, TABLES};
 
 use crate::front::Front;
@@ -21,6 +22,7 @@ use crate::shard_round::ShardRound;
 use crate::{Running, ServerConfig};
 use disks::DiskShares;
 use peers::Peers;
+use schemes::SchemesInUse;
 use service::ShardService;
 use trees::{Changed, Trees};
 
@@ -33,6 +35,7 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
         fault: parts.fault.clone(),
         changed: Changed::default(),
         shares: DiskShares::default(),
+        schemes: SchemesInUse::default(),
     };
     let groups = ShardId::all().map(|shard| GroupSpec {
         group: GroupId::of_shard(shard),
@@ -50,8 +53,11 @@ pub(crate) async fn start(config: ServerConfig) -> anyhow::Result<Running> {
     let registry = parts.registry.clone();
     let running = parts.launch(program).await?;
     let (shares, view) = (front.service.shares.clone(), front.service.view.clone());
-    tokio::spawn(shares.run(registry, view, stop.clone()));
+    tokio::spawn(shares.run(registry.clone(), view, stop.clone()));
     if let Some(node) = front.node.get().cloned() {
+        let schemes = front.service.schemes.clone();
+        let used = move || schemes.take();
+        tokio::spawn(report_schemes(registry, node.id(), used, stop.clone()));
         let mut client = [0; 8];
         getrandom::fill(&mut client).map_err(|error| anyhow::anyhow!("no entropy: {error}"))?;
         let client = u64::from_le_bytes(client);

@@ -11,6 +11,7 @@ use eggs_registry_client::ClusterView;
 use eggs_rpc::{Peer, Reply, Request};
 
 use super::disks::DiskShares;
+use super::schemes::SchemesInUse;
 use super::trees::Changed;
 use crate::call;
 use crate::fault::FaultBox;
@@ -24,6 +25,8 @@ pub(super) struct ShardService {
     pub fault: FaultBox,
     /// How much of its share of new blocks each disk is given.
     pub shares: DiskShares,
+    /// How blocks were stored lately.
+    pub schemes: SchemesInUse,
     /// Shards that may owe reports of their trees.
     pub changed: Changed,
 }

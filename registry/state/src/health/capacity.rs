@@ -1,13 +1,12 @@
-//! Whether there are enough failure domains, and enough space in them, for what the built-in policies write.
+//! Whether there are enough failure domains, and enough space in them, for how files are stored.
 
 use eggs_proto::registry::{HealthFinding, Severity};
 use eggs_proto::{Scheme, StorageClass};
 
 use super::finding;
-use crate::schemes::widest_schemes;
-use crate::{ClassTotals, Fill, Totals};
+use crate::{ClassTotals, Demands, Fill, Totals};
 
-pub(super) fn check(totals: &Totals, findings: &mut Vec<HealthFinding>) {
+pub(super) fn check(totals: &Totals, demands: &Demands, findings: &mut Vec<HealthFinding>) {
     if totals.classes.is_empty() {
         findings.push(finding(
             Severity::Down,
@@ -20,10 +19,10 @@ pub(super) fn check(totals: &Totals, findings: &mut Vec<HealthFinding>) {
         ));
         return;
     }
-    for (class, scheme) in widest_schemes() {
-        match totals.classes.get(&class) {
-            Some(of_class) => check_class(class, scheme, of_class, findings),
-            None => findings.push(missing_class(class)),
+    for (class, demand) in demands {
+        match totals.classes.get(class) {
+            Some(of_class) => check_class(*class, demand.widest, of_class, findings),
+            None => findings.push(missing_class(*class)),
         }
     }
 }
@@ -95,18 +94,5 @@ fn check_class(
                 space.into(),
             ],
         ));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_built_in_policies_want_fourteen_and_eight_domains() {
-        let widest = widest_schemes();
-        let text = |class| widest.get(&class).map(Scheme::to_string);
-        assert_eq!(text(StorageClass::Hdd).as_deref(), Some("10+4"));
-        assert_eq!(text(StorageClass::Flash).as_deref(), Some("4+4"));
     }
 }

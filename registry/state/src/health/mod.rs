@@ -35,7 +35,7 @@ pub fn health(view: &ClusterView) -> Health {
     rebuilding::check(view, &mut findings);
     services::check(view, &mut findings);
     space::check(view, &mut findings);
-    capacity::check(&totals, &mut findings);
+    capacity::check(&totals, &view.demands, &mut findings);
     Health::of(findings)
 }
 

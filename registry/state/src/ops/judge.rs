@@ -7,7 +7,7 @@ use eggs_proto::{BlockServiceId, ServiceState};
 
 use crate::pace::{Pace, Peers};
 use crate::transaction::Transaction;
-use crate::{SlowRules, Timed, guard, services};
+use crate::{SlowRules, Timed, guard, schemes, services};
 
 /// Takes latencies in, compares those disks with their peers, and acts upon it as far as the guard allows. Never
 /// refuses: what is unknown or odd is left out.
@@ -43,7 +43,7 @@ pub(crate) fn judge(
             record.condition.pace.conclude(look, rules, observed_ms);
         }
     }
-    guard::honour_reports(&mut records);
+    guard::honour_reports(&mut records, &schemes::demands(tx.store)?);
     for (id, record) in &records {
         let condition = &record.condition;
         let Some((pace, fenced, state)) = before.get(id) else {

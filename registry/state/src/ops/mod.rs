@@ -3,6 +3,7 @@
 mod claim;
 mod judge;
 mod note_members;
+mod note_schemes;
 mod note_space;
 mod observe;
 mod register_node;
@@ -13,6 +14,7 @@ mod succeed;
 pub(crate) use claim::claim;
 pub(crate) use judge::judge;
 pub(crate) use note_members::note_members;
+pub(crate) use note_schemes::note_schemes;
 pub(crate) use note_space::note_space;
 pub(crate) use observe::observe;
 pub(crate) use register_node::register_node;

@@ -12,7 +12,7 @@ use crate::pace::Pace;
 use crate::record::{GroupRecord, NodeRecord, ServiceRecord};
 use crate::tables::{self, GROUPS, NODES};
 use crate::transaction::Transaction;
-use crate::{Beat, ELAPSED_MS_MAX, Observation, guard, services};
+use crate::{Beat, ELAPSED_MS_MAX, Observation, guard, schemes, services};
 
 /// The last heartbeat of each process.
 type Beats<'a> = BTreeMap<NodeId, &'a Beat>;
@@ -109,7 +109,10 @@ fn note_services(tx: &mut Transaction<'_>, beats: &Beats<'_>) -> Result<(), Faul
             touched.insert(*id);
         }
     }
-    touched.extend(guard::honour_reports(&mut records));
+    touched.extend(guard::honour_reports(
+        &mut records,
+        &schemes::demands(tx.store)?,
+    ));
     for id in touched {
         let Some(record) = records.get(&id) else {
             continue;

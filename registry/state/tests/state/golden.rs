@@ -1,7 +1,8 @@
 //! The stored form of the registry's state is pinned, and what earlier releases stored is read.
 
 use eggs_machine::golden::{dump, load};
-use eggs_proto::{GroupId, ProcessRole, RequestId, ServiceState};
+use eggs_proto::registry::SchemeInUse;
+use eggs_proto::{GroupId, ProcessRole, RequestId, Scheme, ServiceState, StorageClass};
 use eggs_registry_state::RegistryCommand;
 use expect_test::expect_file;
 
@@ -38,6 +39,14 @@ fn everything() -> Registry {
     registry
         .apply(Some(REQUEST), eggs_proto::encode(&set))
         .unwrap();
+    let note = RegistryCommand::NoteSchemes {
+        node: replicas(ProcessRole::Shard)[0],
+        in_use: vec![SchemeInUse {
+            class: StorageClass::Flash,
+            scheme: Scheme { data: 4, parity: 2 },
+        }],
+    };
+    registry.command(&note).unwrap();
     let mut full = blocks_beat(0);
     full.services[0].available_bytes = 0;
     full.services[1].io_errors = 12;

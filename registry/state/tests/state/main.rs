@@ -9,6 +9,7 @@ mod health;
 mod members;
 mod properties;
 mod register;
+mod schemes;
 mod silence;
 mod slow;
 mod succession;

@@ -1,9 +1,10 @@
 //! Any commands whatever: the epoch is honest, replicas agree, nothing panics.
 
 use eggs_machine::{Command, CommandHeader, Entry, MemoryStore, apply_entry};
-use eggs_proto::registry::{DiskPace, Latency, ServiceReport};
+use eggs_proto::registry::{DiskPace, Latency, SchemeInUse, ServiceReport};
 use eggs_proto::{
-    BlockServiceId, ClusterMap, GroupId, NodeId, ProcessRole, ServiceState, Time, encode,
+    BlockServiceId, ClusterMap, GroupId, NodeId, ProcessRole, Scheme, ServiceState, StorageClass,
+    Time, encode,
 };
 use eggs_registry_state::{
     Beat, ClusterView, Fill, Observation, RegistryCommand, RegistryMachine, SlowRules, Timed,
@@ -96,7 +97,21 @@ fn command() -> impl Strategy<Value = Vec<u8>> {
         },
         timed,
     });
+    let used = (any::<bool>(), 1..12u8, 0..6u8).prop_map(|(flash, data, parity)| SchemeInUse {
+        class: if flash {
+            StorageClass::Flash
+        } else {
+            StorageClass::Hdd
+        },
+        scheme: Scheme { data, parity },
+    });
+    let note = (
+        (0..4u32).prop_map(shard_node),
+        proptest::collection::vec(used, 0..4),
+    );
+    let note = note.prop_map(|(node, in_use)| RegistryCommand::NoteSchemes { node, in_use });
     prop_oneof![
+        1 => note.prop_map(|command| encode(&command)),
         3 => judge.prop_map(|command| encode(&command)),
         2 => register_blocks.prop_map(|command| encode(&command)),
         1 => register_shard.prop_map(|command| encode(&command)),
