@@ -30,12 +30,7 @@ pub async fn report_members(
     let mut said: Option<(Vec<GroupMembers>, Instant)> = None;
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let now = known();
         let recent = said
             .as_ref()
@@ -43,10 +38,9 @@ pub async fn report_members(
         if recent || now.is_empty() {
             continue;
         }
-        let answer = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            answer = registry.members(node, now.clone(), TIMEOUT) => answer,
+        let telling = registry.members(node, now.clone(), TIMEOUT);
+        let Some(answer) = stop.run_until_cancelled(telling).await else {
+            return;
         };
         match answer {
             Ok(newer) => {

@@ -24,21 +24,15 @@ pub async fn report_schemes(
     let mut untold = BTreeSet::new();
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         untold.extend(take());
         let some: Vec<SchemeInUse> = untold.iter().copied().take(SCHEMES_MAX).collect();
         if some.is_empty() {
             continue;
         }
-        let answer = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            answer = registry.schemes(node, some.clone(), TIMEOUT) => answer,
+        let telling = registry.schemes(node, some.clone(), TIMEOUT);
+        let Some(answer) = stop.run_until_cancelled(telling).await else {
+            return;
         };
         match answer {
             Ok(()) => untold.retain(|used| !some.contains(used)),

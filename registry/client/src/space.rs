@@ -26,12 +26,7 @@ pub async fn report_space(
     let mut said: Option<(SpaceLevel, Instant)> = None;
     let mut ticks = tokio::time::interval(PERIOD);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
         let report = look();
         let is_known = said.is_some_and(|(level, at)| {
             level == report.level && (level == SpaceLevel::Ample || at.elapsed() < AGAIN)
@@ -40,10 +35,9 @@ pub async fn report_space(
         if is_known || report.capacity_bytes == 0 {
             continue;
         }
-        let answer = tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            answer = registry.space(node, report, TIMEOUT) => answer,
+        let telling = registry.space(node, report, TIMEOUT);
+        let Some(answer) = stop.run_until_cancelled(telling).await else {
+            return;
         };
         match answer {
             Ok(()) => said = Some((report.level, Instant::now())),

@@ -39,14 +39,6 @@ fn everything() -> Registry {
     registry
         .apply(Some(REQUEST), eggs_proto::encode(&set))
         .unwrap();
-    let note = RegistryCommand::NoteSchemes {
-        node: replicas(ProcessRole::Shard)[0],
-        in_use: vec![SchemeInUse {
-            class: StorageClass::Flash,
-            scheme: Scheme { data: 4, parity: 2 },
-        }],
-    };
-    registry.command(&note).unwrap();
     let mut full = blocks_beat(0);
     full.services[0].available_bytes = 0;
     full.services[1].io_errors = 12;
@@ -56,7 +48,16 @@ fn everything() -> Registry {
 
 #[test]
 fn the_bytes_of_a_state_are_pinned() {
-    let registry = everything();
+    let mut registry = everything();
+    // What former forms did not have.
+    let note = RegistryCommand::NoteSchemes {
+        node: replicas(ProcessRole::Shard)[0],
+        in_use: vec![SchemeInUse {
+            class: StorageClass::Flash,
+            scheme: Scheme { data: 4, parity: 2 },
+        }],
+    };
+    registry.command(&note).unwrap();
     expect_file!["../../../../golden/form-3/registry.txt"].assert_eq(&dump(&registry.store));
     assert_eq!(load(&dump(&registry.store)), registry.store);
 }
