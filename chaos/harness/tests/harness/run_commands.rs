@@ -84,7 +84,7 @@ fn a_small_cluster_is_healthy_with_policies_that_fit() -> Result<()> {
         cluster.cli(&set)?.ok()?;
     }
     until("the cluster is healthy", BOUND, || {
-        let written = fs::write(cluster.mount().join("file"), [7; 3_000_000]);
+        let written = fs::write(cluster.mount().join("file"), vec![7; 3_000_000]);
         written.is_ok() && codes().is_ok_and(|codes| codes.is_empty())
     })?;
     assert!(cluster.cli(&["status"])?.status.success());
