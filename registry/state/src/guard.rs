@@ -18,7 +18,7 @@ type Place = (StorageClass, FailureDomainId);
 /// for as long as their report does.
 ///
 /// Slow disks come last and are decided anew each time: they give way to errors and to silence. Their domain may
-/// only be lost if, besides, as many are left as a write of the widest scheme of the class needs at least; to write
+/// only be lost if, besides, as many are left as a write of any scheme of the class needs at least; to write
 /// slowly is better than not to write.
 pub(crate) fn honour_reports(
     services: &mut BTreeMap<BlockServiceId, ServiceRecord>,
@@ -99,7 +99,7 @@ fn honour_slowness(
         let left = writable.get(&place).copied().unwrap_or(0);
         let needed = demands
             .get(&record.class)
-            .map_or(1, |demand| demand.widest.blocks_min());
+            .map_or(1, |demand| demand.hardest.blocks_min());
         let spare = domains_with(&writable, record.class) > needed
             && domains_without(&writable, record.class) < domains_spared(demands, record.class);
         if left <= 1 && !spare {

@@ -15,8 +15,10 @@ use crate::tables::{self, SCHEMES};
 /// What is asked of the disks of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Demand {
-    /// The scheme with the most data blocks.
+    /// The scheme with the most blocks: a write in full needs so many failure domains.
     pub widest: Scheme,
+    /// The scheme that needs the most blocks at least, and with them so many failure domains.
+    pub hardest: Scheme,
     /// The least parity of all: so many failure domains can be missed by every file.
     pub parity_min: u8,
 }
@@ -24,7 +26,7 @@ pub struct Demand {
 /// What is asked of the disks of each class that is used. Another class is asked for nothing.
 pub type Demands = BTreeMap<StorageClass, Demand>;
 
-/// What each way to store blocks was last used.
+/// The ways to store blocks, and when each was last used.
 pub(crate) fn list(store: &dyn StoreRead) -> Result<Vec<(SchemeInUse, SchemeRecord)>, Fault> {
     tables::list(store, SCHEMES)
 }
@@ -43,13 +45,23 @@ pub(crate) fn of(used: &BTreeSet<SchemeInUse>) -> Demands {
     for SchemeInUse { class, scheme } in used {
         let demand = demands.entry(*class).or_insert(Demand {
             widest: *scheme,
+            hardest: *scheme,
             parity_min: scheme.parity,
         });
-        // Of two with as much data the one with more parity.
-        demand.widest = demand.widest.max(*scheme);
+        demand.widest = larger(demand.widest, *scheme, Scheme::blocks);
+        demand.hardest = larger(demand.hardest, *scheme, Scheme::blocks_min);
         demand.parity_min = demand.parity_min.min(scheme.parity);
     }
     demands
+}
+
+/// The one with more blocks by some measure.
+fn larger(a: Scheme, b: Scheme, blocks: impl Fn(Scheme) -> usize) -> Scheme {
+    if (blocks(a), a) < (blocks(b), b) {
+        b
+    } else {
+        a
+    }
 }
 
 /// How the built-in policies store blocks.
@@ -89,20 +101,20 @@ mod tests {
     fn the_built_in_policies_want_fourteen_and_eight_domains_and_can_miss_four() {
         let demands = of(&BTreeSet::new());
         let text = |class| {
-            let Demand { widest, parity_min } = demands[&class];
-            format!("{widest} {parity_min}")
+            let demand = demands[&class];
+            format!("{} {} {}", demand.widest, demand.hardest, demand.parity_min)
         };
-        assert_eq!(text(StorageClass::Hdd), "10+4 4");
-        assert_eq!(text(StorageClass::Flash), "4+4 4");
+        assert_eq!(text(StorageClass::Hdd), "10+4 10+4 4");
+        assert_eq!(text(StorageClass::Flash), "4+4 4+4 4");
     }
 
     #[test]
     fn what_is_used_counts_and_nothing_else() {
         let hdd = StorageClass::Hdd;
-        let demands = of(&[used(hdd, 4, 2), used(hdd, 4, 3), used(hdd, 1, 1)].into());
-        let widest = Scheme { data: 4, parity: 3 };
+        let demands = of(&[used(hdd, 4, 2), used(hdd, 2, 9), used(hdd, 1, 1)].into());
         let expected = Demand {
-            widest,
+            widest: Scheme { data: 2, parity: 9 },
+            hardest: Scheme { data: 4, parity: 2 },
             parity_min: 1,
         };
         assert_eq!(demands, [(hdd, expected)].into());

@@ -1,10 +1,10 @@
 //! Whether there are enough failure domains, and enough space in them, for how files are stored.
 
+use eggs_proto::StorageClass;
 use eggs_proto::registry::{HealthFinding, Severity};
-use eggs_proto::{Scheme, StorageClass};
 
 use super::finding;
-use crate::{ClassTotals, Demands, Fill, Totals};
+use crate::{ClassTotals, Demand, Demands, Fill, Totals};
 
 pub(super) fn check(totals: &Totals, demands: &Demands, findings: &mut Vec<HealthFinding>) {
     if totals.classes.is_empty() {
@@ -21,7 +21,7 @@ pub(super) fn check(totals: &Totals, demands: &Demands, findings: &mut Vec<Healt
     }
     for (class, demand) in demands {
         match totals.classes.get(class) {
-            Some(of_class) => check_class(*class, demand.widest, of_class, findings),
+            Some(of_class) => check_class(*class, demand, of_class, findings),
             None => findings.push(missing_class(*class)),
         }
     }
@@ -41,31 +41,30 @@ fn missing_class(class: StorageClass) -> HealthFinding {
 
 fn check_class(
     class: StorageClass,
-    scheme: Scheme,
+    demand: &Demand,
     totals: &ClassTotals,
     findings: &mut Vec<HealthFinding>,
 ) {
-    let (full, least) = (scheme.blocks(), scheme.blocks_min());
+    let (full, least) = (demand.widest.blocks(), demand.hardest.blocks_min());
     let healthy = totals.domains_writable;
     let remedy = "eggsrun --dir DIR status; start the eggsblocks processes that are down";
     if healthy < full {
-        let (severity, affects) = if healthy < least {
-            (
-                Severity::Down,
-                format!("files that are stored {scheme} on {class} cannot be written"),
-            )
+        let (severity, scheme, affects) = if healthy < least {
+            (Severity::Down, demand.hardest, "cannot be written")
         } else {
             (
                 Severity::Degraded,
-                format!("new files stored {scheme} on {class} have less redundancy at first"),
+                demand.widest,
+                "have less redundancy at first",
             )
         };
+        let (full, least) = (scheme.blocks(), scheme.blocks_min());
         findings.push(finding(
             severity,
             "FAILURE_DOMAINS_BELOW_SCHEME",
             [
                 format!("{healthy} failure domains take {class} blocks; {scheme} wants {full}, and {least} at least"),
-                affects,
+                format!("new files stored {scheme} on {class} {affects}"),
                 remedy.into(),
             ],
         ));

@@ -1,9 +1,9 @@
 //! What is asked of the disks follows from how blocks were stored lately.
 
-use eggs_proto::registry::{SCHEMES_MAX, SchemeInUse};
-use eggs_proto::{InvalidArgument, Refusal, Scheme, ServiceState, StorageClass};
+use eggs_proto::registry::{SCHEMES_MAX, SchemeInUse, Severity};
+use eggs_proto::{InvalidArgument, ProcessRole, Refusal, Scheme, ServiceState, StorageClass};
 use eggs_registry_state::{
-    Beat, Demand, RegistryCommand, SCHEME_AGAIN_MS, SCHEME_KEPT_MS, schemes_are_news,
+    Beat, Demand, RegistryCommand, SCHEME_AGAIN_MS, SCHEME_KEPT_MS, health, schemes_are_news,
 };
 
 use crate::support::{Registry, blocks, hdd, shard_node};
@@ -58,6 +58,35 @@ fn a_small_cluster_is_healthy_once_it_stores_what_it_has_room_for() {
     assert!(
         codes.contains(&"FAILURE_DOMAINS_BELOW_SCHEME".into()),
         "{codes:?}"
+    );
+}
+
+/// With four domains left 2+9 is written degraded, and 4+2 not at all.
+#[test]
+fn the_scheme_that_cannot_be_written_is_named_before_the_widest() {
+    let (mut registry, mut beats) = Registry::healthy();
+    let hdd = StorageClass::Hdd;
+    registry.command(&note(&[used(hdd, 2, 9)])).unwrap();
+    beats.retain(|beat: &Beat| beat.node.role() != ProcessRole::Blocks || beat.node.index() < 4);
+    registry.seconds(9, &beats);
+    let said = |registry: &Registry| {
+        let found = health(&registry.view()).findings.into_iter();
+        let about = |code: &String| code == "FAILURE_DOMAINS_BELOW_SCHEME";
+        let mut found = found.filter(|finding| about(&finding.code));
+        found.next().map(|finding| (finding.severity, finding.what))
+    };
+    let (severity, what) = said(&registry).unwrap();
+    assert_eq!(severity, Severity::Degraded);
+    assert_eq!(
+        what,
+        "4 failure domains take HDD blocks; 2+9 wants 11, and 3 at least"
+    );
+    registry.command(&note(&[used(hdd, 4, 2)])).unwrap();
+    let (severity, what) = said(&registry).unwrap();
+    assert_eq!(severity, Severity::Down);
+    assert_eq!(
+        what,
+        "4 failure domains take HDD blocks; 4+2 wants 6, and 5 at least"
     );
 }
 
