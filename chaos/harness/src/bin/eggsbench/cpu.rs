@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::ErrorKind;
 
 use anyhow::{Context, Result};
 use eggs_harness::Cluster;
@@ -9,14 +10,23 @@ use eggs_harness::Cluster;
 /// Clock ticks per second of `/proc/PID/stat`; fixed by the Linux ABI on x86.
 const TICKS: f64 = 100.0;
 
-/// CPU seconds, user and system, by process (`shard0`, `blocks3`, …).
+/// CPU seconds, user and system, by process (`shard0`, `blocks3`, …). One that was killed a moment ago, and may still have its files, has
+/// used none.
 pub fn seconds_by_name(cluster: &Cluster) -> Result<BTreeMap<String, f64>> {
     let mut out = BTreeMap::new();
     for name in cluster.process_names()? {
-        let pid = cluster.pid(&name)?.as_raw_nonzero();
-        let stat =
-            fs::read_to_string(format!("/proc/{pid}/stat")).context("read a process's times")?;
-        out.insert(name, seconds(&stat));
+        let Ok(pid) = cluster.pid(&name) else {
+            continue;
+        };
+        let stat = fs::read_to_string(format!("/proc/{}/stat", pid.as_raw_nonzero()));
+        match stat {
+            Ok(stat) if !stat.contains(") Z ") => {
+                out.insert(name, seconds(&stat));
+            }
+            Ok(_) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).context("read a process's times"),
+        }
     }
     Ok(out)
 }
