@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt as _;
+use std::time::Instant;
 
 use eggs_client::{Client, ClientError};
 use eggs_proto::{
@@ -345,7 +346,7 @@ async fn what_can_be_written_is_healed_and_where_it_failed_is_not_tried_again() 
     let first = client.extents(file).await.unwrap().remove(0);
     let broken = break_one(&cluster, &first);
     cluster.world.blocks.writes.lock().unwrap().clear();
-    let (mut failed, mut after_that) = (0, 0);
+    let (mut failed, mut after_that, began) = (0, 0, Instant::now());
     while after_that < 16 {
         let extent = client.extents(file).await.unwrap().remove(0);
         let healed = within(20, healer.heal_extent(file, &extent, &[3, 1])).await;
@@ -358,7 +359,12 @@ async fn what_can_be_written_is_healed_and_where_it_failed_is_not_tried_again() 
         assert_eq!(changed.count() as u64, healed);
     }
     let tried = cluster.world.blocks.writes.lock().unwrap()[&broken];
-    assert_eq!((tried, failed), (1, 1));
+    // After ten seconds it may be tried again.
+    let may_fail = 1 + began.elapsed().as_secs() / 10;
+    assert!(
+        tried as u64 == failed && failed <= may_fail,
+        "{tried} tries, {failed} failed"
+    );
     let last = client.extents(file).await.unwrap().remove(0);
     for (old, new) in blocks(&first).iter().zip(blocks(&last)) {
         let disk = &cluster.world.blocks.disks[&new.service].0;
