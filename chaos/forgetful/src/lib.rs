@@ -1,7 +1,7 @@
 //! A file system in memory that forgets what was not synced when its power is cut, for tests.
 //!
 //! It is mounted by FUSE, so that what is tested makes its ordinary system calls. Power is cut before any change one likes: a
-//! write, a new name, an fsync. From then on everything fails, and what survives is drawn at random: of data that was not synced
+//! write, a new name, an fsync. From then on every request that reaches it fails (what the kernel has cached can still be read), and what survives is drawn at random: of data that was not synced
 //! any sectors, of names that were not synced any.
 //!
 //! **Invariant:** what an fsync promised survives, and nothing else is promised: an fsync of a file is one of its content, not of

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use eggs_machine::StoreRead;
 use eggs_proto::meta::{MetaReply, MetaRequest, Standing};
 use eggs_proto::registry::{
-    DiskPace, RegistryReply, RegistryRequest, SchemeInUse, SpaceLevel, SpaceReport, Succession,
+    DiskPace, RegistryReply, RegistryRequest, SCHEMES_MAX, SchemeInUse, SpaceLevel, SpaceReport,
+    Succession,
 };
 use eggs_proto::{
     CallError, CallResult, InvalidArgument, MessageKind, NodeId, ProcessRole, Refusal, RequestId,
@@ -356,6 +357,9 @@ async fn note_schemes(
     in_use: Vec<SchemeInUse>,
     deadline: Instant,
 ) -> RegistryOutcome {
+    if in_use.len() > SCHEMES_MAX {
+        return Err(CallError::Refused(Refusal::Invalid(InvalidArgument::List)));
+    }
     let are_news = |store: &dyn StoreRead| schemes_are_news(store, &in_use);
     let news = replica.group.read(are_news, deadline).await;
     let news = news

@@ -88,6 +88,13 @@ fn a_small_cluster_is_healthy_with_policies_that_fit() -> Result<()> {
         written.is_ok() && codes().is_ok_and(|codes| codes.is_empty())
     })?;
     assert!(cluster.cli(&["status"])?.status.success());
+    // What cannot be written at all is told of as soon as somebody tries.
+    let wide = ["policy", "set", "/", "extent", "20M=6+2"];
+    cluster.cli(&wide)?.ok()?;
+    until("it is said what there is no room for", BOUND, || {
+        let refused = fs::write(cluster.mount().join("wide"), vec![7; 100_000]).is_err();
+        refused && codes().is_ok_and(|codes| codes == ["FAILURE_DOMAINS_BELOW_SCHEME"])
+    })?;
     Ok(())
 }
 

@@ -49,11 +49,12 @@ impl ShardService {
             // Our own reply; it can only be that of a change of another format under the same id.
             CallError::Unavailable("the remembered reply does not decode".into())
         })?;
-        let mut reply = reply?;
-        self.changed.note(shard);
-        if let Some(used) = used {
+        // What there is no room for has to be heard of most of all.
+        if let (Some(used), Ok(_) | Err(Refusal::NoSpace { .. })) = (used, &reply) {
             self.schemes.note(used);
         }
+        let mut reply = reply?;
+        self.changed.note(shard);
         eggs_shard::finish(&mut reply, &keys);
         Ok(reply)
     }

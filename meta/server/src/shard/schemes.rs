@@ -10,7 +10,7 @@ use eggs_proto::shard::ShardChange;
 #[derive(Clone, Debug, Default)]
 pub(super) struct SchemesInUse(Arc<Mutex<BTreeSet<SchemeInUse>>>);
 
-/// How the blocks of a change are stored, if it adds any to a file. Those that are healed are stored as they were.
+/// How the blocks of a change are to be stored, if it adds any to a file. Those that are healed are stored as they were.
 pub(super) fn stored_by(change: &ShardChange) -> Option<SchemeInUse> {
     let (class, layout) = if let ShardChange::AddExtent(extent) = change {
         (extent.class, extent.layout)
@@ -20,7 +20,7 @@ pub(super) fn stored_by(change: &ShardChange) -> Option<SchemeInUse> {
         return None;
     };
     let scheme = layout.scheme;
-    Some(SchemeInUse { class, scheme })
+    scheme.is_valid().then_some(SchemeInUse { class, scheme })
 }
 
 impl SchemesInUse {
@@ -28,7 +28,7 @@ impl SchemesInUse {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Something was stored like that. Clients choose how, so more than can be told are not kept.
+    /// Something was to be stored like that. Clients choose how, so more than can be told are not kept.
     pub fn note(&self, used: SchemeInUse) {
         let mut since = self.lock();
         if since.len() < SCHEMES_MAX {

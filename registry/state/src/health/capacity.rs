@@ -21,9 +21,15 @@ pub(super) fn check(totals: &Totals, demands: &Demands, findings: &mut Vec<Healt
     }
     for (class, demand) in demands {
         match totals.classes.get(class) {
-            Some(of_class) => check_class(*class, demand, of_class, findings),
+            Some(of_class) => check_domains(*class, demand, of_class, findings),
             None => findings.push(missing_class(*class)),
         }
+    }
+    for (class, of_class) in &totals.classes {
+        let least = demands
+            .get(class)
+            .map_or(1, |demand| demand.hardest.blocks_min());
+        check_space(*class, least, of_class, findings);
     }
 }
 
@@ -39,7 +45,7 @@ fn missing_class(class: StorageClass) -> HealthFinding {
     )
 }
 
-fn check_class(
+fn check_domains(
     class: StorageClass,
     demand: &Demand,
     totals: &ClassTotals,
@@ -69,6 +75,16 @@ fn check_class(
             ],
         ));
     }
+}
+
+/// Also where nobody stores anything at the moment: `least` is how many failure domains a write needs.
+fn check_space(
+    class: StorageClass,
+    least: usize,
+    totals: &ClassTotals,
+    findings: &mut Vec<HealthFinding>,
+) {
+    let healthy = totals.domains_writable;
     let space =
         "delete what is not needed (space comes back when its snapshots expire) or add disks";
     if healthy >= least && totals.domains_with_space < least {

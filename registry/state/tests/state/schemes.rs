@@ -90,6 +90,24 @@ fn the_scheme_that_cannot_be_written_is_named_before_the_widest() {
     );
 }
 
+#[test]
+fn full_disks_are_told_of_also_where_nobody_stores_anything() {
+    let (mut registry, mut beats) = Registry::healthy();
+    registry
+        .command(&note(&[used(StorageClass::Hdd, 4, 2)]))
+        .unwrap();
+    for beat in &mut beats {
+        for report in &mut beat.services {
+            if !report.service.0.is_multiple_of(2) {
+                report.available_bytes = 0;
+            }
+        }
+    }
+    registry.seconds(2, &beats);
+    let codes = registry.codes();
+    assert!(codes.contains(&"CLUSTER_FULL".into()), "{codes:?}");
+}
+
 /// With 4+2 in use the disks of two failure domains are taken out of use for their errors, and with 10+4 those of four.
 #[test]
 fn reports_of_errors_are_honoured_as_far_as_the_parity_in_use_goes() {

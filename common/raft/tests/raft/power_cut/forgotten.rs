@@ -30,6 +30,27 @@ async fn end(cluster: &mut Cluster, machine: Mounted) -> Tree {
     .await
 }
 
+/// RocksDB syncs what is in its directories, and nobody else would sync that there are such directories.
+#[tokio::test]
+async fn stores_are_there_as_soon_as_a_node_has_started() {
+    let dir = tempfile::tempdir().unwrap();
+    let mounted = dir.path().join("node0");
+    std::fs::create_dir(&mounted).unwrap();
+    let Some(machine) = Mounted::new(Tree::default(), Power::endless(), &mounted).unwrap() else {
+        return;
+    };
+    let mut cluster = cluster(dir);
+    cluster.start_node(0).await;
+    let tree = end(&mut cluster, machine).await;
+    let left = tree.survivor(&mut Fate::new(Survival::Nothing, 0));
+    let machine = Mounted::new(left, Power::endless(), &mounted).unwrap();
+    for name in ["log", "log.mark", "state"] {
+        assert!(mounted.join(name).exists(), "{name}");
+    }
+    cluster.start_node(0).await;
+    end(&mut cluster, machine.unwrap()).await;
+}
+
 /// Until the power is gone; before there are leaders nothing is done.
 async fn work(cluster: &Cluster, machine: &Mounted, known: &Arc<Acknowledged>) {
     eventually("a power cut", async || {

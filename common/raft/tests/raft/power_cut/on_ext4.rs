@@ -2,7 +2,6 @@
 //! synced is lost.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use eggs_volume::Volume;
 use rand::RngExt;
@@ -28,8 +27,9 @@ async fn what_was_acknowledged_is_there_after_power_cuts() {
         cluster.start_node(0).await;
         check(&cluster, &promised, &known).await;
         let workers = start_work(&cluster, &known);
-        let pause = rand::rng().random_range(100..600);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
+        let all = || of(&known).iter().sum::<u64>();
+        let enough = all() + rand::rng().random_range(200..2000);
+        eventually("changes", async || (all() >= enough).then_some(())).await;
         promised = of(&known);
         volume.cut_power().unwrap();
         for worker in workers {
