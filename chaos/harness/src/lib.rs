@@ -28,7 +28,7 @@ mod wait;
 pub mod workload;
 
 pub use browser::Browser;
-pub use chaos::{ChaosPlan, ChaosReport, Latencies, LoggedError, Quantiles, run_chaos};
+pub use chaos::{ChaosPlan, ChaosReport, Latencies, LoggedError, Quantiles, copy_logs, run_chaos};
 pub use close::close;
 pub use cluster::{Cluster, Options};
 pub use content::Content;

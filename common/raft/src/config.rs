@@ -94,6 +94,8 @@ pub struct Limits {
     pub checkpoint_bytes: u64,
     /// Log entries that are kept for followers that are a little behind.
     pub kept_entries: u64,
+    /// How long a replica that has left its group keeps its state, in milliseconds; less when space is short.
+    pub left_kept_ms: u64,
     /// Memory for cached blocks of both stores, in bytes.
     pub block_cache_bytes: usize,
     /// Memory for what of the log is not flushed yet, in bytes.
@@ -111,6 +113,7 @@ impl Default for Limits {
             checkpoint_entries: 10_000,
             checkpoint_bytes: 64 << 20,
             kept_entries: 1_000,
+            left_kept_ms: 60_000,
             block_cache_bytes: 64 << 20,
             log_buffer_bytes: 16 << 20,
             state_buffer_bytes: 64 << 20,

@@ -13,6 +13,7 @@ use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
 use crate::certainty::Certainty;
+use crate::hollow::Hollow;
 use crate::kv::{Bug, planted};
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
@@ -44,6 +45,7 @@ pub(crate) struct Replica {
     pub(crate) machine: Arc<dyn StateMachine>,
     /// Whether the group is being filled from a backup and serves nobody.
     pub(crate) restoring: Arc<AtomicBool>,
+    pub(crate) hollow: Hollow,
     pub(crate) timing: Timing,
     pub(crate) space: Arc<Board>,
     /// Held by the one step of a change of members that is under way.
@@ -77,7 +79,17 @@ impl Replica {
 
     /// Whether this replica may ask for votes.
     pub(crate) fn may_campaign(&self) -> bool {
-        self.presence.campaigns() && self.left.load(Ordering::Relaxed) == 0
+        self.presence.campaigns() && self.takes_part()
+    }
+
+    /// Whether this replica has heard of nothing that says it takes no part.
+    pub(crate) fn takes_part(&self) -> bool {
+        self.left.load(Ordering::Relaxed) == 0 && !self.hollow.is_set()
+    }
+
+    /// The version of the members as of which this replica has left, as far as others have told.
+    pub(crate) fn left_as_of(&self) -> Option<u64> {
+        self.left.load(Ordering::Relaxed).checked_sub(1)
     }
 }
 
@@ -192,9 +204,12 @@ impl Group {
         self.check_whole()
     }
 
-    /// Whether nobody is just filling the group from a backup. Looked at after it was made certain how far this replica
+    /// Whether this replica has its state, and nobody is just filling the group from a backup. Looked at after it was made certain how far this replica
     /// is: what is begun later may be missed.
     pub(crate) fn check_whole(&self) -> Result<(), ReadError> {
+        if self.replica.hollow.is_set() {
+            return Err(ReadError::NotLeader { leader: None });
+        }
         match self.replica.restoring.load(Ordering::SeqCst) {
             true => Err(ReadError::Restoring),
             false => Ok(()),
@@ -331,7 +346,7 @@ impl Group {
         let metrics = self.replica.raft.metrics();
         let metrics = metrics.borrow_watched();
         let members = metrics.committed_membership_config.membership();
-        members.get_node(&self.replica.node.get()).is_some()
+        self.replica.takes_part() && members.get_node(&self.replica.node.get()).is_some()
     }
 
     /// Who should lead when all is well.
@@ -357,7 +372,7 @@ impl Group {
     /// Undoes [`Group::leave`] once this replica has heard of later members, who include it.
     pub(crate) fn return_if_readmitted(&self) {
         let left = self.replica.left.load(Ordering::Relaxed);
-        if left == 0 {
+        if left == 0 || self.replica.hollow.is_set() {
             return;
         }
         let members = self.members();

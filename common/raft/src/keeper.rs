@@ -1,4 +1,4 @@
-//! What a node does on the side, once a second: checkpoints of long logs, and leaders back where they belong.
+//! What a node does on the side, once a second: checkpoints of long logs, leaders back where they belong, and space back from groups that have left.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -10,6 +10,7 @@ use openraft::async_runtime::WatchReceiver;
 use tokio::time::Instant;
 
 use crate::group::Group;
+use crate::hollow;
 use crate::members::MemberChange;
 use crate::node::Shared;
 
@@ -21,11 +22,12 @@ const TRANSFERS_PER_ROUND: usize = 4;
 /// Entries that stay when a log is purged because of its size.
 const KEPT_WHEN_LARGE: u64 = 64;
 /// By how much smaller logs are purged while there is little space.
-const EAGER: u64 = 16;
+pub(crate) const EAGER: u64 = 16;
 
 /// Runs until the node is gone.
 pub(crate) async fn run(node: Weak<Shared>) {
     let mut settled = BTreeMap::new();
+    let mut left = hollow::Left::default();
     let mut ticks = tokio::time::interval(ROUND);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -37,6 +39,7 @@ pub(crate) async fn run(node: Weak<Shared>) {
         for group in &node.groups {
             watch_over(&node, group);
             keep_short(&node, group).await;
+            hollow::tend(&node, group, &mut left).await;
             group.return_if_readmitted();
             if group.is_leader() {
                 settle(group);
@@ -47,6 +50,7 @@ pub(crate) async fn run(node: Weak<Shared>) {
                 away.extend(preferred.map(|preferred| (group, preferred)));
             }
         }
+        hollow::compact(&node, &mut left);
         hand_back(&away, &mut settled).await;
     }
 }
@@ -63,18 +67,33 @@ fn watch_over(node: &Shared, group: &Group) {
     }
 }
 
-/// Makes a checkpoint when the log has grown; openraft then purges all but the last entries.
-async fn keep_short(node: &Shared, group: &Group) {
-    let (applied, checkpoint, purged) = {
+/// How far a replica is: one more than the index of the last entry that is applied, in its checkpoint, and purged.
+pub(crate) struct Ends {
+    pub(crate) applied: u64,
+    pub(crate) checkpoint: u64,
+    pub(crate) purged: u64,
+}
+
+impl Ends {
+    pub(crate) fn of(group: &Group) -> Self {
         let metrics = group.replica.raft.data_metrics();
         let metrics = metrics.borrow_watched();
         let next = |id: &Option<crate::types::LogId>| id.map_or(0, |id| id.index() + 1);
-        (
-            next(&metrics.last_applied),
-            next(&metrics.snapshot),
-            next(&metrics.purged),
-        )
-    };
+        Self {
+            applied: next(&metrics.last_applied),
+            checkpoint: next(&metrics.snapshot),
+            purged: next(&metrics.purged),
+        }
+    }
+}
+
+/// Makes a checkpoint when the log has grown; openraft then purges all but the last entries.
+async fn keep_short(node: &Shared, group: &Group) {
+    let Ends {
+        applied,
+        checkpoint,
+        purged,
+    } = Ends::of(group);
     let trigger = group.replica.raft.trigger();
     let eagerness = match node.space.own().level {
         SpaceLevel::Ample => 1,

@@ -42,6 +42,8 @@ pub enum Bug {
     LostTailAccepted,
     /// The hash of a batch is not compared with the mark's.
     OtherTailAccepted,
+    /// A replica that has given its state away takes entries as if it had it.
+    HollowTakesEntries,
     /// A leader reads without being certain that it still is one.
     LeaseIgnored,
     /// A follower reads without asking how far it has to be.

@@ -30,6 +30,7 @@ mod config;
 mod error;
 mod fatal;
 mod group;
+mod hollow;
 mod keeper;
 mod kv;
 mod log;

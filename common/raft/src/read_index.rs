@@ -183,7 +183,8 @@ impl ReadIndexes {
                 | Answer::Rests
                 | Answer::Stays
                 | Answer::Follows
-                | Answer::Pulse(_),
+                | Answer::Pulse(_)
+                | Answer::Hollow,
             )
             | Err(_) => Err(ReadError::NotLeader {
                 leader: Some(leader),

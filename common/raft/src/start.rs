@@ -13,6 +13,7 @@ use crate::backup::Digests;
 use crate::certainty::Certainty;
 use crate::fatal::Fatal;
 use crate::group::Replica;
+use crate::hollow::Hollow;
 use crate::log::LogDb;
 use crate::members::{self, Members};
 use crate::net::{Answerer, Network, Networks, Notices, Silence};
@@ -97,7 +98,8 @@ impl Builder {
             let presence = Arc::clone(&replica.presence);
             let seen = (replica.raft.clone(), presence, Arc::clone(&one.notices));
             let promised = (silence, self.config.timing);
-            answerer.add(one.group.id(), seen, promised, &self.state);
+            let hollow = replica.hollow.clone();
+            answerer.add(one.group.id(), seen, promised, hollow, &self.state);
             begun.push(one);
         }
         let shared = Arc::new(Shared {
@@ -139,8 +141,9 @@ impl Builder {
             fatal: self.fatal.clone(),
             digests: Arc::clone(&self.digests),
             restoring: Arc::default(),
+            hollow: Hollow::default(),
         };
-        let restoring = Arc::clone(&side.restoring);
+        let (restoring, hollow) = (Arc::clone(&side.restoring), side.hollow.clone());
         let kept = Arc::clone(&spec.machine);
         let machine = GroupMachine::open(group, Arc::clone(&self.state), spec.machine, side)?;
         let pristine = log.is_pristine() && machine.is_pristine();
@@ -151,7 +154,8 @@ impl Builder {
             )));
         }
         let notices = Arc::<Notices>::default();
-        let network = Network::new(group, Arc::clone(&self.networks), Arc::clone(&notices));
+        let networks = Arc::clone(&self.networks);
+        let network = Network::new(group, networks, Arc::clone(&notices), hollow.clone());
         let node = self.config.node;
         let raft = Raft::new(
             node.get(),
@@ -188,6 +192,7 @@ impl Builder {
             proposer,
             machine: kept,
             restoring,
+            hollow,
             indexes,
             timing: self.config.timing,
             space: Arc::clone(&self.space),
@@ -289,9 +294,13 @@ async fn elections(begun: Vec<Begun>, silence_end: Instant, timing: Timing) {
     let followers = second.into_iter().map(|(at, one)| (at, one, false));
     for (at, one, campaign) in campaigns.chain(followers) {
         tokio::time::sleep_until(at).await;
-        let raft = &one.group.replica.raft;
+        let replica = &one.group.replica;
+        let raft = &replica.raft;
+        replica.presence.let_campaign();
+        if !replica.takes_part() {
+            continue;
+        }
         raft.runtime_config().elect(true);
-        one.group.replica.presence.let_campaign();
         if campaign {
             // An error means that the group has stopped already.
             let _ = raft.trigger().elect(!one.pristine).await;

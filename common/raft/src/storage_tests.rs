@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::hollow::Hollow;
 use crate::kv::WriteBatch;
 use eggs_machine::{
     ApplyContext, Changes, Fault, Outcome, Scan, StateMachine, Store, StoreRead, Table, TableSpec,
@@ -57,6 +58,7 @@ impl StoreBuilder<TypeConfig, GroupLog, GroupMachine, tempfile::TempDir> for Bui
             fatal,
             digests: Arc::default(),
             restoring: Arc::default(),
+            hollow: Hollow::default(),
         };
         let machine = GroupMachine::open(GroupId(3), state, Arc::new(Silent), side).unwrap();
         Ok((dir, log.group(GroupId(3)), machine))

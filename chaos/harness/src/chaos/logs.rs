@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use super::expected;
@@ -42,6 +43,17 @@ pub(super) fn errors(dir: &Path, nemesis: &str) -> Vec<LoggedError> {
     let mut errors: Vec<_> = counts.into_iter().map(logged).collect();
     errors.sort_by_key(|error| (error.expected.is_some(), std::cmp::Reverse(error.count)));
     errors
+}
+
+/// Copies a directory of logs.
+pub fn copy_logs(from: &Path, to: &Path) -> Result<()> {
+    fs::create_dir_all(to).with_context(|| format!("create {}", to.display()))?;
+    for file in fs::read_dir(from).context("list the logs")? {
+        let file = file.context("list the logs")?;
+        fs::copy(file.path(), to.join(file.file_name()))
+            .with_context(|| format!("copy {}", file.path().display()))?;
+    }
+    Ok(())
 }
 
 /// What an ERROR says. A panic that nobody logs is one, too.

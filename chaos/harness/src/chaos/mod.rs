@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::check::{Outcome, Verdict};
 pub use crew::Crew;
 pub use latencies::{Latencies, Quantiles};
-pub use logs::LoggedError;
+pub use logs::{LoggedError, copy_logs};
 pub use run::run_chaos;
 
 /// What to do.
@@ -63,4 +63,6 @@ pub struct ChaosReport {
     pub history: PathBuf,
     /// The page for people.
     pub page: PathBuf,
+    /// The logs of all processes, unless everything was as it has to be.
+    pub logs: PathBuf,
 }

@@ -76,15 +76,18 @@ pub async fn run_chaos(
         seed: plan.seed,
     };
     let end = Instant::now() + Duration::from_secs(plan.seconds);
+    let mut problems = Vec::new();
     tokio::select! {
-        outcome = nemesis.run(&field, end) => outcome?,
+        // What is broken and cannot be mended is for the report, with all that led to it.
+        outcome = nemesis.run(&field, end) => {
+            problems.extend(outcome.err().map(|error| format!("the nemesis ended: {error:#}")));
+        }
         () = tell(&recorder, end, &say) => {}
     }
     say("all is healed; waiting for the last answers");
     recorder.note("all is healed");
     drop(field);
     crew.end().await?;
-    let mut problems = Vec::new();
     problems.extend(after::healthy(&cluster).await);
     say("reading everything again");
     workload.finish(&mut hand).await;
@@ -97,7 +100,11 @@ pub async fn run_chaos(
     problems.extend(unexpected.map(|error| format!("an unexpected ERROR: {}", error.what)));
     say("judging the history");
     problems.extend(reached_applications(plan, recorder.counts()));
-    finish(plan, path, problems, errors, recorder.counts())
+    let report = finish(plan, path, problems, errors, recorder.counts())?;
+    if report.outcome != Outcome::Sound {
+        logs::copy_logs(&cluster.dir().join("log"), &report.logs)?;
+    }
+    Ok(report)
 }
 
 /// Says how it goes; never ends.
@@ -206,6 +213,7 @@ fn finish(
         faults: history.faults.len(),
         history: path,
         page: plan.out.join("report.html"),
+        logs: plan.out.join("logs"),
     };
     let page = report::page(&history, &report);
     std::fs::write(&report.page, page)

@@ -34,8 +34,8 @@ pub(super) async fn run(field: &Field, random: &mut Random) -> Result<()> {
         return Ok(()); // who was rebuilt a moment ago is not rebuilt again so soon
     }
     let loss = match random.below(2) {
-        // The log of a registry may just have been begun, and nothing be in it that could be damaged.
-        _ if name.starts_with("shuckle") => Loss::Destroyed,
+        // The log of a process with little to do may just have been begun, and nothing be in it that could be damaged.
+        _ if !name.starts_with("cdc") && !is_busy(field, before) => Loss::Destroyed,
         0 => Loss::Destroyed,
         _ => Loss::Damaged,
     };
@@ -47,7 +47,8 @@ pub(super) async fn run(field: &Field, random: &mut Random) -> Result<()> {
     let (cluster, victim) = (field.cluster.clone(), name.clone());
     let losing = tokio::task::spawn_blocking(move || lose(&cluster, &victim, loss));
     losing.await.context("wait for a loss")??;
-    is_rebuilt(field, &name, before).await?;
+    let rebuilt = is_rebuilt(field, &name, before).await;
+    rebuilt.with_context(|| what.clone())?;
     field.recorder.healed(fault, &what);
     Ok(())
 }
@@ -79,6 +80,19 @@ fn damage(path: &Path) -> Result<()> {
     let rotten = bytes.iter_mut().skip(AT).take(64);
     rotten.for_each(|byte| *byte ^= 0x55);
     fs::write(path, bytes).with_context(|| format!("damage {}", path.display()))
+}
+
+/// Whether a process votes in so many groups that its log is written to all the time.
+fn is_busy(field: &Field, node: Option<NodeId>) -> bool {
+    const MANY: usize = 64;
+    let map = field.client.map();
+    let votes = |node: &NodeId| {
+        map.groups
+            .iter()
+            .filter(|g| g.replicas.contains(node))
+            .count()
+    };
+    node.as_ref().is_some_and(|node| votes(node) >= MANY)
 }
 
 /// The name under which the process in a place is on the map.

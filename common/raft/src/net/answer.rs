@@ -14,6 +14,8 @@ use tokio::time::Instant;
 use super::Notices;
 use super::checkpoint::Receiver;
 use super::wire::{self, Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question};
+use crate::hollow::Hollow;
+use crate::kv::{Bug, planted};
 use crate::rest::{Presence, Sight, Stance, Touched, Watch, agree};
 use crate::space::Board;
 use crate::state::StateDb;
@@ -52,6 +54,7 @@ struct Replica {
     silence: Silence,
     receiver: Receiver,
     timing: Timing,
+    hollow: Hollow,
 }
 
 /// The replicas of this node, as peers reach them.
@@ -75,6 +78,7 @@ impl Answerer {
         group: GroupId,
         (raft, presence, notices): (Raft, Arc<Presence>, Arc<Notices>),
         (silence, timing): (Silence, Timing),
+        hollow: Hollow,
         state: &StateDb,
     ) {
         let replica = Replica {
@@ -86,6 +90,7 @@ impl Answerer {
             silence,
             receiver: Receiver::new(group, state),
             timing,
+            hollow,
         };
         self.replicas.insert(group, replica);
     }
@@ -145,6 +150,10 @@ impl Answerer {
 impl Replica {
     async fn answer(&self, question: Question) -> Answer {
         match question {
+            // It could not lead either.
+            Question::Append(_) | Question::Transfer(_) if self.takes_no_entries() => {
+                Answer::Hollow
+            }
             Question::Append(request) => {
                 let term = request.vote.leader_id.term;
                 if !request.entries.is_empty() {
@@ -155,6 +164,10 @@ impl Replica {
                     && !matches!(response, AppendEntriesResponse::HigherVote(_))
                 {
                     self.presence.heard(term);
+                }
+                // It may have become so meanwhile: after it was heard, see `hollow`.
+                if self.takes_no_entries() {
+                    return Answer::Hollow;
                 }
                 done.map_or(Answer::Stopped, Answer::Append)
             }
@@ -181,6 +194,10 @@ impl Replica {
             Question::Pulse(_) => Answer::Malformed,                        // names no replica
             Question::ReadIndex => self.read_index().await,
         }
+    }
+
+    fn takes_no_entries(&self) -> bool {
+        self.hollow.is_set() && !planted(Bug::HollowTakesEntries)
     }
 
     async fn read_index(&self) -> Answer {

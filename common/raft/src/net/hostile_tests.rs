@@ -152,6 +152,7 @@ fn answers() -> Vec<Answer> {
         Answer::Rests,
         Answer::Stays,
         Answer::Follows,
+        Answer::Hollow,
         Answer::Pulse(PulseAnswer {
             incarnation: 300,
             disputed: vec![3],

@@ -22,6 +22,7 @@ use super::checkpoint::{self, Destination};
 use super::link::Link;
 use super::notices::{Holder, Notices, Told, committed_end};
 use super::wire::{Answer, Question};
+use crate::hollow::Hollow;
 use crate::state::Checkpoint;
 use crate::types::{Snapshot, TypeConfig, Vote};
 use crate::{Timing, Transport};
@@ -78,16 +79,23 @@ pub(crate) struct Network {
     pub(crate) group: GroupId,
     pub(crate) shared: Arc<Networks>,
     pub(crate) notices: Arc<Notices>,
+    hollow: Hollow,
     /// What each peer was told by any of the clients to it.
     told: BTreeMap<u64, Arc<Told>>,
 }
 
 impl Network {
-    pub(crate) const fn new(group: GroupId, shared: Arc<Networks>, notices: Arc<Notices>) -> Self {
+    pub(crate) const fn new(
+        group: GroupId,
+        shared: Arc<Networks>,
+        notices: Arc<Notices>,
+        hollow: Hollow,
+    ) -> Self {
         Self {
             group,
             shared,
             notices,
+            hollow,
             told: BTreeMap::new(),
         }
     }
@@ -101,6 +109,7 @@ pub(crate) struct PeerClient {
     /// `None` if the target is not one of our processes.
     peer: Option<(NodeId, Link)>,
     notices: Arc<Notices>,
+    hollow: Hollow,
     told: Arc<Told>,
 }
 
@@ -115,6 +124,7 @@ impl RaftNetworkFactory<TypeConfig> for Network {
             shared: Arc::clone(&self.shared),
             peer,
             notices: Arc::clone(&self.notices),
+            hollow: self.hollow.clone(),
             told: Arc::clone(self.told.entry(target).or_default()),
         }
     }
@@ -150,6 +160,7 @@ impl PeerClient {
             Answer::Malformed => "does not understand us",
             Answer::Late => "was too slow",
             Answer::Follows => "follows a leader who lives",
+            Answer::Hollow => "has given its state away",
             Answer::Append(_)
             | Answer::Space(_)
             | Answer::Vote(_)
@@ -203,7 +214,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
                 }
                 Ok(response)
             }
-            other => Err(self.unexpected(&other)),
+            other => {
+                if matches!(other, Answer::Hollow) {
+                    self.hollow.note_follower();
+                }
+                Err(self.unexpected(&other))
+            }
         }
     }
 

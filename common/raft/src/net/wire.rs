@@ -118,6 +118,8 @@ pub(crate) enum Answer {
     /// It follows a leader whose process lives, and votes for nobody else.
     Follows,
     Pulse(PulseAnswer),
+    /// It has given its state away: it takes a checkpoint and nothing else. Older peers do not know this answer, and ask again.
+    Hollow,
 }
 
 /// A frame that is not ours.

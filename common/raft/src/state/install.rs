@@ -17,7 +17,7 @@ use eggs_proto::GroupId;
 use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{Chunk, ChunkReader, ChunkWriter, Staged, for_each};
-use super::db::{Applied, INSTALLING, StateDb};
+use super::db::{Applied, HOLLOW, INSTALLING, StateDb};
 use super::view::{GroupView, group_end, group_key, store_fault};
 use crate::codec;
 
@@ -123,7 +123,9 @@ impl StateDb {
             self.put_applied(&mut batch, group, last)?;
         }
         self.put_members(&mut batch, group, &applied.members)?;
-        batch.delete_cf(self.raft()?, group_key(group, INSTALLING));
+        for tag in [INSTALLING, HOLLOW] {
+            batch.delete_cf(self.raft()?, group_key(group, tag));
+        }
         self.write(batch)?;
         self.flush_blocking()?;
         remove(&staged.path)

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::kv::WriteBatch;
+use crate::kv::{Bug, WriteBatch, planted};
 use eggs_machine::{AppliedEntry, Changes, Entry, Fault, StateMachine, apply_entry};
 use eggs_proto::GroupId;
 use futures::{Stream, StreamExt};
@@ -18,6 +18,7 @@ use super::rows::{Rows, ThroughRows};
 use super::{Checkpoint, GroupView, StateDb};
 use crate::backup::Digests;
 use crate::fatal::Fatal;
+use crate::hollow::Hollow;
 use crate::members::may_follow;
 use crate::order::Order;
 use crate::types::{
@@ -44,6 +45,7 @@ pub(crate) struct Side {
     pub(crate) digests: Arc<Digests>,
     /// Whether the group is being filled from a backup and serves nobody. One for each group.
     pub(crate) restoring: Arc<AtomicBool>,
+    pub(crate) hollow: Hollow,
 }
 
 impl GroupMachine {
@@ -62,6 +64,8 @@ impl GroupMachine {
             rows: Rows::default(),
             side,
         };
+        let hollow = opened.state.is_hollow(group, &opened.state.newest)?;
+        opened.side.hollow.set(hollow);
         opened.note_restoring()?;
         Ok(opened)
     }
@@ -92,6 +96,10 @@ impl GroupMachine {
     }
 
     fn apply_one(&mut self, entry: &LogEntry) -> Result<Replies, Fault> {
+        if self.side.hollow.is_set() && !planted(Bug::HollowTakesEntries) {
+            let what = "an entry for a state that was given away";
+            return Err(Fault::Entry(what.into()));
+        }
         let mut replies = Replies::default();
         match &entry.payload {
             EntryPayload::Blank => self.keep(Changes::default(), entry.log_id)?,
@@ -173,6 +181,16 @@ impl GroupMachine {
         Ok(reply)
     }
 
+    /// Removes all rows. Says whether that worked.
+    pub(crate) fn give_away(&mut self) -> bool {
+        let Some(applied) = &self.applied.last else {
+            return false;
+        };
+        let done = self.state.give_away(self.group, applied);
+        self.rows.forget();
+        done.map_err(|fault| self.fault(&fault)).is_ok()
+    }
+
     /// A fault stops this replica; a replica that cannot apply is of no use to its process.
     fn fault(&self, fault: &Fault) -> io::Error {
         self.side.fatal.report(format!("{}: {fault}", self.group));
@@ -233,6 +251,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
             Ok(Ok(())) => {
                 self.applied = applied;
                 self.rows.forget();
+                self.side.hollow.set(false);
                 self.note_restoring().map_err(|fault| self.fault(&fault))
             }
             Ok(Err(fault)) => Err(self.fault(&fault)),

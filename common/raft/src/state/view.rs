@@ -225,18 +225,20 @@ impl GroupView<'_> {
         })
     }
 
-    /// How far the state of this view is; `None` while it is being replaced by a checkpoint, when it is neither what it
-    /// was nor what it will be.
+    /// How far the state of this view is; `None` if its rows were given away, or while they are being replaced by a
+    /// checkpoint, when they are neither what they were nor what they will be.
     pub(crate) fn whole(&self) -> Result<Option<super::db::Applied>, Fault> {
         let note = group_key(self.group, INSTALLING);
         let being_replaced = self
             .state
             .db
             .get_cf_opt(self.state.raft()?, note, self.options());
-        match being_replaced.map_err(store_fault)? {
-            Some(_) => Ok(None),
-            None => self.applied().map(Some),
+        if being_replaced.map_err(store_fault)?.is_some()
+            || self.state.is_hollow(self.group, self.options())?
+        {
+            return Ok(None);
         }
+        self.applied().map(Some)
     }
 
     /// How far the state of this view is.

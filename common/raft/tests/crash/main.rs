@@ -95,6 +95,11 @@ fn a_flush_that_leaves_out_what_is_pending_is_caught() {
 }
 
 #[test]
+fn entries_for_a_state_that_was_given_away_are_caught() {
+    is_caught(Bug::HollowTakesEntries);
+}
+
+#[test]
 fn a_wrong_hash_that_is_accepted_is_caught() {
     is_caught(Bug::WrongHashAccepted);
 }

@@ -1,6 +1,6 @@
 //! One seed: four processes of which three vote, faults for a while, then peace and the last look.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -42,6 +42,7 @@ pub struct Stats {
     rotten_disks_refused: u64,
     boundaries: u64,
     checkpoints: u64,
+    given_away: u64,
     acknowledged: u64,
 }
 
@@ -56,12 +57,18 @@ impl Stats {
         self.rotten_disks_refused += more.rotten_disks_refused;
         self.boundaries += more.boundaries;
         self.checkpoints += more.checkpoints;
+        self.given_away += more.given_away;
         self.acknowledged += more.acknowledged;
     }
 
     /// Whether everything happened that is supposed to.
     pub fn is_thorough(&self) -> bool {
-        let few = [self.partitions, self.member_changes, self.handovers];
+        let few = [
+            self.partitions,
+            self.member_changes,
+            self.handovers,
+            self.given_away,
+        ];
         let rare = [self.rotten_disks_refused, self.checkpoints, self.power_cuts];
         let enough = |counts: &[u64]| counts.iter().all(|count| *count > 0);
         enough(&few) && enough(&rare) && self.crashes > 100 && self.acknowledged > 1000
@@ -77,6 +84,8 @@ pub struct World {
     nodes: Mutex<Vec<Option<Arc<Node>>>>,
     oracles: Vec<Mutex<Oracle>>,
     over: AtomicBool,
+    /// States that were given away: of which process, which group, after which entry.
+    given_away: Mutex<BTreeSet<(usize, u16, u64)>>,
     _home: tempfile::TempDir,
 }
 
@@ -102,6 +111,7 @@ impl World {
             nodes: Mutex::new(vec![None; NODES]),
             oracles: (0..groups).map(|_| Mutex::default()).collect(),
             over: AtomicBool::new(false),
+            given_away: Mutex::default(),
             _home: home,
         }
     }
@@ -142,6 +152,7 @@ impl World {
         config.limits = Limits {
             checkpoint_entries: 20,
             kept_entries: 5,
+            left_kept_ms: 1_500,
             reserve_bytes: 0,
             ..Limits::default()
         };
@@ -207,6 +218,7 @@ pub async fn run(seed: u64) -> Result<Stats, String> {
     let clients: Vec<_> = (1..=CLIENTS)
         .map(|client| tokio::spawn(client::work(world.clone(), client)))
         .collect();
+    let telling = tokio::spawn(tell(world.clone()));
     let mut done = Ok(());
     for _ in 0..FAULTS {
         let pause = random.random_range(0..700);
@@ -222,12 +234,44 @@ pub async fn run(seed: u64) -> Result<Stats, String> {
     if done.is_ok() {
         done = peace(&world, clients, &mut stats).await;
     }
+    telling.abort();
+    stats.given_away = world.given_away.lock().unwrap().len() as u64;
     for index in 0..NODES {
         world.disks[index].crash();
         world.bury(index).await;
         Disk::forget(&world.dirs[index]);
     }
     done.map(|()| stats)
+}
+
+/// What the registry does: everybody hears of the newest members that anybody knows.
+async fn tell(world: Arc<World>) {
+    let mut newest = BTreeMap::new();
+    loop {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        let running: Vec<_> = (0..NODES)
+            .filter_map(|at| Some((at, world.running(at)?.0)))
+            .collect();
+        for members in running.iter().flat_map(|(_, node)| node.decided_members()) {
+            let known = newest
+                .entry(members.group)
+                .or_insert_with(|| members.clone());
+            if known.version < members.version {
+                *known = members;
+            }
+        }
+        let told: Vec<_> = newest.values().cloned().collect();
+        for (at, node) in running {
+            node.hear_of_members(&told);
+            for group in node.groups().filter(|group| !group.is_member()) {
+                let status = group.status();
+                if let Some(purged) = status.purged.filter(|_| status.purged == status.applied) {
+                    let mut seen = world.given_away.lock().unwrap();
+                    seen.insert((at, status.group.0, purged));
+                }
+            }
+        }
+    }
 }
 
 async fn fault(world: &World, random: &mut StdRng, stats: &mut Stats) -> Result<(), String> {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use eggs_machine::{
@@ -14,6 +15,7 @@ use eggs_proto::{GroupId, NodeId, ProcessRole, RequestId, Time};
 use eggs_raft::{
     Group, GroupSpec, Limits, MemberChange, MemoryNetwork, Node, NodeConfig, StartError, Timing,
 };
+use tokio::task::JoinHandle;
 
 pub const TABLE: Table = Table(16);
 pub const TABLES: [TableSpec; 1] = [TableSpec {
@@ -268,4 +270,67 @@ pub fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Adds to one counter, each time until it is acknowledged, as one client that must never see a sum twice or miss one.
+pub struct Load {
+    stop: Arc<AtomicBool>,
+    task: JoinHandle<u64>,
+}
+
+/// Repeats one command until some leader answers.
+async fn acknowledge(network: &MemoryNetwork, group: u16, id: RequestId) -> Vec<u8> {
+    let end = within(20_000);
+    loop {
+        for node in network.nodes() {
+            let Some(group) = node.group(GroupId(group)).filter(|g| g.is_leader()) else {
+                continue;
+            };
+            let command = command("load", Some(id));
+            if let Ok(reply) = group.propose(command, within(1_000)).await {
+                return reply;
+            }
+        }
+        assert!(std::time::Instant::now() < end, "no reply in 20 s");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+impl Load {
+    pub fn start(network: MemoryNetwork, group: u16) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let task = tokio::spawn(async move {
+            let mut acknowledged = 0;
+            while !stopped.load(Ordering::Relaxed) {
+                acknowledged += 1;
+                let id = RequestId {
+                    client: u64::from(group) + 1,
+                    sequence: acknowledged,
+                };
+                let reply = acknowledge(&network, group, id).await;
+                assert_eq!(sum(&reply), acknowledged, "each is counted once");
+            }
+            acknowledged
+        });
+        Self { stop, task }
+    }
+
+    /// Ends it; how many were acknowledged.
+    pub async fn end(self) -> u64 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.task.await.unwrap()
+    }
+}
+
+pub fn load_seen(cluster: &Cluster, index: u32, group: u16) -> u64 {
+    let read = |store: &dyn eggs_machine::StoreRead| counter(store, b"load").unwrap();
+    cluster.group(index, group).read_local(read)
+}
+
+pub async fn has_all(cluster: &Cluster, index: u32, group: u16, count: u64) {
+    eventually("a replica that has everything", async || {
+        (load_seen(cluster, index, group) == count).then_some(())
+    })
+    .await;
 }

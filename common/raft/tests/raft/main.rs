@@ -8,6 +8,7 @@ mod backup;
 mod certain_reads;
 mod cluster;
 mod follower_reads;
+mod left;
 mod members;
 mod notices;
 mod one_way;

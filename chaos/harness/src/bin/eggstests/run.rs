@@ -1,5 +1,6 @@
 //! `run`: one cluster for each combination of a workload and a nemesis.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use eggs_harness::dress::{Dress, Style, Wires};
 use eggs_harness::namespaces;
 use eggs_harness::nemesis::NEMESES;
 use eggs_harness::workload::Workload;
-use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, run_chaos};
+use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, copy_logs, run_chaos};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArgs;
@@ -116,7 +117,7 @@ fn tell(plan: &ChaosPlan, text: &str) {
     }
 }
 
-/// Moves history and report to where they stay; `None` if they are not to be kept.
+/// Copies history, report and logs to where they stay; `None` if they are not to be kept.
 fn keep(args: &RunArgs, plan: &ChaosPlan, report: &ChaosReport) -> Result<Option<PathBuf>> {
     let base = match (&args.out, report.outcome) {
         (Some(out), _) => out.clone(),
@@ -128,6 +129,9 @@ fn keep(args: &RunArgs, plan: &ChaosPlan, report: &ChaosReport) -> Result<Option
     for file in [&report.history, &report.page] {
         let name = file.file_name().context("a file has a name")?;
         fs::copy(file, dir.join(name)).with_context(|| format!("keep {}", file.display()))?;
+    }
+    if report.outcome != Outcome::Sound {
+        copy_logs(&report.logs, &dir.join("logs"))?;
     }
     Ok(Some(dir))
 }
@@ -160,10 +164,21 @@ fn print(args: &RunArgs, plan: &ChaosPlan, report: &ChaosReport, kept: Option<&P
     for problem in &report.problems {
         println!("{problem}");
     }
+    let mut expected: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for error in &report.errors {
-        let why = error.expected.unwrap_or("UNEXPECTED");
-        let (count, what) = (error.count, &error.what);
-        println!("    {count} times in the logs: {what} ({why})");
+        if let Some(why) = error.expected {
+            let (count, kinds) = expected.entry(why).or_default();
+            *count += error.count;
+            *kinds += 1;
+        } else {
+            println!(
+                "    {} times in the logs, UNEXPECTED: {}",
+                error.count, error.what
+            );
+        }
+    }
+    for (why, (count, kinds)) in expected {
+        println!("    {count} ERRORs of {kinds} kinds in the logs: {why}");
     }
     if let Some(reads) = report.latencies.get("read") {
         let (healthy, broken) = (reads.healthy, reads.broken);
