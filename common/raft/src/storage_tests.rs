@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use crate::hollow::Hollow;
 use crate::kv::WriteBatch;
 use eggs_machine::{
     ApplyContext, Changes, Fault, Outcome, Scan, StateMachine, Store, StoreRead, Table, TableSpec,
@@ -14,6 +13,7 @@ use openraft::testing::log::{StoreBuilder, Suite};
 
 use crate::Limits;
 use crate::fatal::Fatal;
+use crate::hollow::Hollow;
 use crate::log::{GroupLog, LogDb};
 use crate::rocks::SharedMemory;
 use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, Side, StateDb};
@@ -110,6 +110,10 @@ impl Store for Direct {
     fn delete(&mut self, table: Table, key: &[u8]) {
         self.set(table, key, None);
     }
+}
+
+pub(crate) fn log_id(index: u64) -> LogId {
+    LogId::new_term_index(1, index)
 }
 
 pub(crate) fn open_state(dir: &std::path::Path) -> Arc<StateDb> {

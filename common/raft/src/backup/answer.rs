@@ -88,6 +88,7 @@ impl Group {
 
     /// Puts an order into the log and waits for this replica's answer.
     async fn order(&self, order: &Order, deadline: Instant) -> CallResult<Vec<u8>> {
+        self.wake(deadline.into()).await; // consensus refuses orders of a group that rests
         let writing = self.replica.raft.client_write(order.encode());
         let written = tokio::time::timeout_at(deadline.into(), writing).await;
         match written.map_err(|_| CallError::Deadline)? {

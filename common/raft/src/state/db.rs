@@ -21,7 +21,7 @@ use crate::{Limits, StartError, codec};
 
 /// The column family of what Raft keeps about each group.
 const RAFT: &str = "raft";
-const APPLIED: &[u8] = b"applied";
+pub(super) const APPLIED: &[u8] = b"applied";
 const MEMBERS: &[u8] = b"members";
 pub(super) const INSTALLING: &[u8] = b"installing";
 /// In the place of `applied` when the rows were given away: a program that does not know of it finds a state that ends before its log begins,
@@ -185,35 +185,6 @@ impl StateDb {
             last: last.transpose().map_err(damaged)?,
             members: members.transpose().map_err(damaged)?.unwrap_or_default(),
         })
-    }
-
-    /// Whether a group's rows were given away.
-    pub(super) fn is_hollow(&self, group: GroupId, options: &ReadOptions) -> Result<bool, Fault> {
-        let key = group_key(group, HOLLOW);
-        let found = self.db.get_cf_opt(self.raft()?, key, options);
-        Ok(found.map_err(store_fault)?.is_some())
-    }
-
-    /// Removes all rows of a group; what Raft knows of it stays.
-    pub(super) fn give_away(&self, group: GroupId, applied: &LogId) -> Result<(), Fault> {
-        self.write_pending(group)?;
-        let mut batch = WriteBatch::default();
-        self.clear(&mut batch, group)?;
-        batch.delete_cf(self.raft()?, group_key(group, APPLIED));
-        let applied = codec::encode_log_id(applied);
-        batch.put_cf(self.raft()?, group_key(group, HOLLOW), applied);
-        self.write(batch)
-    }
-
-    /// Gives the space of a group's removed rows back at once; blocks.
-    pub(crate) fn compact(&self, group: GroupId) {
-        let Ok(end) = group_end(group) else {
-            return; // the last number there is belongs to no group
-        };
-        for family in self.tables().filter_map(|table| self.family(table).ok()) {
-            let (start, end): (&[u8], &[u8]) = (&group.0.to_be_bytes(), end.as_ref());
-            self.db.compact_range_cf(family, Some(start), Some(end));
-        }
     }
 
     /// Adds to a batch that a group has applied an entry.

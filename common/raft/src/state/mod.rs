@@ -7,6 +7,7 @@
 
 mod checkpoint;
 mod db;
+mod give_away;
 mod install;
 mod latest;
 mod machine;

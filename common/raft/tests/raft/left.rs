@@ -25,6 +25,13 @@ fn seen(cluster: &Cluster, index: u32, name: &str) -> u64 {
     group.read_local(|store| counter(store, name.as_bytes()).unwrap())
 }
 
+async fn has_some(cluster: &Cluster, index: u32, count: u64) {
+    eventually("a replica that has applied all", async || {
+        (seen(cluster, index, "some") == count).then_some(())
+    })
+    .await;
+}
+
 /// What a registry would do: everybody hears who takes part now.
 async fn tell_everybody(cluster: &Cluster) {
     let leader = cluster.leader(0).await;
@@ -58,10 +65,7 @@ async fn start() -> Cluster {
         cluster.add(0, "some").await;
     }
     for index in 0..3 {
-        eventually("followers that know what is decided", async || {
-            (seen(&cluster, index, "some") == 20).then_some(())
-        })
-        .await;
+        has_some(&cluster, index, 20).await;
     }
     cluster
 }
@@ -93,11 +97,11 @@ async fn space_comes_back_and_so_does_the_state() {
     cluster.add(0, "some").await;
     let count = load.end().await;
     has_all(&cluster, old, 0, count).await;
-    assert_eq!(seen(&cluster, old, "some"), 21);
+    has_some(&cluster, old, 21).await;
     cluster.crash(old).await;
     cluster.start_node(old).await;
     has_all(&cluster, old, 0, count).await;
-    assert_eq!(seen(&cluster, old, "some"), 21);
+    has_some(&cluster, old, 21).await;
     assert!(cluster.group(old, 0).is_member());
     cluster.shutdown().await;
 }
@@ -119,10 +123,7 @@ async fn who_is_only_told_that_it_has_left_gives_its_state_away_too() {
     cluster.replace(0, new, old).await;
     cluster.crash((leader + 2) % 3).await;
     assert_eq!(cluster.add(0, "some").await, 21);
-    eventually("a replica that is whole again", async || {
-        (seen(&cluster, old, "some") == 21).then_some(())
-    })
-    .await;
+    has_some(&cluster, old, 21).await;
     cluster.shutdown().await;
 }
 

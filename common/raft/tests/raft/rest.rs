@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use eggs_machine::StoreRead;
+use eggs_proto::GroupId;
+use eggs_proto::meta::{MetaReply, MetaRequest};
 
 use crate::common::{Cluster, command, counter, eventually, node_id, sum, within};
 
@@ -51,6 +53,22 @@ async fn leads_most(cluster: &Cluster) -> (u32, Vec<u16>) {
     let most = (0..3).max_by_key(|index| led[*index as usize].len());
     let most = most.expect("there are three");
     (most, led[most as usize].clone())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_resting_group_is_woken_by_an_order() {
+    let cluster = resting().await;
+    for (id, group) in (0..GROUPS).enumerate() {
+        let leader = cluster.leader(group).await;
+        let node = cluster.nodes[leader as usize].as_ref().unwrap();
+        let order = MetaRequest::Digest {
+            group: GroupId(group),
+            id: id as u64,
+        };
+        let answer = node.handle_meta(order, within(5_000)).await;
+        assert!(matches!(answer, Ok(MetaReply::Done)), "{answer:?}");
+    }
+    cluster.shutdown().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -32,6 +32,8 @@ enum Verdict {
     Differs(Vec<(NodeId, Vec<u8>)>),
     /// Who made no digest.
     Silent(Vec<NodeId>),
+    /// It could not be ordered, and why.
+    Refused(String),
 }
 
 /// Compares all replicas.
@@ -58,6 +60,7 @@ pub(crate) async fn compare(context: &Context) -> Result<Exit, Failure> {
 fn tell(context: &Context, verdicts: &[(GroupId, Verdict)]) -> Result<Exit, Failure> {
     let mut output = Output::new();
     let (mut same, mut differ, mut silent) = (0, Vec::new(), Vec::new());
+    let mut refused = Vec::new();
     for (group, verdict) in verdicts {
         match verdict {
             Verdict::Same => same += 1,
@@ -73,6 +76,7 @@ fn tell(context: &Context, verdicts: &[(GroupId, Verdict)]) -> Result<Exit, Fail
                         .map(|node| (group.to_string(), node.to_string())),
                 );
             }
+            Verdict::Refused(why) => refused.push((group.to_string(), why)),
         }
     }
     match context.format {
@@ -86,6 +90,9 @@ fn tell(context: &Context, verdicts: &[(GroupId, Verdict)]) -> Result<Exit, Fail
             }
             for (group, node) in &silent {
                 output.line(format!("{group} on {node} made no digest"))?;
+            }
+            for (group, why) in &refused {
+                output.line(format!("{group} was not compared: {why}"))?;
             }
             output.line(format!(
                 "{same} of {} groups are the same on all replicas",
@@ -103,8 +110,12 @@ fn tell(context: &Context, verdicts: &[(GroupId, Verdict)]) -> Result<Exit, Fail
                 .iter()
                 .map(|(group, node)| json!({"group": group, "node": node}))
                 .collect();
+            let refused: Vec<_> = refused
+                .iter()
+                .map(|(group, why)| json!({"group": group, "why": why}))
+                .collect();
             output.json(&json!({
-                "groups": verdicts.len(), "same": same, "differ": differ, "silent": silent,
+                "groups": verdicts.len(), "same": same, "differ": differ, "silent": silent, "refused": refused,
             }))?;
         }
     }
@@ -119,41 +130,50 @@ fn tell(context: &Context, verdicts: &[(GroupId, Verdict)]) -> Result<Exit, Fail
 /// Compares one group.
 async fn one(client: &Client, group: GroupId) -> Result<Verdict, Failure> {
     let begin = Instant::now();
-    let mut silent = Vec::new();
+    let mut last = Verdict::Refused("nobody leads it".into());
     while begin.elapsed() < PATIENCE {
-        let id = draw(client);
-        if let Some((leader, info)) = leader_of(client, group).await?
-            && order(client, leader, (group, id)).await?
-        {
-            let digests = gather(client, &info.voters, (group, id)).await?;
-            silent = info
-                .voters
-                .iter()
-                .copied()
-                .filter(|node| !digests.contains_key(node))
-                .collect();
-            let verdict = judge(&digests);
-            if silent.is_empty() || verdict != Verdict::Same {
-                return Ok(verdict);
+        if let Some((leader, info)) = leader_of(client, group).await? {
+            last = attempt(client, (group, leader), &info.voters).await?;
+            if matches!(last, Verdict::Same | Verdict::Differs(_)) {
+                break;
             }
         }
         tokio::time::sleep(PAUSE).await;
     }
-    Ok(Verdict::Silent(silent))
+    Ok(last)
 }
+
+async fn attempt(
+    client: &Client,
+    (group, leader): (GroupId, NodeId),
+    voters: &[NodeId],
+) -> Result<Verdict, Failure> {
+    let id = draw(client);
+    if let Err(why) = order(client, leader, (group, id)).await? {
+        return Ok(Verdict::Refused(why));
+    }
+    let digests = gather(client, voters, (group, id)).await?;
+    let others = voters.iter().copied();
+    let silent: Vec<NodeId> = others.filter(|node| !digests.contains_key(node)).collect();
+    Ok(match judge(&digests) {
+        Verdict::Same if !silent.is_empty() => Verdict::Silent(silent),
+        verdict => verdict,
+    })
+}
+
+/// Has a digest made by all replicas; why not, if it cannot be.
 
 async fn order(
     client: &Client,
     leader: NodeId,
     (group, id): (GroupId, u64),
-) -> Result<bool, Failure> {
-    match client
-        .meta(leader, &MetaRequest::Digest { group, id })
-        .await
-    {
-        Ok(Ok(_)) => Ok(true),
+) -> Result<Result<(), String>, Failure> {
+    let asked = MetaRequest::Digest { group, id };
+    match client.meta(leader, &asked).await {
+        Ok(Ok(_)) => Ok(Ok(())),
         Ok(Err(CallError::Forbidden)) => Err(needs_secret()),
-        Ok(Err(_)) | Err(_) => Ok(false),
+        Ok(Err(error)) => Ok(Err(format!("{leader}: {error}"))),
+        Err(error) => Ok(Err(format!("{leader}: {error}"))),
     }
 }
 

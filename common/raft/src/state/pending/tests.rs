@@ -8,13 +8,9 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
 use crate::state::{Applied, Chunk, ChunkWriter, GroupView};
-use crate::storage_tests::{TABLES, open_state};
+use crate::storage_tests::{TABLES, log_id as index, open_state};
 
 const GROUP: GroupId = GroupId(7);
-
-fn index(index: u64) -> LogId {
-    LogId::new_term_index(1, index)
-}
 
 /// Everything in a table, both ways round.
 fn rows(view: &dyn StoreRead, table: Table, direction: ScanDirection) -> Vec<(Vec<u8>, Vec<u8>)> {
