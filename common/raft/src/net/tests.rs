@@ -7,7 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use eggs_machine::{ApplyContext, Fault, Outcome, StateMachine, Store};
 use eggs_proto::{GroupId, NodeId, ProcessRole};
-use openraft::raft::VoteRequest;
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, VoteRequest};
 
 use super::wire::{self, Answer, Question};
 use crate::types::{LogId, Vote};
@@ -74,6 +74,43 @@ async fn votes_at_once_when_pristine_and_after_a_silence_when_not() {
     tokio::time::sleep_until(start_of_silence + std::time::Duration::from_millis(1_700)).await;
     let answer = ask(&node, &Question::Vote(request(70))).await;
     assert!(matches!(answer, Answer::Vote(given) if given.vote_granted));
+    node.crash().await;
+}
+
+/// A leader of this term, which has nothing to send.
+fn nothing_new(term: u64) -> Question {
+    Question::Append(AppendEntriesRequest {
+        vote: Vote::new_committed(term, node_id(1).get()),
+        prev_log_id: None,
+        entries: Vec::new(),
+        leader_commit: None,
+    })
+}
+
+#[tokio::test]
+async fn what_was_taken_when_a_state_goes_is_not_acknowledged() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = start(dir.path()).await;
+    let replica = node.group(GROUP).unwrap().replica;
+    let answer = ask(&node, &nothing_new(50)).await;
+    assert!(matches!(
+        answer,
+        Answer::Append(AppendEntriesResponse::Success)
+    ));
+    let question = nothing_new(60);
+    let mut asked = std::pin::pin!(ask(&node, &question));
+    assert!(futures::poll!(&mut asked).is_pending());
+    replica.hollow.set(true); // in the middle of it
+    assert!(matches!(asked.await, Answer::Hollow));
+    let heard = replica.presence.following().1;
+    assert!(heard.is_some_and(|(term, _)| term == 60), "{heard:?}");
+    assert!(matches!(ask(&node, &nothing_new(70)).await, Answer::Hollow));
+    replica.hollow.set(false);
+    let answer = ask(&node, &nothing_new(70)).await;
+    assert!(matches!(
+        answer,
+        Answer::Append(AppendEntriesResponse::Success)
+    ));
     node.crash().await;
 }
 

@@ -111,6 +111,13 @@ impl FlushOptions {
 }
 
 #[derive(Default)]
+pub(crate) struct CompactOptions;
+
+impl CompactOptions {
+    pub(crate) fn set_exclusive_manual_compaction(&mut self, _exclusive: bool) {}
+}
+
+#[derive(Default)]
 pub(crate) struct ReadOptions {
     moment: Option<Arc<Data>>,
     from: Option<Vec<u8>>,
@@ -322,6 +329,16 @@ impl DB {
     ) -> Result<(), Error> {
         debug_assert!(options.wait, "what is not waited for is not durable");
         self.disk.lock().state_flush(self.boot).map_err(failed)
+    }
+
+    pub(crate) fn compact_range_cf_opt(
+        &self,
+        family: &ColumnFamily,
+        from: Option<&[u8]>,
+        until: Option<&[u8]>,
+        _options: &CompactOptions,
+    ) {
+        self.compact_range_cf(family, from, until);
     }
 
     /// Nothing is kept twice here.

@@ -128,6 +128,26 @@ async fn who_is_only_told_that_it_has_left_gives_its_state_away_too() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_still_hears_its_leader_keeps_its_state_whatever_others_say() {
+    let cluster = start().await;
+    let leader = cluster.leader(0).await;
+    let follower = (leader + 1) % 3;
+    let load = Load::start(cluster.network.clone(), 0);
+    let wrong = GroupMembers {
+        group: GroupId(0),
+        version: u64::MAX - 1,
+        voters: vec![node_id(leader), node_id((leader + 2) % 3), node_id(3)],
+    };
+    let node = cluster.nodes[follower as usize].as_ref().unwrap();
+    node.hear_of_members(&[wrong]);
+    tokio::time::sleep(Duration::from_millis(6 * SOON.left_kept_ms)).await;
+    assert_eq!(seen(&cluster, follower, "some"), 20);
+    let count = load.end().await;
+    has_all(&cluster, follower, 0, count).await;
+    cluster.shutdown().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn replicas_that_leave_and_come_back_all_the_time_lose_nothing() {
     let limits = Limits {
         left_kept_ms: 1,
