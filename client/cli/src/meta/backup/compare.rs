@@ -162,7 +162,6 @@ async fn attempt(
 }
 
 /// Has a digest made by all replicas; why not, if it cannot be.
-
 async fn order(
     client: &Client,
     leader: NodeId,
