@@ -111,7 +111,7 @@ impl FlushOptions {
 }
 
 #[derive(Default)]
-pub(crate) struct CompactOptions;
+pub(crate) struct CompactOptions(());
 
 impl CompactOptions {
     pub(crate) fn set_exclusive_manual_compaction(&mut self, _exclusive: bool) {}
