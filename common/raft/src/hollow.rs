@@ -8,12 +8,13 @@
 //! it needs a checkpoint. Its leader may still have all of the log, and would send that: it purges what all voters have.
 //!
 //! **Invariant:** a hollow replica acknowledges no entry, applies none, leads nobody and is read by nobody, until a checkpoint has filled it.
+//! **Invariant:** no entries are on their way into a replica when it becomes hollow, and its state is the one that was looked at.
 //! **Invariant:** what a replica had acknowledged before it became hollow is needed by nobody: the members of whom it is none were
 //! decided by a majority of those who have it all, and nothing that came later was acknowledged by it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use eggs_proto::registry::SpaceLevel;
@@ -24,14 +25,27 @@ use tokio::time::Instant;
 
 use crate::group::Group;
 use crate::keeper::{EAGER, Ends};
+use crate::kv::{Bug, planted};
 use crate::members::Members;
 use crate::node::Shared;
+use crate::types::LogId;
 
 /// Whether a replica is hollow, and whether one of its followers is. One for each replica; clones share everything.
 #[derive(Clone, Default)]
 pub(crate) struct Hollow {
     itself: Arc<AtomicBool>,
+    /// Messages with entries that are on their way into the replica.
+    taking: Arc<AtomicUsize>,
     follower: Arc<AtomicBool>,
+}
+
+/// Entries are being taken as long as this lives.
+pub(crate) struct Taking<'a>(&'a Hollow);
+
+impl Drop for Taking<'_> {
+    fn drop(&mut self) {
+        self.0.taking.fetch_sub(1, Ordering::SeqCst);
+    }
 }
 
 impl Hollow {
@@ -41,6 +55,24 @@ impl Hollow {
 
     pub(crate) fn set(&self, hollow: bool) {
         self.itself.store(hollow, Ordering::SeqCst);
+    }
+
+    /// Whether the replica takes entries; if so it does not become hollow before it has.
+    pub(crate) fn take(&self) -> Option<Taking<'_>> {
+        // Said before looking, as `try_set` does: one of the two sees the other.
+        self.taking.fetch_add(1, Ordering::SeqCst);
+        let taking = Taking(self);
+        (!self.is_set() || planted(Bug::HollowTakesEntries)).then_some(taking)
+    }
+
+    /// Makes the replica hollow, unless it is just taking entries.
+    pub(crate) fn try_set(&self) -> bool {
+        self.set(true);
+        let taking = self.taking.load(Ordering::SeqCst) > 0;
+        if taking {
+            self.set(false);
+        }
+        !taking
     }
 
     /// A follower has said that it takes nothing but a checkpoint.
@@ -141,36 +173,37 @@ fn has_left(group: &Group) -> bool {
     metrics.current_leader != Some(group.replica.node.get()) && knowledge.has_left()
 }
 
-/// Whether nothing was taken from a leader for this long, and everything that was decided is applied.
-fn is_quiet(group: &Group, patience: Duration) -> bool {
+/// The last applied entry, if nothing was taken from a leader for this long and everything that was decided is applied.
+fn quiet_after(group: &Group, patience: Duration) -> Option<LogId> {
     let (_, heard) = group.replica.presence.following();
     let metrics = group.replica.raft.metrics();
     let metrics = metrics.borrow_watched();
-    let settled = metrics.last_applied.is_some() && metrics.last_applied >= metrics.local_committed;
-    settled && heard.is_none_or(|(_, ago)| ago >= patience)
+    let quiet = heard.is_none_or(|(_, ago)| ago >= patience);
+    let settled = metrics.last_applied >= metrics.local_committed;
+    metrics.last_applied.filter(|_| quiet && settled)
 }
 
 /// Makes a replica hollow, unless it has taken something from a leader lately. Says whether it is now.
 async fn give_away(group: &Group, patience: Duration) -> bool {
     let replica = &group.replica;
-    if !is_quiet(group, patience) {
+    if quiet_after(group, patience).is_none() || !replica.hollow.try_set() {
         return false;
     }
-    // Who takes entries from a leader notes that it has heard of it, and then looks whether the replica is hollow before it acknowledges
-    // them. So either it is seen here that it did, or it sees this and does not acknowledge.
-    replica.hollow.set(true);
-    if !is_quiet(group, patience) || !has_left(group) {
+    // Whatever was taken before is seen now; from here on nothing is.
+    let seen = quiet_after(group, patience).filter(|_| has_left(group));
+    let Some(last) = seen else {
         replica.hollow.set(false);
         return false;
-    }
+    };
+    // Only a checkpoint may still come in between: then the state is another one.
     let emptied = replica
         .raft
-        .with_state_machine(|machine| {
-            let emptied = machine.give_away();
+        .with_state_machine(move |machine| {
+            let emptied = machine.give_away(last);
             Box::pin(async move { emptied })
         })
         .await;
-    let emptied = matches!(emptied, Ok(true)); // otherwise the group has stopped
+    let emptied = matches!(emptied, Ok(true)); // an error means that the group has stopped
     if emptied {
         tracing::info!(group = %group.id(), "this replica has given its state away");
     }
@@ -189,7 +222,7 @@ async fn keep_empty(group: &Group) {
     }
 }
 
-/// Leaves those who need it nothing to be sent but a checkpoint: purges what all voters have.
+/// Leaves those who need it nothing to be sent but a checkpoint: purges what all voters have who are there.
 async fn offer_checkpoint(group: &Group) {
     let Some((situation, _)) = group.replica.situation() else {
         return;

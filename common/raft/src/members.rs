@@ -158,10 +158,11 @@ impl Situation {
         node == self.node || (self.is_fresh(node) && self.progress.get(&node).is_some_and(near))
     }
 
-    /// Index of the last entry that all voters have, as far as is known.
+    /// Index of the last entry that all voters have who have answered lately, as far as is known.
     pub(crate) fn everywhere(&self) -> Option<u64> {
         let others = self.members.voters.iter().filter(|n| **n != self.node);
-        let matched = others.map(|node| self.progress.get(node)?.matched);
+        let there = others.filter(|node| self.is_fresh(**node));
+        let matched = there.map(|node| self.progress.get(node)?.matched);
         matched.min().unwrap_or(Some(self.last_log))
     }
 

@@ -15,7 +15,6 @@ use super::Notices;
 use super::checkpoint::Receiver;
 use super::wire::{self, Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question};
 use crate::hollow::Hollow;
-use crate::kv::{Bug, planted};
 use crate::rest::{Presence, Sight, Stance, Touched, Watch, agree};
 use crate::space::Board;
 use crate::state::StateDb;
@@ -150,11 +149,10 @@ impl Answerer {
 impl Replica {
     async fn answer(&self, question: Question) -> Answer {
         match question {
-            // It could not lead either.
-            Question::Append(_) | Question::Transfer(_) if self.takes_no_entries() => {
-                Answer::Hollow
-            }
             Question::Append(request) => {
+                let Some(_taking) = self.hollow.take() else {
+                    return Answer::Hollow;
+                };
                 let term = request.vote.leader_id.term;
                 if !request.entries.is_empty() {
                     self.presence.rouse();
@@ -164,10 +162,6 @@ impl Replica {
                     && !matches!(response, AppendEntriesResponse::HigherVote(_))
                 {
                     self.presence.heard(term);
-                }
-                // It may have become so meanwhile: after it was heard, see `hollow`.
-                if self.takes_no_entries() {
-                    return Answer::Hollow;
                 }
                 done.map_or(Answer::Stopped, Answer::Append)
             }
@@ -186,6 +180,7 @@ impl Replica {
                 let done = self.raft.pre_vote(request).await;
                 done.map_or(Answer::Stopped, Answer::Vote)
             }
+            Question::Transfer(_) if self.hollow.is_set() => Answer::Hollow,
             Question::Transfer(request) => {
                 let done = self.raft.handle_transfer_leader(request).await;
                 done.map_or(Answer::Stopped, Answer::Transfer)
@@ -194,10 +189,6 @@ impl Replica {
             Question::Pulse(_) => Answer::Malformed,                        // names no replica
             Question::ReadIndex => self.read_index().await,
         }
-    }
-
-    fn takes_no_entries(&self) -> bool {
-        self.hollow.is_set() && !planted(Bug::HollowTakesEntries)
     }
 
     async fn read_index(&self) -> Answer {

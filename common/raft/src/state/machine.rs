@@ -181,12 +181,14 @@ impl GroupMachine {
         Ok(reply)
     }
 
-    /// Removes all rows. Says whether that worked.
-    pub(crate) fn give_away(&mut self) -> bool {
-        let Some(applied) = &self.applied.last else {
+    /// Removes all rows of a replica that was made hollow, if its state is the one after this entry; otherwise it is not hollow any more. Says
+    /// whether they are gone.
+    pub(crate) fn give_away(&mut self, last: LogId) -> bool {
+        if self.applied.last != Some(last) {
+            self.side.hollow.set(false);
             return false;
-        };
-        let done = self.state.give_away(self.group, applied);
+        }
+        let done = self.state.give_away(self.group, &last);
         self.rows.forget();
         done.map_err(|fault| self.fault(&fault)).is_ok()
     }

@@ -106,6 +106,25 @@ async fn space_comes_back_and_so_does_the_state() {
     cluster.shutdown().await;
 }
 
+/// Whoever is not there does not keep the leader from purging what it would need.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hollow_replica_takes_the_place_of_one_that_is_lost() {
+    let mut cluster = start().await;
+    let new = cluster.add_node().await;
+    let leader = cluster.leader(0).await;
+    let (old, other) = ((leader + 1) % 3, (leader + 2) % 3);
+    cluster.replace(0, old, new).await;
+    tell_everybody(&cluster).await;
+    is_hollow(&cluster, old).await;
+    cluster.crash(other).await;
+    cluster.add(0, "some").await;
+    cluster.replace(0, other, old).await;
+    cluster.crash(new).await;
+    assert_eq!(cluster.add(0, "some").await, 22);
+    has_some(&cluster, old, 22).await;
+    cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_only_told_that_it_has_left_gives_its_state_away_too() {
     let mut cluster = start().await;
