@@ -130,7 +130,8 @@ pub(crate) async fn tend(node: &Shared, group: &Group, left: &mut Left) {
     if replica.hollow.take_follower() && group.is_leader() {
         offer_checkpoint(group).await;
     }
-    if !has_left(group) {
+    // Nearly all take part.
+    if group.is_member() || !has_left(group) {
         left.since.remove(&group.id());
         return;
     }

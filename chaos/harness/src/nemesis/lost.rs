@@ -77,6 +77,9 @@ fn newest_log(dir: &Path) -> Result<PathBuf> {
 fn damage(path: &Path) -> Result<()> {
     const AT: usize = 4096;
     let mut bytes = fs::read(path).with_context(|| format!("read {}", path.display()))?;
+    if bytes.len() <= AT {
+        bail!("{} is too short to be damaged", path.display());
+    }
     let rotten = bytes.iter_mut().skip(AT).take(64);
     rotten.for_each(|byte| *byte ^= 0x55);
     fs::write(path, bytes).with_context(|| format!("damage {}", path.display()))
