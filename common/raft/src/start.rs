@@ -172,10 +172,12 @@ impl Builder {
                 .await
                 .map_err(|cause| failed(cause.to_string()))?;
         }
-        let voters = raft
-            .with_raft_state(|state| Members::of(state.membership_state.effective()).voters)
+        let members = raft
+            .with_raft_state(|state| Members::of(state.membership_state.effective()))
             .await
             .map_err(|cause| failed(cause.to_string()))?;
+        // Who starts hollow has left: it asks for votes again once later members include it.
+        let left = members.version.filter(|_| hollow.is_set());
         let proposer = Proposer::new(raft.clone(), self.config.limits.waiting_commands_max);
         let indexes = ReadIndexes::new(
             (group, node),
@@ -197,7 +199,7 @@ impl Builder {
             timing: self.config.timing,
             space: Arc::clone(&self.space),
             changing: Arc::default(),
-            left: AtomicU64::new(0),
+            left: AtomicU64::new(left.map_or(0, |version| version.saturating_add(1))),
             presence: Arc::new(Presence::new()),
             certainty: Certainty::default(),
             watch: Arc::clone(&self.watch),
@@ -205,7 +207,7 @@ impl Builder {
         Ok(Begun {
             group: Group { replica },
             notices,
-            voters,
+            voters: members.voters,
             pristine,
         })
     }

@@ -49,6 +49,8 @@ pub(crate) struct StateDb {
 pub(crate) struct Applied {
     pub(crate) last: Option<LogId>,
     pub(crate) members: StoredMembership,
+    /// Whether the rows were given away.
+    pub(crate) hollow: bool,
 }
 
 impl StateDb {
@@ -178,12 +180,20 @@ impl StateDb {
                 .map_err(store_fault)
         };
         let damaged = |cause: codec::Undecodable| Fault::Damaged(cause.to_string());
-        let last = get(APPLIED)?.map_or_else(|| get(HOLLOW), |bytes| Ok(Some(bytes)))?;
+        let (last, hollow) = match get(APPLIED)? {
+            Some(last) => (Some(last), false),
+            None => {
+                let last = get(HOLLOW)?;
+                let hollow = last.is_some();
+                (last, hollow)
+            }
+        };
         let last = last.map(|bytes| codec::decode_log_id(&bytes));
         let members = get(MEMBERS)?.map(|bytes| codec::decode_membership(&bytes));
         Ok(Applied {
             last: last.transpose().map_err(damaged)?,
             members: members.transpose().map_err(damaged)?.unwrap_or_default(),
+            hollow,
         })
     }
 

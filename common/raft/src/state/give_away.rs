@@ -5,19 +5,12 @@ use eggs_proto::GroupId;
 
 use super::StateDb;
 use super::db::{APPLIED, HOLLOW};
-use super::view::{group_end, group_key, store_fault};
+use super::view::{group_end, group_key};
 use crate::codec;
-use crate::kv::{CompactOptions, ReadOptions, WriteBatch};
+use crate::kv::{CompactOptions, WriteBatch};
 use crate::types::LogId;
 
 impl StateDb {
-    /// Whether a group's rows were given away.
-    pub(super) fn is_hollow(&self, group: GroupId, options: &ReadOptions) -> Result<bool, Fault> {
-        let key = group_key(group, HOLLOW);
-        let found = self.db.get_cf_opt(self.raft()?, key, options);
-        Ok(found.map_err(store_fault)?.is_some())
-    }
-
     /// Removes all rows of a group; what Raft knows of it stays.
     pub(super) fn give_away(&self, group: GroupId, applied: &LogId) -> Result<(), Fault> {
         self.write_pending(group)?;
@@ -88,7 +81,7 @@ mod tests {
     }
 
     fn is_hollow(state: &StateDb) -> bool {
-        state.is_hollow(GROUP, &state.newest).unwrap()
+        state.applied(GROUP).unwrap().hollow
     }
 
     #[test]

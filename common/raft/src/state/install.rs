@@ -72,6 +72,7 @@ impl StateDb {
             let applied = Applied {
                 last: Some(codec::decode_log_id(&note.last).map_err(bad)?),
                 members: codec::decode_membership(&note.members).map_err(bad)?,
+                hollow: false,
             };
             let staged = Staged {
                 path: self.staging.join(&note.file),

@@ -64,8 +64,7 @@ impl GroupMachine {
             rows: Rows::default(),
             side,
         };
-        let hollow = opened.state.is_hollow(group, &opened.state.newest)?;
-        opened.side.hollow.set(hollow);
+        opened.side.hollow.set(opened.applied.hollow);
         opened.note_restoring()?;
         Ok(opened)
     }
@@ -238,6 +237,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         let applied = Applied {
             last: meta.last_log_id,
             members: meta.last_membership.clone(),
+            hollow: false,
         };
         let (state, group, new) = (Arc::clone(&self.state), self.group, applied.clone());
         let installed = tokio::task::spawn_blocking(move || match snapshot {

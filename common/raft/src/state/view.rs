@@ -233,12 +233,10 @@ impl GroupView<'_> {
             .state
             .db
             .get_cf_opt(self.state.raft()?, note, self.options());
-        if being_replaced.map_err(store_fault)?.is_some()
-            || self.state.is_hollow(self.group, self.options())?
-        {
-            return Ok(None);
+        match being_replaced.map_err(store_fault)? {
+            Some(_) => Ok(None),
+            None => Ok(Some(self.applied()?).filter(|applied| !applied.hollow)),
         }
-        self.applied().map(Some)
     }
 
     /// How far the state of this view is.
