@@ -17,6 +17,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::caretaker::Caretaker;
 use crate::programs::{Finished, program_dir, run};
 use crate::small_disk::SmallDisk;
 use crate::{get_json, until};
@@ -35,8 +36,9 @@ pub struct Options<'a> {
     pub data: Option<&'a Path>,
 }
 
-/// A running cluster. Everything of it goes with this value.
+/// A running cluster. Everything of it goes with this value, or with this process if it is killed.
 pub struct Cluster {
+    _caretaker: Caretaker,
     home: TempDir,
     programs: PathBuf,
     registry_port: u16,
@@ -57,6 +59,7 @@ impl Cluster {
             .prefix("eggs-test-")
             .tempdir()
             .context("make a directory")?;
+        let caretaker = Caretaker::hire(&programs, home.path())?;
         let (registry_port, http_port) = (free_port()?, free_port()?);
         let args = options.args.iter().map(|arg| (*arg).to_string()).collect();
         if let Some(data) = options.data {
@@ -70,6 +73,7 @@ impl Cluster {
             .map(|(name, mib)| SmallDisk::mount(home.path().join("cluster/data").join(name), *mib))
             .collect::<Result<_>>()?;
         let cluster = Self {
+            _caretaker: caretaker,
             home,
             small_disks,
             programs,

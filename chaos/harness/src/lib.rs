@@ -6,6 +6,7 @@
 //! **Invariant:** when a [`Cluster`] goes, its processes, mount and files are gone, also after a failed test.
 
 mod browser;
+mod caretaker;
 mod chaos;
 pub mod check;
 mod close;

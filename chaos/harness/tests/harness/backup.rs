@@ -221,6 +221,24 @@ fn back_up_under_load(cluster: &Cluster, shown: &str) -> Result<()> {
     })
 }
 
+/// What is restored later is of a backup from which something was removed.
+fn the_first_image_goes(cluster: &Cluster, dir: &Path) -> Result<()> {
+    let shown = dir.to_str().context("a path that is text")?;
+    let images = fs::read_dir(dir.join("images")).context("list the images")?;
+    let keep = images.count().to_string();
+    let report = json(meta(
+        cluster,
+        &["backup", shown, "--keep", &keep, "--json"],
+    )?)?;
+    println!("backup --keep {keep}: {report}");
+    let removed = &report["removed"];
+    ensure!(removed["images"] == 1, "{report}");
+    ensure!(removed["pieces"].as_u64() > Some(0), "{report}");
+    let gone = meta(cluster, &["verify", shown, "--image", "1"])?;
+    ensure!(gone.status.code() == Some(1), "{gone:?}");
+    Ok(())
+}
+
 #[test]
 fn all_metadata_is_lost_and_comes_back() -> Result<()> {
     let cluster = Cluster::start(Options::default())?;
@@ -247,6 +265,7 @@ fn all_metadata_is_lost_and_comes_back() -> Result<()> {
             verified["sound"] == true && verified["unchanged"].as_u64() > Some(100)
         },
     )?;
+    the_first_image_goes(&cluster, &backups)?;
     // Not into a cluster that is used.
     let refused = meta(&cluster, &["restore", shown])?;
     ensure!(refused.status.code() == Some(1), "{refused:?}");

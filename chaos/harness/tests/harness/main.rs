@@ -11,6 +11,7 @@ mod full_metadata_disk;
 mod heals_itself;
 mod large;
 mod layout;
+mod leaves_nothing;
 mod rebuilds_itself;
 mod refuses_bad_input;
 mod refuses_bad_requests;

@@ -1,5 +1,6 @@
 //! The command line of `meta`.
 
+use std::num::NonZeroU64;
 use std::path::PathBuf;
 
 use clap::Subcommand;
@@ -67,6 +68,9 @@ pub enum MetaVerb {
     Backup {
         /// The directory.
         dir: PathBuf,
+        /// Keep so many images, the new one included; older ones go, with what no other image needs [default: all].
+        #[arg(long, value_name = "IMAGES")]
+        keep: Option<NonZeroU64>,
     },
     /// Fill an empty cluster from a backup. Its disks are found again if their processes run in it.
     Restore {

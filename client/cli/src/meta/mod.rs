@@ -43,7 +43,7 @@ pub(crate) async fn run(context: &Context, verb: MetaVerb) -> Result<Exit, Failu
             let intent = if apply { Intent::Do } else { Intent::Tell };
             changes::balance(context, intent).await
         }
-        MetaVerb::Backup { dir } => backup::take(context, &dir).await,
+        MetaVerb::Backup { dir, keep } => backup::take(context, &dir, keep).await,
         MetaVerb::Restore {
             dir,
             image,

@@ -1,17 +1,20 @@
 //! `meta backup`, `meta restore` and `meta verify`.
 //!
 //! A backup is a directory with pieces, named by their content, and images: one list of pieces for each group. An image is
-//! written last, whole or not at all, so that whatever interrupts a backup leaves those before it as they were.
+//! written last, whole or not at all, so that whatever interrupts a backup leaves those before it as they were. What is removed is removed
+//! in the other order.
 //!
 //! **Invariant:** what an image names was on the disk, and was what its name says, when the image was written.
 
 mod compare;
 mod cut;
 mod image;
+mod prune;
 mod restore;
 mod space;
 mod store;
 mod take;
+mod taken;
 mod verify;
 
 pub(crate) use compare::compare;

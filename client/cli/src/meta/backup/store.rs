@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! pieces/HH/NAME     rows, named by their SHA-256
-//! images/NUMBER      images; the newest has the largest number
+//! images/NUMBER      images; the newest has the largest number; the directory is locked by those who read
 //! lock               held by the one who writes
 //! ```
 
@@ -13,30 +13,37 @@ use std::path::{Path, PathBuf};
 
 use eggs_proto::image::PieceId;
 use rustix::fs::{FlockOperation, flock, syncfs};
+use rustix::io::Errno;
 
 use super::image::Image;
 use crate::failure::{Exit, Failure};
 
+/// The name of a piece that is being written ends with it.
+pub(super) const UNFINISHED: &str = "new";
+
 /// The directory of a backup.
 pub(super) struct Store {
     dir: PathBuf,
-    /// Held while it is written.
-    _lock: Option<File>,
+    /// Held while it is written, or read.
+    _lock: File,
 }
 
 impl Store {
     /// For reading.
     pub(super) fn open(dir: &Path) -> Result<Self, Failure> {
         let images = dir.join("images");
-        match fs::metadata(&images) {
-            Ok(found) if found.is_dir() => Ok(Self {
-                dir: dir.to_owned(),
-                _lock: None,
-            }),
-            Ok(_) => Err(no_backup(dir)),
-            Err(error) if error.kind() == ErrorKind::NotFound => Err(no_backup(dir)),
-            Err(error) => Err(Failure::local("read", images.display(), &error)),
-        }
+        let lock = match File::open(&images) {
+            Ok(found) if images.is_dir() => found,
+            Ok(_) => return Err(no_backup(dir)),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_backup(dir)),
+            Err(error) => return Err(Failure::local("read", images.display(), &error)),
+        };
+        // A file system without locks is no reason not to restore from it; others wait here for a moment.
+        flock(&lock, FlockOperation::LockShared).ok();
+        Ok(Self {
+            dir: dir.to_owned(),
+            _lock: lock,
+        })
     }
 
     /// For writing; made if it is not there. It holds keys of disks, so it is for its owner alone.
@@ -63,13 +70,30 @@ impl Store {
         }
         Ok(Self {
             dir: dir.to_owned(),
-            _lock: Some(lock),
+            _lock: lock,
         })
+    }
+
+    /// Keeps readers out as long as what is returned is held; `None` if there are any.
+    pub(super) fn without_readers(&self) -> Result<Option<File>, Failure> {
+        let images = self.dir.join("images");
+        let failed = |error| Failure::local("lock", images.display(), &error);
+        let lock = File::open(&images).map_err(failed)?;
+        match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => Ok(Some(lock)),
+            Err(Errno::WOULDBLOCK) => Ok(None),
+            Err(error) => Err(failed(error.into())),
+        }
+    }
+
+    /// Where pieces are.
+    pub(super) fn pieces(&self) -> PathBuf {
+        self.dir.join("pieces")
     }
 
     fn piece_path(&self, id: PieceId) -> PathBuf {
         let name = id.to_string();
-        self.dir.join("pieces").join(&name[..2]).join(name)
+        self.pieces().join(&name[..2]).join(name)
     }
 
     /// A piece; the error says what is wrong with it, and names it.
@@ -92,7 +116,7 @@ impl Store {
             .mode(0o700)
             .create(dir)
             .map_err(failed)?;
-        let unfinished = path.with_extension("new");
+        let unfinished = path.with_extension(UNFINISHED);
         let mut file = private().open(&unfinished).map_err(failed)?;
         file.set_len(0).map_err(failed)?;
         file.write_all(bytes).map_err(failed)?;
@@ -102,7 +126,7 @@ impl Store {
     /// Writes an image, whole or not at all, after making all pieces durable.
     pub(super) fn publish(&self, image: &Image) -> Result<(), Failure> {
         let images = self.dir.join("images");
-        let path = images.join(format!("{:06}", image.number));
+        let path = self.image_path(image.number);
         let failed = |error| Failure::local("write", path.display(), &error);
         let dir = File::open(&images).map_err(failed)?;
         syncfs(&dir).map_err(|error| failed(error.into()))?;
@@ -115,17 +139,38 @@ impl Store {
         dir.sync_all().map_err(failed)
     }
 
-    /// The number of the newest image.
-    pub(super) fn newest(&self) -> Result<Option<u64>, Failure> {
+    fn image_path(&self, number: u64) -> PathBuf {
+        self.dir.join("images").join(format!("{number:06}"))
+    }
+
+    /// Removes images, durably.
+    pub(super) fn remove_images(&self, numbers: &[u64]) -> Result<(), Failure> {
+        for number in numbers {
+            let path = self.image_path(*number);
+            fs::remove_file(&path)
+                .map_err(|error| Failure::local("remove", path.display(), &error))?;
+        }
+        let images = self.dir.join("images");
+        let synced = File::open(&images).and_then(|dir| dir.sync_all());
+        synced.map_err(|error| Failure::local("sync", images.display(), &error))
+    }
+
+    /// The numbers of all images, in order.
+    pub(super) fn numbers(&self) -> Result<Vec<u64>, Failure> {
         let images = self.dir.join("images");
         let failed = |error| Failure::local("read", images.display(), &error);
-        let mut newest = None;
+        let mut numbers = Vec::new();
         for entry in fs::read_dir(&images).map_err(failed)? {
             let name = entry.map_err(failed)?.file_name();
-            let number = name.to_str().and_then(|name| name.parse::<u64>().ok());
-            newest = newest.max(number);
+            numbers.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
         }
-        Ok(newest)
+        numbers.sort_unstable();
+        Ok(numbers)
+    }
+
+    /// The number of the newest image.
+    pub(super) fn newest(&self) -> Result<Option<u64>, Failure> {
+        Ok(self.numbers()?.last().copied())
     }
 
     /// An image by its number, or the newest.
@@ -134,7 +179,7 @@ impl Store {
             Some(number) => number,
             None => self.newest()?.ok_or_else(|| no_backup(&self.dir))?,
         };
-        let path = self.dir.join("images").join(format!("{number:06}"));
+        let path = self.image_path(number);
         let text = fs::read_to_string(&path)
             .map_err(|error| Failure::local("read", path.display(), &error))?;
         Image::decode(&text).map_err(|why| {

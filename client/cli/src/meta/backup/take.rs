@@ -1,6 +1,7 @@
 //! `meta backup`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU64;
 use std::path::Path;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -9,29 +10,24 @@ use eggs_proto::image::{Digester, PieceId, for_each_row};
 use eggs_proto::meta::PinnedGroup;
 use eggs_proto::{GroupId, NodeId, ServiceState};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use serde_json::json;
 
 use super::cut::{self, Cut};
 use super::image::{DiskImage, FORMAT, GroupImage, Image, Piece, TableImage, show_key};
+use super::prune::prune;
 use super::store::Store;
+use super::taken::{Stored, Taken};
 use super::{GROUPS_AT_ONCE, draw};
 use crate::context::Context;
 use crate::failure::{Exit, Failure};
-use crate::output::{Format, Output};
 use crate::progress::Countdown;
 use crate::text::disk::show_state;
-use crate::text::size::show_size;
-use crate::text::time::show_span;
 
-/// What was stored.
-#[derive(Clone, Copy, Default)]
-struct Stored {
-    pieces: u64,
-    bytes: u64,
-}
-
-/// Takes a backup.
-pub(crate) async fn take(context: &Context, dir: &Path) -> Result<Exit, Failure> {
+/// Takes a backup, and keeps so many images.
+pub(crate) async fn take(
+    context: &Context,
+    dir: &Path,
+    keep: Option<NonZeroU64>,
+) -> Result<Exit, Failure> {
     let cluster = context.cluster_name()?;
     let begin = Instant::now();
     let store = Store::create(dir)?;
@@ -66,31 +62,21 @@ pub(crate) async fn take(context: &Context, dir: &Path) -> Result<Exit, Failure>
         disks: disks(client),
     };
     store.publish(&image)?;
-    let mut output = Output::new();
-    let ms = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
-    match context.format {
-        Format::Text => output.line(format!(
-            "image {} of {} groups, {}; {} new pieces, {}; took {}",
-            image.number,
-            image.groups.len(),
-            show_size(image.bytes()),
-            stored.pieces,
-            show_size(stored.bytes),
-            show_span(ms(begin.elapsed()) as u64),
-        ))?,
-        Format::Json => output.json(&json!({
-            "image": image.number,
-            "cluster": image.cluster,
-            "groups": image.groups.len(),
-            "bytes": image.bytes(),
-            "stored_pieces": stored.pieces,
-            "stored_bytes": stored.bytes,
-            "cut_ms": ms(held),
-            "ms": ms(begin.elapsed()),
-        }))?,
-    }
-    output.finish()?;
-    Ok(Exit::Fine)
+    // The image is there whatever becomes of older ones.
+    let pruned = keep.map(|keep| prune(&store, keep)).transpose();
+    let (pruned, failed) = match pruned {
+        Ok(pruned) => (pruned, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    let taken = Taken {
+        image,
+        stored,
+        pruned,
+        held,
+        took: begin.elapsed(),
+    };
+    taken.show(context.format)?;
+    failed.map_or(Ok(Exit::Fine), Err)
 }
 
 /// Disks that are not simply used.
