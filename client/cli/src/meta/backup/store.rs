@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! pieces/HH/NAME     rows, named by their SHA-256
-//! images/NUMBER      images; the newest has the largest number; the directory is locked by those who read
+//! images/NUMBER      images; the newest has the largest number
 //! lock               held by the one who writes
+//! readers            held by all who read, and by the one who removes
 //! ```
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -21,25 +22,31 @@ use crate::failure::{Exit, Failure};
 /// The name of a piece that is being written ends with it.
 pub(super) const UNFINISHED: &str = "new";
 
+/// The file that readers lock.
+const READERS: &str = "readers";
+
 /// The directory of a backup.
 pub(super) struct Store {
     dir: PathBuf,
-    /// Held while it is written, or read.
-    _lock: File,
+    /// Held while it is written, or read. A copy on a medium that cannot be written may have none.
+    _lock: Option<File>,
 }
 
 impl Store {
     /// For reading.
     pub(super) fn open(dir: &Path) -> Result<Self, Failure> {
         let images = dir.join("images");
-        let lock = match File::open(&images) {
-            Ok(found) if images.is_dir() => found,
+        match fs::metadata(&images) {
+            Ok(found) if found.is_dir() => {}
             Ok(_) => return Err(no_backup(dir)),
             Err(error) if error.kind() == ErrorKind::NotFound => return Err(no_backup(dir)),
             Err(error) => return Err(Failure::local("read", images.display(), &error)),
-        };
-        // A file system without locks is no reason not to restore from it; others wait here for a moment.
-        flock(&lock, FlockOperation::LockShared).ok();
+        }
+        let lock = File::open(dir.join(READERS)).ok();
+        if let Some(lock) = &lock {
+            // No lock is no reason not to restore; whoever removes something is done soon.
+            flock(lock, FlockOperation::LockShared).ok();
+        }
         Ok(Self {
             dir: dir.to_owned(),
             _lock: lock,
@@ -63,6 +70,7 @@ impl Store {
             let builder = builder.recursive(true).mode(0o700);
             builder.create(dir.join(part)).map_err(failed)?;
         }
+        private().open(dir.join(READERS)).map_err(failed)?;
         let lock = private().open(dir.join("lock")).map_err(failed)?;
         if flock(&lock, FlockOperation::NonBlockingLockExclusive).is_err() {
             let sentence = format!("another backup into {} is under way", dir.display());
@@ -70,15 +78,15 @@ impl Store {
         }
         Ok(Self {
             dir: dir.to_owned(),
-            _lock: lock,
+            _lock: Some(lock),
         })
     }
 
     /// Keeps readers out as long as what is returned is held; `None` if there are any.
     pub(super) fn without_readers(&self) -> Result<Option<File>, Failure> {
-        let images = self.dir.join("images");
-        let failed = |error| Failure::local("lock", images.display(), &error);
-        let lock = File::open(&images).map_err(failed)?;
+        let path = self.dir.join(READERS);
+        let failed = |error| Failure::local("lock", path.display(), &error);
+        let lock = private().open(&path).map_err(failed)?;
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Some(lock)),
             Err(Errno::WOULDBLOCK) => Ok(None),
