@@ -59,7 +59,7 @@ impl Cluster {
             .prefix("eggs-test-")
             .tempdir()
             .context("make a directory")?;
-        let caretaker = Caretaker::hire(&programs, home.path())?;
+        let caretaker = Caretaker::of_cluster(&programs, home.path())?;
         let (registry_port, http_port) = (free_port()?, free_port()?);
         let args = options.args.iter().map(|arg| (*arg).to_string()).collect();
         if let Some(data) = options.data {

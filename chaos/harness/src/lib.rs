@@ -29,6 +29,7 @@ mod wait;
 pub mod workload;
 
 pub use browser::Browser;
+pub use caretaker::Caretaker;
 pub use chaos::{ChaosPlan, ChaosReport, Latencies, LoggedError, Quantiles, copy_logs, run_chaos};
 pub use close::close;
 pub use cluster::{Cluster, Options};

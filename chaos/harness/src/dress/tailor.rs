@@ -15,6 +15,7 @@ use super::faults::{self, Faults};
 use super::put_on::{ALONE, DRESSED, Dressed, Naked, Room, SOCKET};
 use super::rewrite::{rewrite, server};
 use super::unsynced::Unsynced;
+use crate::caretaker::Caretaker;
 use crate::namespaces::Hub;
 use crate::network::Network;
 use crate::program_dir;
@@ -26,6 +27,7 @@ const BIN: &str = "bin";
 /// What the servers of a cluster wear. As long as it lives, it answers those that ask.
 #[derive(Debug)]
 pub struct Dress {
+    _caretaker: Caretaker,
     home: TempDir,
     real: PathBuf,
     library: PathBuf,
@@ -108,6 +110,7 @@ impl Dress {
             .prefix("eggs-dress-")
             .tempdir()
             .context("make a directory")?;
+        let caretaker = Caretaker::of_directory(home.path())?;
         let real = program_dir()?;
         let library = faults::compile(home.path())?;
         let bin = home.path().join(BIN);
@@ -121,6 +124,7 @@ impl Dress {
         }
         let listener = UnixListener::bind(bin.join(SOCKET)).context("listen for servers")?;
         let dress = Arc::new(Self {
+            _caretaker: caretaker,
             home,
             real,
             library,

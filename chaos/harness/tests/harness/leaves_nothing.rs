@@ -11,24 +11,35 @@ use eggs_harness::{program_dir, until};
 const BOUND: Duration = Duration::from_secs(120);
 
 #[test]
-fn a_killed_owner_of_a_cluster_leaves_nothing_behind() -> Result<()> {
+fn a_cluster_with_a_mount_goes_with_its_killed_owner() -> Result<()> {
+    let bench = ["--seconds", "600", "meta"];
+    killed("eggsbench", &bench, is_mounted_below)
+}
+
+#[test]
+fn a_cluster_in_the_dress_of_a_nemesis_goes_with_its_killed_owner() -> Result<()> {
+    let chaos = ["run", "--workload", "registers", "--nemesis", "none"];
+    let all_run = |dir: &Path| users(dir) > 25;
+    killed("eggstests", &chaos, all_run)
+}
+
+fn killed(program: &str, args: &[&str], runs: impl Fn(&Path) -> bool) -> Result<()> {
     let home = tempfile::tempdir()?;
-    let mut owner = Command::new(program_dir()?.join("eggstests"))
-        .args(["run", "--workload", "registers", "--nemesis", "none"])
-        .args(["--time", "3600"])
+    let mut owner = Command::new(program_dir()?.join(program))
+        .args(args)
         .env("TMPDIR", home.path())
         .current_dir(home.path())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .context("start eggstests")?;
-    let mounted = until("a mount", BOUND, || is_mounted_below(home.path()));
-    owner.kill().context("kill eggstests")?;
-    owner.wait().context("wait for eggstests")?;
-    mounted?;
+        .with_context(|| format!("start {program}"))?;
+    let running = until("a cluster", BOUND, || runs(home.path()));
+    owner.kill().context("kill the owner")?;
+    owner.wait().context("wait for the owner")?;
+    running?;
     until("nothing is left", BOUND, || {
         let files = fs::read_dir(home.path()).map_or(1, Iterator::count);
-        files == 0 && !is_mounted_below(home.path()) && !anybody_names(home.path())
+        files == 0 && !is_mounted_below(home.path()) && users(home.path()) == 0
     })?;
     Ok(())
 }
@@ -38,10 +49,11 @@ fn is_mounted_below(dir: &Path) -> bool {
     mounts.contains(&*dir.to_string_lossy())
 }
 
-/// Whether the command line of a process names this directory.
-fn anybody_names(dir: &Path) -> bool {
+/// Processes whose command lines name this directory.
+fn users(dir: &Path) -> usize {
     let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
     processes
         .filter_map(|process| fs::read(process.path().join("cmdline")).ok())
-        .any(|line| String::from_utf8_lossy(&line).contains(&*dir.to_string_lossy()))
+        .filter(|line| String::from_utf8_lossy(line).contains(&*dir.to_string_lossy()))
+        .count()
 }

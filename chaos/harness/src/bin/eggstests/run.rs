@@ -12,7 +12,7 @@ use eggs_harness::dress::{Dress, Style, Wires};
 use eggs_harness::namespaces;
 use eggs_harness::nemesis::NEMESES;
 use eggs_harness::workload::Workload;
-use eggs_harness::{ChaosPlan, ChaosReport, Cluster, Options, copy_logs, run_chaos};
+use eggs_harness::{Caretaker, ChaosPlan, ChaosReport, Cluster, Options, copy_logs, run_chaos};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::args::RunArgs;
@@ -53,6 +53,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         for workload in &args.workload {
             for nemesis in &args.nemesis {
                 let scratch = tempfile::tempdir().context("make a directory")?;
+                let _caretaker = Caretaker::of_directory(scratch.path())?;
                 let plan = ChaosPlan {
                     workload: workload.clone(),
                     nemesis: nemesis.clone(),

@@ -138,6 +138,25 @@ pub(super) fn parse_manual(state: &str) -> Option<ServiceState> {
 }
 
 #[cfg(test)]
+impl GroupImage {
+    /// A shard with one piece.
+    pub(super) fn of_piece(id: String, bytes: u64) -> Self {
+        let piece = Piece {
+            id,
+            bytes,
+            until: None,
+        };
+        Self {
+            group: 0,
+            term: 1,
+            index: 1,
+            tables: vec![],
+            pieces: vec![piece],
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

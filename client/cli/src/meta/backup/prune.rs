@@ -95,7 +95,7 @@ fn entries(dir: &Path) -> Result<Vec<PathBuf>, Failure> {
 mod tests {
     use tempfile::TempDir;
 
-    use super::super::image::{FORMAT, GroupImage, Piece};
+    use super::super::image::{FORMAT, GroupImage};
     use super::*;
 
     /// A backup with an image for each list of pieces.
@@ -106,17 +106,7 @@ mod tests {
             let group = |rows: &&[u8]| {
                 let id = PieceId::of(rows);
                 store.write(id, rows).unwrap();
-                GroupImage {
-                    group: 0,
-                    term: 1,
-                    index: 1,
-                    tables: vec![],
-                    pieces: vec![Piece {
-                        id: id.to_string(),
-                        bytes: rows.len() as u64,
-                        until: None,
-                    }],
-                }
+                GroupImage::of_piece(id.to_string(), rows.len() as u64)
             };
             let image = Image {
                 format: FORMAT,

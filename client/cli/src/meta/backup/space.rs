@@ -105,7 +105,6 @@ mod tests {
     use eggs_proto::{GroupInfo, NodeInfo, ProcessRole, Time};
 
     use super::*;
-    use crate::meta::backup::image::Piece;
 
     fn node(index: u32) -> NodeId {
         NodeId::new(ProcessRole::Shard, index)
@@ -130,20 +129,6 @@ mod tests {
         }
     }
 
-    fn image(bytes: u64) -> GroupImage {
-        GroupImage {
-            group: 0,
-            term: 1,
-            index: 1,
-            tables: vec![],
-            pieces: vec![Piece {
-                id: String::new(),
-                bytes,
-                until: None,
-            }],
-        }
-    }
-
     fn report(available_bytes: u64) -> SpaceReport {
         SpaceReport {
             available_bytes,
@@ -153,7 +138,7 @@ mod tests {
     }
 
     fn check(hosts: &[&str], available: &[u64], expected: &[&[u32]]) {
-        let (map, image) = (map(hosts), image(100));
+        let (map, image) = (map(hosts), GroupImage::of_piece(String::new(), 100));
         let space = (0..).map(node).zip(available.iter().copied().map(report));
         let short = short(&map, &need(&map, &[&image]), &space.collect());
         let found: Vec<Vec<u32>> = short
