@@ -25,7 +25,7 @@ export ROCKSDB_LIB_DIR="$rocksdb" ROCKSDB_STATIC=1
 # compile DIR FLAG: with --target the flag is not for build scripts and macros.
 compile() {
     # shellcheck disable=SC2086 # a list of words
-    RUSTFLAGS=$2 cargo build --profile dist --target "$host" --target-dir "$CARGO_TARGET_DIR/$1" $programs
+    RUSTFLAGS="${RUSTFLAGS:-} $2" cargo build --profile dist --target "$host" --target-dir "$CARGO_TARGET_DIR/$1" $programs
 }
 
 # What benchmarks measure the limits of the machine with; a build with other features, so it stays the quick one.

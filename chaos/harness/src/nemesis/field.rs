@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 use eggs_client::Client;
 use eggs_proto::GroupId;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::chaos::Crew;
@@ -83,21 +84,30 @@ impl Field {
         }
     }
 
-    /// Waits until a process has another pid than before.
+    /// Waits until a process has another pid than before, or is no part of the cluster any more: another fault may replace it meanwhile.
     pub(super) async fn comes_back(&self, name: &str, before: Option<Pid>) -> Result<()> {
         let begin = Instant::now();
-        while self
-            .cluster
-            .pid(name)
-            .ok()
-            .is_none_or(|pid| Some(pid) == before)
-        {
+        let pid = || self.cluster.pid(name).ok();
+        while pid().is_none_or(|pid| Some(pid) == before) && self.is_kept(name).await {
             if begin.elapsed() > COMES_BACK {
                 anyhow::bail!("{name} was not started again within {COMES_BACK:?}");
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(())
+    }
+
+    /// Whether `eggsrun` looks after a process, as far as it says.
+    async fn is_kept(&self, name: &str) -> bool {
+        let cluster = self.cluster.clone();
+        let asked = tokio::task::spawn_blocking(move || cluster.eggsrun(&["status", "--json"]));
+        let said = asked.await.ok().and_then(Result::ok);
+        let status = said.and_then(|said| serde_json::from_str::<Value>(&said.stdout).ok());
+        let Some(status) = status else {
+            return true;
+        };
+        let processes = status["processes"].as_array();
+        processes.is_none_or(|all| all.iter().any(|process| process["name"] == name))
     }
 
     /// The process that leads a group, as far as the registry knows.
