@@ -42,6 +42,7 @@ impl Browser {
         let mut child = Command::new("bash")
             .args(["-c", START])
             .arg(profile.path())
+            .env("TMPDIR", profile.path()) // it leaves a directory there
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .process_group(0) // it starts many processes; all of them must end
