@@ -41,10 +41,10 @@ build: deps
 	$(CARGO) build --release --locked --workspace --bins
 
 # Programs as they are installed (docs/adr/0038-profiled-programs.md). The profile is kept; `make train` takes a new one.
-dist: build
+dist: build limits
 	@scripts/dist.sh
 
-train: build
+train: build limits
 	@scripts/dist.sh --train
 
 PREFIX ?= /usr/local
@@ -111,9 +111,9 @@ chaos-bugs: build
 bench: $(MEASURED) limits
 	$(BENCH) $(ARGS)
 
-# What this machine can do at best; part of `make dist`.
-limits:
-	$(if $(filter build,$(MEASURED)),$(CARGO) build --release --locked -p eggs-raft --example limits)
+# What this machine can do at best.
+limits: build
+	$(CARGO) build --release --locked -p eggs-raft --example limits
 
 # Metadata in depth, next to the limits of this machine.
 bench-meta: $(MEASURED) limits

@@ -1,6 +1,6 @@
 #!/bin/sh
 # dist.sh [--train]: programs as they are installed, compiled with a profile of a cluster at work (docs/adr/0038-profiled-programs.md),
-# in $CARGO_TARGET_DIR/dist/bin. 'make build' comes first: its RocksDB is linked, because compiling that twice more would take
+# in $CARGO_TARGET_DIR/dist/bin. 'make build limits' comes first: its RocksDB is linked, because compiling that twice more would take
 # twenty minutes. The profile is kept as long as compiler and dependencies are the same; --train takes a new one.
 set -eu
 
@@ -29,7 +29,6 @@ compile() {
 }
 
 # What benchmarks measure the limits of the machine with; a build with other features, so it stays the quick one.
-cargo build --release --locked -p eggs-raft --example limits
 limits=$CARGO_TARGET_DIR/release/examples/limits
 
 # What a cluster does most: a little of everything, then metadata with many at once.
@@ -39,6 +38,7 @@ train() {
     compile train "-Cprofile-generate=$profiles/unused"
     counts=$(mktemp -d)
     trap 'rm -rf "$counts"' EXIT
+    trap 'exit 1' INT TERM
     built=$CARGO_TARGET_DIR/train/$host/dist
     install -D -m 755 "$limits" "$built/examples/limits"
     echo "training with two small benchmarks, three minutes"
