@@ -20,6 +20,7 @@ if [ ! -e "$rocksdb/librocksdb.a" ]; then
     echo "dist.sh: no librocksdb.a in '$rocksdb': run 'make build' first" >&2
     exit 1
 fi
+# From here on nothing may be built in the directory of the quick build: with these it would compile RocksDB again the next time.
 export ROCKSDB_LIB_DIR="$rocksdb" ROCKSDB_STATIC=1
 
 # compile DIR FLAG: with --target the flag is not for build scripts and macros.
