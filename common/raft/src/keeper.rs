@@ -1,4 +1,5 @@
-//! What a node does on the side, once a second: checkpoints of long logs, leaders back where they belong, and space back from groups that have left.
+//! What a node does on the side, once a second: checkpoints of long logs, leaders back where they belong, space back from groups that have left,
+//! and merging of what is on disk when there is time for it.
 
 use std::collections::BTreeMap;
 use std::sync::Weak;
@@ -13,6 +14,7 @@ use crate::group::Group;
 use crate::hollow;
 use crate::members::MemberChange;
 use crate::node::Shared;
+use crate::state::Merging;
 
 const ROUND: Duration = Duration::from_secs(1);
 /// A node gets its groups back after its replicas were up to date for this long.
@@ -28,6 +30,7 @@ pub(crate) const EAGER: u64 = 16;
 pub(crate) async fn run(node: Weak<Shared>) {
     let mut settled = BTreeMap::new();
     let mut left = hollow::Left::default();
+    let mut merging = Merging::default();
     let mut ticks = tokio::time::interval(ROUND);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -51,6 +54,10 @@ pub(crate) async fn run(node: Weak<Shared>) {
             }
         }
         hollow::compact(&node, &mut left);
+        // It takes space, and writes to a store that has none may stop it.
+        if node.space.own().level == SpaceLevel::Ample {
+            merging.tend(&node.state);
+        }
         hand_back(&away, &mut settled).await;
     }
 }

@@ -12,6 +12,7 @@ use rocksdb::{
 use eggs_machine::{REPLIES, REPLY_TABLES};
 use rustix::process::{Resource, getrlimit};
 
+use crate::state::WHEN_BUSY;
 use crate::{Limits, StartError};
 
 /// Memory that both stores of a node share.
@@ -99,6 +100,15 @@ const fn buffer_bytes(kind: StoreKind, limits: &Limits) -> usize {
     }
 }
 
+/// Files of the first level that are merged into the next. Logs are purged, and replies dropped: merging them more often is hardly worth it, and was
+/// about half of all merging (ADR 39).
+const fn files_merged_at_once(kind: StoreKind, is_replies: bool) -> i32 {
+    match kind {
+        StoreKind::State if !is_replies => WHEN_BUSY as i32,
+        StoreKind::State | StoreKind::Log => 16,
+    }
+}
+
 fn database_options(kind: StoreKind, limits: &Limits) -> Options {
     let mut options = Options::default();
     options.create_if_missing(true);
@@ -166,7 +176,7 @@ fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedM
     options.set_target_file_size_base(32 << 20);
     // A few flushes' worth: merging a flush into the first level writes so much of that again.
     options.set_max_bytes_for_level_base(4 * buffer as u64);
-    options.set_level_zero_file_num_compaction_trigger(6);
+    options.set_level_zero_file_num_compaction_trigger(files_merged_at_once(kind, is_replies));
     // Writers are those who answer everybody, so they are not put to sleep when merging falls behind for a while: until it has
     // caught up, reading costs a little more.
     options.set_level_zero_slowdown_writes_trigger(60);

@@ -331,6 +331,25 @@ impl DB {
         self.disk.lock().state_flush(self.boot).map_err(failed)
     }
 
+    /// Nothing is merged here.
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps)] // as RocksDB has it
+    pub(crate) fn property_int_value_cf(
+        &self,
+        _family: &ColumnFamily,
+        _name: &str,
+    ) -> Result<Option<u64>, Error> {
+        Ok(None)
+    }
+
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps)] // as RocksDB has it
+    pub(crate) fn set_options_cf(
+        &self,
+        _family: &ColumnFamily,
+        _options: &[(&str, &str)],
+    ) -> Result<(), Error> {
+        Ok(())
+    }
+
     pub(crate) fn compact_range_cf_opt(
         &self,
         family: &ColumnFamily,

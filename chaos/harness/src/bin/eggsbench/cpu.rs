@@ -43,6 +43,25 @@ pub fn seconds_by_role(cluster: &Cluster) -> Result<BTreeMap<String, f64>> {
     Ok(out)
 }
 
+/// CPU seconds of the threads that write and merge tables of RocksDB, in all processes together.
+pub fn seconds_of_tables(cluster: &Cluster) -> Result<f64> {
+    let mut total = 0.0;
+    for name in cluster.process_names()? {
+        let Ok(pid) = cluster.pid(&name) else {
+            continue;
+        };
+        let threads = fs::read_dir(format!("/proc/{}/task", pid.as_raw_nonzero()));
+        // A thread or process that has ended meanwhile has none.
+        for thread in threads.into_iter().flatten().flatten() {
+            let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+            if stat.contains("(rocksdb:") {
+                total += seconds(&stat);
+            }
+        }
+    }
+    Ok(total)
+}
+
 /// What was used between two readings.
 pub fn difference(
     before: &BTreeMap<String, f64>,

@@ -21,6 +21,7 @@ pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()
     let dirs = make_directories(&plan.machines[0], "crowd", plan.directories).await?;
     let (cluster, next) = (plan.cluster, AtomicU64::new(0));
     let disk_before = disk::shard_bytes(cluster)?;
+    let tables = cpu::seconds_of_tables(cluster)?;
     let (begin, before) = (Instant::now(), cpu::seconds_by_role(cluster)?);
     let (dirs, next) = (&dirs, &next);
     let worker = |index: usize| async move {
@@ -41,6 +42,12 @@ pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()
     let used = cpu::servers(&cpu::difference(&before, &cpu::seconds_by_role(cluster)?));
     let each = used * 1e6 / files as f64;
     report.add("files created, server CPU", each, "us/op");
+    let each = (cpu::seconds_of_tables(cluster)? - tables) * 1e6 / files as f64;
+    report.add(
+        "files created, of it writing and merging tables",
+        each,
+        "us/op",
+    );
     let grown = disk::shard_bytes(cluster)?.saturating_sub(disk_before) as f64;
     let each = grown / files as f64 / disk::REPLICAS;
     report.add("on disk per file and replica, log included", each, "bytes");
@@ -50,5 +57,7 @@ pub async fn fill(plan: &Plan<'_>, files: u64, report: &mut Report) -> Result<()
     settled(cluster).await?;
     let waited = began.elapsed().as_secs_f64();
     report.add("until the servers were idle", waited, "s");
+    let each = (cpu::seconds_of_tables(cluster)? - tables) * 1e6 / files as f64;
+    report.add("writing and merging tables until then", each, "us/op");
     Ok(())
 }

@@ -42,6 +42,7 @@ impl<'a> Round<'a> {
         F: Future<Output = Result<()>>,
     {
         let before = cpu::seconds_by_role(self.cluster)?;
+        let tables = cpu::seconds_of_tables(self.cluster)?;
         let own = cpu::own();
         let begin = Instant::now();
         let operation = &operation;
@@ -63,6 +64,7 @@ impl<'a> Round<'a> {
             .with_context(|| what.to_string())?;
         let seconds = begin.elapsed().as_secs_f64();
         let used = cpu::difference(&before, &cpu::seconds_by_role(self.cluster)?);
+        let tables = cpu::seconds_of_tables(self.cluster)? - tables;
         let micros = micros.concat();
         let count = micros.len().max(1) as f64;
         let what = format!("{what}, {}", plural(self.clients));
@@ -73,6 +75,9 @@ impl<'a> Round<'a> {
         for (role, each) in cpu::shares(&used, count) {
             report.add(&format!("{what}: of it {role}"), each, "us/op");
         }
+        // It comes in bursts, some of which fall into a round, and is for more than what the round did.
+        let of_tables = format!("{what}: of it writing and merging tables");
+        report.add(&of_tables, tables * 1e6 / count, "us/op");
         let client = (cpu::own() - own) * 1e6 / count;
         report.add(&format!("{what}: client CPU"), client, "us/op");
         Ok(count as u64)
