@@ -366,17 +366,18 @@ fn is_alive(pid: Pid) -> bool {
     fs::read_to_string(path).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
-/// A port that is free now and outside of the range of outgoing connections.
+/// A port that is free now, as are those of the other replicas, which follow it; outside of the range of outgoing connections.
 fn free_port() -> Result<u16> {
+    const ROOM: u16 = 8;
     let begin = 12_000 + (std::process::id() % 9_000) as u16 * 2;
     let mut ports = (begin..begin + 2_000).chain(12_000..begin);
     static GIVEN: std::sync::Mutex<Vec<u16>> = std::sync::Mutex::new(Vec::new());
     let mut given = GIVEN
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
-    let free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
-    // Room for the ports of the other replicas, which follow the first.
-    let port = ports.find(|port| !given.iter().any(|g| port.abs_diff(*g) < 8) && free(port));
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let is_far = |port: u16| given.iter().all(|given| port.abs_diff(*given) >= ROOM);
+    let port = ports.find(|port| is_far(*port) && (*port..*port + ROOM).all(is_free));
     let port = port.context("no port is free")?;
     given.push(port);
     Ok(port)
