@@ -39,9 +39,12 @@ pub(crate) async fn run(node: Weak<Shared>) {
             return;
         };
         let mut away = Vec::new();
+        let mut applied = 0;
         for group in &node.groups {
             watch_over(&node, group);
-            keep_short(&node, group).await;
+            let ends = Ends::of(group);
+            applied += ends.applied;
+            keep_short(&node, group, &ends).await;
             hollow::tend(&node, group, &mut left).await;
             group.return_if_readmitted();
             if group.is_leader() {
@@ -56,7 +59,7 @@ pub(crate) async fn run(node: Weak<Shared>) {
         hollow::compact(&node, &mut left);
         // It takes space, and writes to a store that has none may stop it.
         if node.space.own().level == SpaceLevel::Ample {
-            merging.tend(&node.state);
+            merging.tend(&node.state, applied);
         }
         hand_back(&away, &mut settled).await;
     }
@@ -95,12 +98,12 @@ impl Ends {
 }
 
 /// Makes a checkpoint when the log has grown; openraft then purges all but the last entries.
-async fn keep_short(node: &Shared, group: &Group) {
+async fn keep_short(node: &Shared, group: &Group, ends: &Ends) {
     let Ends {
         applied,
         checkpoint,
         purged,
-    } = Ends::of(group);
+    } = *ends;
     let trigger = group.replica.raft.trigger();
     let eagerness = match node.space.own().level {
         SpaceLevel::Ample => 1,

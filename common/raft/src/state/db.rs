@@ -37,8 +37,6 @@ pub(crate) struct StateDb {
     names: Vec<Option<&'static str>>,
     /// What is not in the store yet, of each group that had entries.
     pending: RwLock<BTreeMap<GroupId, Arc<Slot>>>,
-    /// Entries applied since the start.
-    pub(super) entries: AtomicU64,
     /// Tables that are merged as in calm times.
     pub(super) merged_early: std::sync::Mutex<BTreeSet<Table>>,
     /// Where checkpoints are received.
@@ -93,7 +91,6 @@ impl StateDb {
             newest: ReadOptions::default(),
             names,
             pending: RwLock::default(),
-            entries: AtomicU64::new(0),
             merged_early: std::sync::Mutex::default(),
             staging,
             flush_wanted: AtomicU64::new(0),
@@ -144,7 +141,6 @@ impl StateDb {
         changes: Changes,
         applied: LogId,
     ) -> Result<(), Fault> {
-        self.entries.fetch_add(1, Ordering::Relaxed);
         match self.slot(group).add(changes, applied) {
             true => self.write_pending(group),
             false => Ok(()),

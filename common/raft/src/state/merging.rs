@@ -6,7 +6,6 @@
 //! owed is paid while nobody waits for it, and readers look into fewer files.
 
 use std::collections::BTreeSet;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use eggs_machine::{Fault, REPLIES, Table};
@@ -27,15 +26,15 @@ const CALM_ROUNDS: u32 = 5;
 /// Tells calm from busy times.
 #[derive(Debug, Default)]
 struct Weather {
-    entries: u64,
+    applied: u64,
     quiet: u32,
 }
 
 impl Weather {
-    /// Once a round: whether it is calm, given the entries that have been applied since the start.
-    fn is_calm(&mut self, entries: u64) -> bool {
-        let quiet = entries.saturating_sub(self.entries) < BUSY_ENTRIES;
-        self.entries = entries;
+    /// Once a round: whether it is calm, given how many entries all groups have applied.
+    fn is_calm(&mut self, applied: u64) -> bool {
+        let quiet = applied.saturating_sub(self.applied) < BUSY_ENTRIES;
+        self.applied = applied;
         self.quiet = if quiet { self.quiet + 1 } else { 0 };
         self.quiet >= CALM_ROUNDS
     }
@@ -49,9 +48,9 @@ pub(crate) struct Merging {
 }
 
 impl Merging {
-    /// Once a round: has RocksDB wait for more or fewer files where that is to change.
-    pub(crate) fn tend(&mut self, state: &Arc<StateDb>) {
-        let calm = self.weather.is_calm(state.entries.load(Ordering::Relaxed));
+    /// Once a round: has RocksDB wait for more or fewer files where that is to change. `applied` is of all groups together.
+    pub(crate) fn tend(&mut self, state: &Arc<StateDb>, applied: u64) {
+        let calm = self.weather.is_calm(applied);
         let is_changing = self.changing.as_ref().is_some_and(|it| !it.is_finished());
         if is_changing || !state.is_merging_to_change(calm) {
             return;
@@ -208,6 +207,25 @@ mod store_tests {
         assert_eq!(state.unmerged(table), WHEN_BUSY - 1);
         flush(&state, 1);
         fewer(&state, table, WHEN_BUSY);
+    }
+
+    #[tokio::test]
+    async fn a_node_catches_up_when_it_is_calm_and_waits_again_when_it_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open_state(dir.path());
+        let table = TABLES[0].table;
+        flush(&state, WHEN_BUSY - 1);
+        let mut merging = Merging::default();
+        for _ in 1..CALM_ROUNDS {
+            merging.tend(&state, 0);
+        }
+        assert!(merging.changing.is_none(), "not calm yet");
+        merging.tend(&state, 0);
+        merging.changing.take().unwrap().await.unwrap();
+        fewer(&state, table, WHEN_CALM);
+        merging.tend(&state, BUSY_ENTRIES);
+        merging.changing.take().unwrap().await.unwrap();
+        assert!(state.early().is_empty());
     }
 
     #[test]
