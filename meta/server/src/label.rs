@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// Format of the directory. Programs that write format 1 cannot read all of what this one writes, so a directory of
 /// theirs becomes one of ours before anything else is written.
-const FORMAT: u32 = 3;
+const FORMAT: u32 = 4;
 /// Oldest format that is read.
 const FORMAT_MIN: u32 = 1;
 const FILE: &str = "label.json";
@@ -251,14 +251,14 @@ mod tests {
             let error = check(&dir, other).unwrap_err().to_string();
             assert!(error.contains("belongs to shard3"), "{error}");
         }
-        fs::write(dir.join(FILE), r#"{"format":4,"process":"shard3"}"#).unwrap();
+        fs::write(dir.join(FILE), r#"{"format":5,"process":"shard3"}"#).unwrap();
         let error = check(&dir, node).unwrap_err().to_string();
-        assert!(error.contains("has format 4"), "{error}");
+        assert!(error.contains("has format 5"), "{error}");
         fs::write(dir.join(FILE), r#"{"format":1,"process":"shard3"}"#).unwrap();
         check(&dir, node).unwrap();
         let text = fs::read_to_string(dir.join(FILE)).unwrap();
         assert!(
-            text.starts_with(r#"{"format":3,"process":"shard3","incarnation":"#),
+            text.starts_with(r#"{"format":4,"process":"shard3","incarnation":"#),
             "{text}"
         );
         fs::write(dir.join(FILE), "junk").unwrap();

@@ -132,7 +132,7 @@ impl Dice {
     }
 
     pub(super) fn content(&mut self) -> Vec<u8> {
-        vec![1; [0, 1, 100, 16 << 10, (16 << 10) + 1][self.below(5) as usize]]
+        vec![1; [0, 100, 256, 257, 16 << 10, (16 << 10) + 1][self.below(6) as usize]]
     }
 
     pub(super) fn snapshot(&mut self) -> (InodeId, SnapshotKey, InodeId) {

@@ -11,7 +11,9 @@ use eggs_proto::{
 use super::tally::{Tally, blocks_on_disk};
 use super::walk::Walk;
 use crate::keys;
-use crate::records::{BlockCount, Content, ExtentRecord, FileRecord, InodeRecord, Life};
+use crate::records::{
+    BlockCount, Content, ExtentRecord, FileRecord, InodeRecord, Life, WHOLE_BYTES_MAX,
+};
 
 /// About what a block adds to a page.
 const BLOCK_BYTES: usize = 16;
@@ -87,25 +89,7 @@ impl Walk<'_> {
         tally: &Tally,
     ) -> Result<(), Fault> {
         let repair = || RepairStep::Shard(ShardRepair::File { file: id });
-        if let Content::Extents {
-            size,
-            physical_bytes,
-        } = file.content
-        {
-            if tally.end != size {
-                let detail = format!(
-                    "the file has {size} bytes, its extents end at {}",
-                    tally.end
-                );
-                self.find(Finding::new(FindingCode::ExtentGap, detail).of_inode(id));
-            }
-            if tally.physical_bytes != physical_bytes {
-                let found = tally.physical_bytes;
-                let detail = format!("{physical_bytes} bytes on disks are kept, {found} found");
-                let finding = Finding::new(FindingCode::FileCounts, detail).of_inode(id);
-                self.find(finding.repaired_by(repair()));
-            }
-        }
+        self.judge_content(id, &file.content, tally);
         if let Life::Transient(transient) = &file.life {
             let (kept, found) = (transient.pending_extents, tally.pending);
             if kept != found {
@@ -131,6 +115,39 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    fn judge_content(&mut self, id: InodeId, content: &Content, tally: &Tally) {
+        match *content {
+            Content::Extents {
+                size,
+                physical_bytes,
+            } => {
+                let (end, found) = (tally.end, tally.physical_bytes);
+                if end != size {
+                    let detail = format!("the file has {size} bytes, its extents end at {end}");
+                    self.find(Finding::new(FindingCode::ExtentGap, detail).of_inode(id));
+                }
+                if found != physical_bytes {
+                    let detail = format!("{physical_bytes} bytes on disks are kept, {found} found");
+                    let finding = Finding::new(FindingCode::FileCounts, detail).of_inode(id);
+                    let file = ShardRepair::File { file: id };
+                    self.find(finding.repaired_by(RepairStep::Shard(file)));
+                }
+            }
+            Content::Whole(ref bytes) => {
+                if bytes.len() > WHOLE_BYTES_MAX {
+                    let detail = format!("{} bytes with the inode", bytes.len());
+                    self.find(Finding::new(FindingCode::ExtentMalformed, detail).of_inode(id));
+                }
+                if tally.extents > 0 {
+                    let extents = tally.extents;
+                    let detail = format!("all bytes are with the inode, and {extents} extents");
+                    self.find(Finding::new(FindingCode::ExtentGap, detail).of_inode(id));
+                }
+            }
+            Content::Target(_) => {}
+        }
     }
 
     pub(super) fn find_service_index(

@@ -27,7 +27,8 @@ pub(crate) fn apply(
     for (extent, proofs) in extents.iter().zip(proved) {
         certify(state, &mut file, extent.offset, proofs)?;
     }
-    link_open(state, file, link)
+    let content = file.extents();
+    link_open(state, file, content, link)
 }
 
 #[cfg(test)]

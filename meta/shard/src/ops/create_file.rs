@@ -4,9 +4,11 @@ use eggs_proto::shard::{Replace, ShardReply};
 use eggs_proto::{Extent, ExtentBody, InodeId, InodeKind, Name, NewAttributes, Time};
 
 use super::add_inline::check_size;
-use crate::records::{CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life};
+use crate::records::{
+    CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life, WHOLE_BYTES_MAX,
+};
 use crate::state::{OpenDirectory, State};
-use crate::step::Reply;
+use crate::step::{Reply, Step};
 
 pub(crate) fn apply(
     state: &mut State<'_>,
@@ -16,29 +18,12 @@ pub(crate) fn apply(
     attributes: &NewAttributes,
     content: Vec<u8>,
 ) -> Reply {
-    let size = content.len() as u64;
     let attributes = CommonAttributes::new(attributes, state.now)?;
     let mut dir = OpenDirectory::open_attached(state, dir)?;
     let inode = state.fresh_inode(InodeKind::File);
-    if !content.is_empty() {
-        check_size(content.len())?;
-        let extent = Extent {
-            offset: 0,
-            size,
-            body: ExtentBody::Inline(content),
-        };
-        let record = ExtentRecord {
-            extent,
-            write_expiry: Time(0),
-        };
-        state.put_fresh_extent(inode, &record)?;
-    }
     let record = FileRecord {
         attributes,
-        content: Content::Extents {
-            size,
-            physical_bytes: 0,
-        },
+        content: keep(state, inode, content)?,
         life: Life::Linked { owners: 1 },
     };
     state.put_fresh_inode(inode, &InodeRecord::File(record));
@@ -51,12 +36,36 @@ pub(crate) fn apply(
     })
 }
 
+/// Keeps the content with the inode if it is small, as an extent otherwise.
+fn keep(state: &mut State<'_>, file: InodeId, content: Vec<u8>) -> Step<Content> {
+    if content.len() <= WHOLE_BYTES_MAX {
+        return Ok(Content::Whole(content));
+    }
+    check_size(content.len())?;
+    let size = content.len() as u64;
+    let extent = Extent {
+        offset: 0,
+        size,
+        body: ExtentBody::Inline(content),
+    };
+    let record = ExtentRecord {
+        extent,
+        write_expiry: Time(0),
+    };
+    state.put_fresh_extent(file, &record)?;
+    Ok(Content::Extents {
+        size,
+        physical_bytes: 0,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use eggs_proto::shard::ShardChange;
     use eggs_proto::{ExtentProblem, INLINE_BYTES_MAX, Refusal, TransactionId};
 
     use super::*;
+    use crate::keys::EXTENTS;
     use crate::testing::{Answer, Bench, NEW, ROOT, name};
 
     fn create(bench: &mut Bench, text: &str, bytes: usize) -> Answer {
@@ -73,19 +82,28 @@ mod tests {
     fn a_file_is_made_whole_in_one_step() {
         let mut bench = Bench::new();
         assert!(create(&mut bench, "empty", 0).is_ok());
-        assert!(create(&mut bench, "full", INLINE_BYTES_MAX).is_ok());
-        let file = bench.lookup(ROOT, "full").unwrap();
-        let extents = bench.extents(file);
-        assert_eq!(extents.len(), 1);
-        assert_eq!(
-            extents[0].body,
-            ExtentBody::Inline(vec![3; INLINE_BYTES_MAX])
-        );
+        let rows = |bench: &Bench| {
+            let all = bench.store.iter();
+            all.filter(|(table, ..)| *table == EXTENTS).count()
+        };
+        let sizes = [1, WHOLE_BYTES_MAX, WHOLE_BYTES_MAX + 1, INLINE_BYTES_MAX];
+        for (bytes, rows_then) in sizes.into_iter().zip([0, 0, 1, 2]) {
+            let text = format!("of {bytes}");
+            assert!(create(&mut bench, &text, bytes).is_ok());
+            let file = bench.lookup(ROOT, &text).unwrap();
+            let extents = bench.extents(file);
+            assert_eq!(extents.len(), 1, "{bytes}");
+            assert_eq!(extents[0].body, ExtentBody::Inline(vec![3; bytes]));
+            assert_eq!(bench.stat(file).unwrap().size, bytes as u64);
+            assert_eq!(rows(&bench), rows_then, "{bytes}");
+        }
         let large = create(&mut bench, "large", INLINE_BYTES_MAX + 1);
         let refused = Refusal::BadExtent(ExtentProblem::InlineTooLarge);
         assert_eq!(large, Err(refused));
         assert_eq!(create(&mut bench, "empty", 1), Err(Refusal::Exists));
-        assert_eq!(bench.usage().files, 2);
+        let usage = bench.usage();
+        let bytes: usize = sizes.iter().sum();
+        assert_eq!((usage.files, usage.bytes), (5, bytes as u64));
     }
 
     #[test]

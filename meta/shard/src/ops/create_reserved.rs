@@ -7,7 +7,7 @@ use eggs_proto::{
 
 use super::add_inline::check_size;
 use super::link::{Link, link_open};
-use crate::records::CommonAttributes;
+use crate::records::{CommonAttributes, Content, WHOLE_BYTES_MAX};
 use crate::state::{OpenTransient, State};
 use crate::step::Reply;
 
@@ -29,7 +29,9 @@ pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
     }
     file.attributes = CommonAttributes::new(&create.attributes, state.now)?;
     file.transient.mtime_chosen = create.attributes.mtime.is_some();
-    if !create.content.is_empty() {
+    let content = if create.content.len() <= WHOLE_BYTES_MAX {
+        Content::Whole(create.content)
+    } else {
         check_size(create.content.len())?;
         let extent = Extent {
             offset: 0,
@@ -37,7 +39,8 @@ pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
             body: ExtentBody::Inline(create.content),
         };
         file.append(state, extent, Time(0))?;
-    }
+        file.extents()
+    };
     let link = Link {
         file: create.file,
         cookie: create.cookie,
@@ -46,7 +49,7 @@ pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
         replace: create.replace,
         attributes: AttributeChange::default(), // they are those it was given above
     };
-    link_open(state, file, link)
+    link_open(state, file, content, link)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use eggs_proto::shard::{Replace, ShardReply};
 use eggs_proto::{AttributeChange, Cookie, FileTime, InodeId, Name, Refusal};
 
-use crate::records::Life;
+use crate::records::Content;
 use crate::state::{OpenDirectory, OpenTransient, State};
 use crate::step::Reply;
 
@@ -19,11 +19,17 @@ pub(crate) struct Link {
 
 pub(crate) fn apply(state: &mut State<'_>, link: Link) -> Reply {
     let file = OpenTransient::open(state, link.file, link.cookie)?;
-    link_open(state, file, link)
+    let content = file.extents();
+    link_open(state, file, content, link)
 }
 
 /// Links a file that is open already.
-pub(crate) fn link_open(state: &mut State<'_>, mut file: OpenTransient, link: Link) -> Reply {
+pub(crate) fn link_open(
+    state: &mut State<'_>,
+    mut file: OpenTransient,
+    content: Content,
+    link: Link,
+) -> Reply {
     // Extents are contiguous by construction: each was appended at the end.
     if file.transient.pending_extents > 0 {
         return Err(Refusal::NotCertified.into());
@@ -33,7 +39,8 @@ pub(crate) fn link_open(state: &mut State<'_>, mut file: OpenTransient, link: Li
         file.attributes.mtime = FileTime::from(state.now);
     }
     file.attributes.change(&link.attributes, state.now)?;
-    file.close_as(state, |_| Life::Linked { owners: 1 })?; // before its directory counts its bytes
+    // Before its directory counts its bytes.
+    file.close_linked(state, content)?;
     dir.make_way(state, &link.name, link.replace)?;
     dir.enter(state, &link.name, link.file)?;
     dir.close(state)?;

@@ -3,7 +3,6 @@
 use eggs_proto::shard::ShardReply;
 use eggs_proto::{Cookie, InodeId};
 
-use crate::records::Life;
 use crate::state::{OpenTransient, State};
 use crate::step::Reply;
 
@@ -11,7 +10,7 @@ pub(crate) fn apply(state: &mut State<'_>, file: InodeId, cookie: Cookie) -> Rep
     let mut file = OpenTransient::open_expired(state.read(), file, cookie)?;
     if state.now < file.transient.deadline {
         file.transient.deadline = state.now;
-        file.close_as(state, Life::Transient)?;
+        file.close_as_it_is(state)?;
     }
     Ok(ShardReply::Done)
 }

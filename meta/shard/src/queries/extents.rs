@@ -31,10 +31,19 @@ pub(crate) fn answer(
 ) -> Reply {
     let file = read.file(id)?;
     check_right(&file, right)?;
+    let mut page = Page::new(limit);
     match file.content {
-        Content::Extents { .. } => {}
+        Content::Extents { .. } => fill(&mut page, read, id, offset)?,
+        Content::Whole(bytes) => fill_with_whole(&mut page, bytes, offset),
         Content::Target(_) => return Err(InvalidArgument::Kind.into()),
     }
+    Ok(ShardReply::Extents {
+        extents: page.entries,
+        more: page.more,
+    })
+}
+
+fn fill(page: &mut Page<Extent>, read: Reader<'_>, id: InodeId, offset: u64) -> Step<()> {
     let at_or_before = read.extents_until(id, offset, 1)?;
     let first = at_or_before
         .first()
@@ -44,7 +53,6 @@ pub(crate) fn answer(
         &keys::inode(id),
         keys::extent(id, first).to_vec(),
     );
-    let mut page = Page::new(limit);
     visit(read.store, &range, |_, value| {
         let record: ExtentRecord = from_bytes(value)?;
         if record.extent.end() <= offset {
@@ -52,11 +60,20 @@ pub(crate) fn answer(
         }
         let bytes = encoded_bytes(&record.extent);
         Ok(page.add(record.extent, bytes))
-    })?;
-    Ok(ShardReply::Extents {
-        extents: page.entries,
-        more: page.more,
     })
+}
+
+fn fill_with_whole(page: &mut Page<Extent>, bytes: Vec<u8>, offset: u64) {
+    let size = bytes.len() as u64;
+    if offset < size {
+        let extent = Extent {
+            offset: 0,
+            size,
+            body: ExtentBody::Inline(bytes),
+        };
+        let bytes = encoded_bytes(&extent);
+        let _the_only_one = page.add(extent, bytes);
+    }
 }
 
 fn check_right(file: &FileRecord, right: ReadRight) -> Step<()> {

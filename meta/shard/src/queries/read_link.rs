@@ -10,6 +10,6 @@ use crate::step::Reply;
 pub(crate) fn answer(read: Reader<'_>, inode: InodeId) -> Reply {
     match read.file(inode)?.content {
         Content::Target(target) => Ok(ShardReply::Target(target)),
-        Content::Extents { .. } => Err(InvalidArgument::Kind.into()),
+        Content::Extents { .. } | Content::Whole(_) => Err(InvalidArgument::Kind.into()),
     }
 }

@@ -4,7 +4,8 @@ use eggs_machine::{Store as _, to_bytes};
 use eggs_proto::hello::PeerRole;
 use eggs_proto::shard::{DirectoryCursor, Replace, ShardChange, ShardQuery, ShardReply};
 use eggs_proto::{
-    BlockServiceId, Cookie, InodeId, InodeKind, InvalidArgument, NameHash, Refusal, ShardId, Time,
+    BlockServiceId, Cookie, Extent, ExtentBody, InodeId, InodeKind, InvalidArgument, NameHash,
+    Refusal, ShardId, Time,
 };
 
 use crate::keys;
@@ -193,6 +194,34 @@ fn extents_are_found_from_any_byte() {
     let forged = Some(Cookie(cookie.0 ^ 1));
     assert_eq!(ask(0, 1, forged, client), Err(Refusal::BadCookie));
     assert!(ask(0, 1, Some(cookie), client).is_ok());
+}
+
+#[test]
+fn content_that_is_kept_with_the_inode_is_shown_as_an_extent() {
+    let mut bench = Bench::new();
+    let file = bench.create_file("a");
+    let size = bench.stat(file).unwrap().size;
+    let whole = Extent {
+        offset: 0,
+        size,
+        body: ExtentBody::Inline(b"content".to_vec()),
+    };
+    for (offset, extents) in [
+        (0, vec![whole.clone()]),
+        (size - 1, vec![whole]),
+        (size, vec![]),
+        (u64::MAX, vec![]),
+    ] {
+        let query = ShardQuery::Extents {
+            file,
+            offset,
+            limit: 0, // counts as 1
+            cookie: None,
+        };
+        let more = false;
+        let answer = Ok(ShardReply::Extents { extents, more });
+        assert_eq!(bench.query(&query), answer, "from {offset}");
+    }
 }
 
 #[test]

@@ -63,6 +63,11 @@ fn inodes() {
         &file(linked, Content::Target(b"t".to_vec())),
         expect!["0100a40301020608090c0101740101"],
     );
+    let linked = Life::Linked { owners: 1 };
+    check(
+        &file(linked, Content::Whole(b"w".to_vec())),
+        expect!["0100a40301020608090c0201770101"],
+    );
     let mut directory = DirectoryRecord::new(COMMON, InodeId::ROOT, Some(TransactionId(12)));
     directory.policies.push(Policy::Inline(InlinePolicy {
         inline_bytes_max: 13,

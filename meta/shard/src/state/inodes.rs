@@ -188,7 +188,7 @@ pub(crate) fn add(counters: &mut Counters, record: &InodeRecord) {
                 Life::Transient(_) => counters.transients = counters.transients.wrapping_add(1),
                 Life::Linked { .. } => counters.files = counters.files.wrapping_add(1),
             }
-            counters.bytes = counters.bytes.wrapping_add(file_bytes(file));
+            counters.bytes = counters.bytes.wrapping_add(file.content_bytes());
             counters.physical_bytes = counters
                 .physical_bytes
                 .wrapping_add(u128::from(file.physical_bytes()));
@@ -205,17 +205,10 @@ pub(crate) fn subtract(counters: &mut Counters, record: &InodeRecord) {
                 Life::Transient(_) => counters.transients = counters.transients.wrapping_sub(1),
                 Life::Linked { .. } => counters.files = counters.files.wrapping_sub(1),
             }
-            counters.bytes = counters.bytes.wrapping_sub(file_bytes(file));
+            counters.bytes = counters.bytes.wrapping_sub(file.content_bytes());
             counters.physical_bytes = counters
                 .physical_bytes
                 .wrapping_sub(u128::from(file.physical_bytes()));
         }
-    }
-}
-
-fn file_bytes(file: &FileRecord) -> u128 {
-    match &file.content {
-        crate::records::Content::Extents { size, .. } => u128::from(*size),
-        crate::records::Content::Target(_) => 0,
     }
 }

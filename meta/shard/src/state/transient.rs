@@ -99,25 +99,37 @@ impl OpenTransient {
         Ok(state.put_fresh_extent(self.id, &record)?)
     }
 
+    /// What was appended to it.
+    pub(crate) const fn extents(&self) -> Content {
+        Content::Extents {
+            size: self.size,
+            physical_bytes: self.physical_bytes,
+        }
+    }
+
     /// Writes the file back with its deadline extended.
     pub(crate) fn close(mut self, state: &mut State<'_>) -> Step<()> {
         self.transient.deadline = state.now.plus_ms(TRANSIENT_MS);
-        self.close_as(state, Life::Transient)
+        self.close_as_it_is(state)
     }
 
     /// Writes the file back.
-    pub(crate) fn close_as(
-        self,
-        state: &mut State<'_>,
-        life: impl FnOnce(Transient) -> Life,
-    ) -> Step<()> {
+    pub(crate) fn close_as_it_is(self, state: &mut State<'_>) -> Step<()> {
         let file = FileRecord {
             attributes: self.attributes,
-            content: Content::Extents {
-                size: self.size,
-                physical_bytes: self.physical_bytes,
-            },
-            life: life(self.transient),
+            content: self.extents(),
+            life: Life::Transient(self.transient),
+        };
+        state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file));
+        Ok(())
+    }
+
+    /// Writes the file back as a linked one.
+    pub(crate) fn close_linked(self, state: &mut State<'_>, content: Content) -> Step<()> {
+        let file = FileRecord {
+            attributes: self.attributes,
+            content,
+            life: Life::Linked { owners: 1 },
         };
         state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file));
         Ok(())

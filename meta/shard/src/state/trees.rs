@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 use super::recount::CountedNames;
 use super::{Reader, State};
 use crate::keys;
-use crate::records::{Content, InodeRecord};
+use crate::records::InodeRecord;
 
 /// The sums of a directory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -137,10 +137,7 @@ pub(crate) fn bytes_of(record: &InodeRecord) -> TreeSums {
     match record {
         InodeRecord::Directory(_) => TreeSums::default(),
         InodeRecord::File(file) => TreeSums {
-            bytes: match &file.content {
-                Content::Extents { size, .. } => u128::from(*size),
-                Content::Target(_) => 0,
-            },
+            bytes: file.content_bytes(),
             physical_bytes: u128::from(file.physical_bytes()),
             ..TreeSums::default()
         },
