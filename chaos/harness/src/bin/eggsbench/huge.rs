@@ -5,14 +5,16 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use eggs_client::Client;
-use eggs_harness::Cluster;
 use eggs_proto::InodeId;
 use futures::future::try_join_all;
 
+use crate::metadata::Plan;
 use crate::operations::{create, make_directories, name};
+use crate::outcome::Unit;
 use crate::progress::telling;
 use crate::report::Report;
-use crate::{cpu, disk, metadata};
+use crate::works::list;
+use crate::{cpu, disk};
 
 /// Creates in flight.
 const CLIENTS: usize = 256;
@@ -20,12 +22,8 @@ const CLIENTS: usize = 256;
 const REMOVALS: usize = 256;
 
 /// Measures it, with what the entries cost in memory and on disk.
-pub async fn measure(
-    cluster: &Cluster,
-    client: &Client,
-    entries: u64,
-    report: &mut Report,
-) -> Result<()> {
+pub async fn measure(plan: &Plan<'_>, entries: u64, report: &mut Report) -> Result<()> {
+    let (cluster, client) = (plan.cluster, &plan.machines[0]);
     let dir = make_directories(client, "huge", 1).await?[0];
     let disk_before = disk::shard_bytes(cluster)?;
     let (begin, before) = (Instant::now(), cpu::seconds_by_role(cluster)?);
@@ -41,7 +39,8 @@ pub async fn measure(
     report.add("on disk per file and replica, log included", each, "bytes");
     let memory = cpu::resident_mb(cluster)?;
     report.add("resident memory of all processes", memory, "MB");
-    metadata::list(cluster, client, dir, report).await?;
+    let listed = list(plan.round(1), dir).await?;
+    listed.tell(&format!("{what}: listed"), Unit::Entries, report);
     let begin = Instant::now();
     let count = AtomicU64::new(0);
     telling("removed", &count, entries, empty(client, dir, &count)).await?;

@@ -4,6 +4,7 @@
 //! Wall-clock figures depend on the neighbours; CPU figures and the limits measured in the same run are what
 //! to compare.
 
+mod compared;
 mod cpu;
 mod crowd;
 mod data;
@@ -18,22 +19,27 @@ mod limits;
 mod metadata;
 mod mount;
 mod operations;
+mod outcome;
 mod progress;
 mod report;
 mod round;
 mod settled;
+mod works;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand, ValueEnum as _};
-use eggs_client::ReadFrom;
+use eggs_client::{Client, ReadFrom};
 use eggs_harness::{Cluster, Options};
+use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
+use crate::compared::{Side, compare};
 use crate::data_depth::{DataParts, DataPlan};
 use crate::metadata::{MetaPart, Plan};
 use crate::report::Report;
+use crate::works::Places;
 
 /// Measures a cluster that it starts itself.
 #[derive(Debug, Parser)]
@@ -88,7 +94,7 @@ struct MetaArgs {
     /// Files of one huge directory; 0 for none.
     #[arg(long, default_value_t = 1_000_000)]
     entries: u64,
-    /// Files that are made before all is measured once more; 0 for none.
+    /// Files that are made before all is measured once more, in turns with a cluster without them; 0 for none.
     #[arg(long, default_value_t = 0)]
     files: u64,
     /// Operations in flight, one round for each number.
@@ -144,10 +150,10 @@ fn everything(args: &Args, runtime: &Runtime, report: &mut Report) -> Result<()>
         bound: Duration::from_secs(args.seconds),
         clients: &[1, 64],
         directories: 64,
-        prefix: "",
         parts: MetaPart::value_variants(),
     };
-    runtime.block_on(plan.measure(report))?;
+    let places = runtime.block_on(plan.places())?;
+    runtime.block_on(plan.measure(&places, report))?;
     let bytes = args.megabytes << 20;
     runtime.block_on(data::measure(&cluster, &client, bytes, report))?;
     mount::measure(&cluster, bytes, report)?;
@@ -174,42 +180,74 @@ fn metadata_in_depth(
         limits::of_consensus(report)?;
     }
     let cluster = start(report)?;
-    if parts.contains(&MetaPart::Limits) || meta.files > 0 {
+    if parts.contains(&MetaPart::Limits) {
         runtime.block_on(limits::of_calls(report))?;
     }
     if parts.contains(&MetaPart::Idle) {
         idle(&cluster, report)?;
     }
-    let client = || cluster.client_reading(cluster.registry(), args.read_from);
-    let connect = (0..meta.machines.max(1)).map(|_| runtime.block_on(client()));
-    let machines = connect.collect::<Result<Vec<_>>>()?;
+    let machines = runtime.block_on(connect(&cluster, args, meta))?;
     let plan = Plan {
         cluster: &cluster,
         machines: &machines,
         bound: Duration::from_secs(args.seconds),
         clients: &meta.clients,
         directories: meta.directories.max(1),
-        prefix: "",
         parts,
     };
-    runtime.block_on(plan.measure(report))?;
+    let places = runtime.block_on(plan.places())?;
+    runtime.block_on(plan.measure(&places, report))?;
     if meta.entries > 0 {
-        let huge = huge::measure(&cluster, &machines[0], meta.entries, report);
-        runtime.block_on(huge)?;
+        runtime.block_on(huge::measure(&plan, meta.entries, report))?;
     }
     if meta.files > 0 {
-        report.under(&format!("with {} files", meta.files));
-        runtime.block_on(crowd::fill(&plan, meta.files, report))?;
-        // Whether the machine is what it was: the filling takes minutes.
-        runtime.block_on(limits::of_calls(report))?;
-        let again = Plan {
-            prefix: "later-",
-            ..plan
-        };
-        runtime.block_on(again.measure(report))?;
+        with_many_files(args, meta, (&plan, &places), runtime, report)?;
     }
     drop(machines);
     restart(&cluster, report)
+}
+
+/// Fills the cluster, and compares it with another one that has hardly any files.
+fn with_many_files(
+    args: &Args,
+    meta: &MetaArgs,
+    (plan, places): (&Plan<'_>, &Places),
+    runtime: &Runtime,
+    report: &mut Report,
+) -> Result<()> {
+    let with = format!("with {} files", meta.files);
+    report.under(&with);
+    runtime.block_on(crowd::fill(plan, meta.files, report))?;
+    report.under("without files, taking turns");
+    let cluster = start(report)?;
+    let machines = runtime.block_on(connect(&cluster, args, meta))?;
+    let other = Plan {
+        cluster: &cluster,
+        machines: &machines,
+        ..*plan
+    };
+    let other_places = runtime.block_on(other.places())?;
+    let sides = [
+        Side {
+            plan,
+            places,
+            name: &with,
+        },
+        Side {
+            plan: &other,
+            places: &other_places,
+            name: "without files, taking turns",
+        },
+    ];
+    runtime.block_on(compare(sides, report))?;
+    report.under(&with);
+    Ok(())
+}
+
+/// Libraries of their own.
+async fn connect(cluster: &Cluster, args: &Args, meta: &MetaArgs) -> Result<Vec<Client>> {
+    let client = || cluster.client_reading(cluster.registry(), args.read_from);
+    try_join_all((0..meta.machines.max(1)).map(|_| client())).await
 }
 
 fn data_in_depth(

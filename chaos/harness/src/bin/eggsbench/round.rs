@@ -1,14 +1,13 @@
-//! One measurement: an operation repeated by many clients at once until the time is over.
+//! One round: an operation repeated by many clients at once until the time is over.
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use eggs_client::Client;
 use eggs_harness::Cluster;
 use futures::future::try_join_all;
 
-use crate::cpu;
-use crate::report::Report;
+use crate::outcome::{LateTables, Meter, Outcome};
 
 /// Who works, and for how long.
 #[derive(Clone, Copy)]
@@ -19,6 +18,7 @@ pub struct Round<'a> {
     pub bound: Duration,
     /// Operations in flight.
     pub clients: usize,
+    pub late_tables: LateTables,
 }
 
 /// One client of a round.
@@ -30,20 +30,12 @@ pub struct Worker<'a> {
 }
 
 impl<'a> Round<'a> {
-    /// Repeats an operation, given the worker and its count so far, and reports throughput, latency and CPU. Returns how many
-    /// there were.
-    pub async fn run<F>(
-        &self,
-        what: &str,
-        report: &mut Report,
-        operation: impl Fn(Worker<'a>, u64) -> F,
-    ) -> Result<u64>
+    /// Repeats an operation, given the worker and its count so far.
+    pub async fn run<F>(&self, operation: impl Fn(Worker<'a>, u64) -> F) -> Result<Outcome>
     where
         F: Future<Output = Result<()>>,
     {
-        let before = cpu::seconds_by_role(self.cluster)?;
-        let tables = cpu::seconds_of_tables(self.cluster)?;
-        let own = cpu::own();
+        let meter = Meter::begin(self.cluster)?;
         let begin = Instant::now();
         let operation = &operation;
         let workers = (0..self.clients).map(|index| {
@@ -59,34 +51,8 @@ impl<'a> Round<'a> {
                 anyhow::Ok(micros)
             }
         });
-        let micros = try_join_all(workers)
-            .await
-            .with_context(|| what.to_string())?;
-        let seconds = begin.elapsed().as_secs_f64();
-        let used = cpu::difference(&before, &cpu::seconds_by_role(self.cluster)?);
-        let tables = cpu::seconds_of_tables(self.cluster)? - tables;
-        let micros = micros.concat();
-        let count = micros.len().max(1) as f64;
-        let what = format!("{what}, {}", plural(self.clients));
-        report.add(&what, count / seconds, "1/s");
-        report.percentiles(&what, micros);
-        let servers = cpu::servers(&used) * 1e6 / count;
-        report.add(&format!("{what}: server CPU"), servers, "us/op");
-        for (role, each) in cpu::shares(&used, count) {
-            report.add(&format!("{what}: of it {role}"), each, "us/op");
-        }
-        // It comes in bursts, some of which fall into a round, and is for more than what the round did.
-        let of_tables = format!("{what}: of it writing and merging tables");
-        report.add(&of_tables, tables * 1e6 / count, "us/op");
-        let client = (cpu::own() - own) * 1e6 / count;
-        report.add(&format!("{what}: client CPU"), client, "us/op");
-        Ok(count as u64)
-    }
-}
-
-fn plural(clients: usize) -> String {
-    match clients {
-        1 => "1 client".into(),
-        many => format!("{many} clients"),
+        let micros = try_join_all(workers).await?.concat();
+        let count = micros.len() as u64;
+        meter.end(count, micros, self.late_tables).await
     }
 }

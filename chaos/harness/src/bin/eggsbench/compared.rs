@@ -1,0 +1,86 @@
+//! The same work on two clusters in turns: one with very many files, one without. A machine that is shared becomes faster and slower from
+//! one second to the next, for both of them.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::metadata::Plan;
+use crate::outcome::{LateTables, Outcome};
+use crate::report::Report;
+use crate::round::Round;
+use crate::works::{Places, Work};
+
+/// Pairs of turns for each work.
+const PAIRS: usize = 6;
+
+/// A cluster and what is worked on in it.
+#[derive(Clone, Copy)]
+pub struct Side<'a> {
+    pub plan: &'a Plan<'a>,
+    pub places: &'a Places,
+    /// In front of the names of its figures.
+    pub name: &'a str,
+}
+
+/// Does everything that the first plan says on both, in turns of half its bound, and tells how they compare.
+pub async fn compare(sides: [Side<'_>; 2], report: &mut Report) -> Result<()> {
+    for work in sides[0].plan.works() {
+        let mut sums = [Outcome::default(), Outcome::default()];
+        let mut times = Vec::new();
+        for pair in 0..PAIRS {
+            let done = take_turns(sides, work, pair).await?;
+            times.push(done[0].server_micros() / done[1].server_micros());
+            for (sum, one) in sums.iter_mut().zip(done) {
+                sum.add(one);
+            }
+        }
+        let what = work.name(sides[0].places.directories());
+        for (side, sum) in sides.iter().zip(&sums) {
+            report.under(side.name);
+            sum.tell(&what, work.unit(), report);
+        }
+        report.under("compared");
+        tell_times(&what, &sums, times, report)?;
+    }
+    Ok(())
+}
+
+/// One turn of each, the first of which alternates.
+async fn take_turns(sides: [Side<'_>; 2], work: Work, pair: usize) -> Result<[Outcome; 2]> {
+    let [with, without] = sides;
+    Ok(if pair.is_multiple_of(2) {
+        let first = turn(with, work).await?;
+        [first, turn(without, work).await?]
+    } else {
+        let first = turn(without, work).await?;
+        [turn(with, work).await?, first]
+    })
+}
+
+async fn turn(side: Side<'_>, work: Work) -> Result<Outcome> {
+    let round = side.plan.round(side.plan.clients_at_most());
+    let round = Round {
+        bound: (round.bound / 2).max(Duration::from_millis(500)),
+        late_tables: LateTables::Counted,
+        ..round
+    };
+    side.places.run(work, round).await
+}
+
+fn tell_times(
+    what: &str,
+    [with, without]: &[Outcome; 2],
+    mut pairs: Vec<f64>,
+    report: &mut Report,
+) -> Result<()> {
+    pairs.sort_by(f64::total_cmp);
+    let (least, most) = (pairs.first().zip(pairs.last())).context("there are pairs of turns")?;
+    let all = with.server_micros() / without.server_micros();
+    report.add(&format!("{what}: server CPU"), all, "times");
+    report.add(&format!("{what}: least of the pairs"), *least, "times");
+    report.add(&format!("{what}: most of the pairs"), *most, "times");
+    let client = with.client_micros() / without.client_micros();
+    report.add(&format!("{what}: client CPU"), client, "times");
+    Ok(())
+}
