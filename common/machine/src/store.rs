@@ -43,7 +43,7 @@ pub struct Scan<'a> {
 pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
 
 /// A consistent view of one group's state.
-pub trait StoreRead: Send + Sync {
+pub trait StoreRead {
     /// The value under a key.
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault>;
 

@@ -21,7 +21,7 @@ use crate::proposer::Proposer;
 use crate::read_index::{ReadIndexes, linearizer};
 use crate::rest::{Presence, Sight, Touched, Watch};
 use crate::space::Board;
-use crate::state::{GroupView, StateDb};
+use crate::state::{Reader, StateDb};
 use crate::types::{Raft, TypeConfig};
 use crate::{ProposeError, ReadError, Timing};
 
@@ -281,10 +281,8 @@ impl Group {
     where
         F: FnOnce(&dyn StoreRead) -> R,
     {
-        read(&GroupView::first_read(
-            &self.replica.state,
-            self.replica.group,
-        ))
+        let (state, group) = (&self.replica.state, self.replica.group);
+        read(&Reader::new(state, group, &state.slot(group)))
     }
 
     /// Who leads, as far as this replica knows.

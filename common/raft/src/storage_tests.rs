@@ -1,11 +1,12 @@
 //! Both stores under openraft's own suite and under the store conformance suite.
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use crate::kv::WriteBatch;
 use eggs_machine::{
-    ApplyContext, Changes, Fault, Outcome, Scan, StateMachine, Store, StoreRead, Table, TableSpec,
-    Visit,
+    ApplyContext, Changes, Fault, Outcome, Scan, ScanDirection, StateMachine, Store, StoreRead,
+    Table, TableSpec, Visit,
 };
 use eggs_proto::GroupId;
 use openraft::StorageError;
@@ -16,7 +17,7 @@ use crate::fatal::Fatal;
 use crate::hollow::Hollow;
 use crate::log::{GroupLog, LogDb};
 use crate::rocks::SharedMemory;
-use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, Side, StateDb};
+use crate::state::{Applied, Chunk, ChunkWriter, GroupMachine, GroupView, Reader, Side, StateDb};
 use crate::types::{LogId, TypeConfig};
 
 pub(crate) const TABLES: [TableSpec; 2] = [
@@ -82,7 +83,8 @@ impl StoreRead for Direct {
     }
 
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-        GroupView::first_read(&self.state, self.group).get_many(table, keys)
+        let slot = self.state.slot(self.group);
+        Reader::new(&self.state, self.group, &slot).get_many(table, keys)
     }
 
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
@@ -98,7 +100,7 @@ impl Direct {
         self.state
             .put_changes(&mut batch, self.group, &changes)
             .unwrap();
-        self.state.write(batch).unwrap();
+        self.state.write_around(self.group, batch).unwrap();
     }
 }
 
@@ -180,7 +182,8 @@ fn a_view_is_of_the_moment_of_its_first_read() {
     };
     let [one, other] = TABLES.map(|spec| spec.table);
     direct.set(one, b"k", Some(b"1"));
-    let view = GroupView::first_read(&state, group);
+    let slot = state.slot(group);
+    let view = Reader::new(&state, group, &slot);
     direct.set(one, b"k", Some(b"2"));
     assert_eq!(view.get(one, b"k").unwrap(), Some(b"2".to_vec()));
     direct.set(one, b"k", Some(b"3"));
@@ -188,9 +191,15 @@ fn a_view_is_of_the_moment_of_its_first_read() {
     assert_eq!(view.get(one, b"k").unwrap(), Some(b"2".to_vec()));
     assert_eq!(view.get_many(other, &[b"l".to_vec()]).unwrap(), [None]);
     let mut seen = Vec::new();
-    view.each(one, &mut |_, value| {
+    let scan = Scan {
+        table: one,
+        from: &[],
+        until: None,
+        direction: ScanDirection::Forward,
+    };
+    view.scan(scan, &mut |_, value| {
         seen.push(value.to_vec());
-        true
+        ControlFlow::Continue(())
     })
     .unwrap();
     assert_eq!(seen, [b"2"]);

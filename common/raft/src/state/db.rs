@@ -13,7 +13,8 @@ use eggs_proto::GroupId;
 use tokio::sync::Mutex;
 
 use super::GroupView;
-use super::pending::{Pending, Slot};
+use super::pending::Pending;
+use super::recent::Slot;
 use super::view::{group_end, group_key, store_fault};
 use crate::rocks::{self, SharedMemory, StoreKind};
 use crate::types::{LogId, StoredMembership};
@@ -35,8 +36,8 @@ pub(crate) struct StateDb {
     pub(super) newest: ReadOptions,
     /// Name of the column family of each table, by number.
     names: Vec<Option<&'static str>>,
-    /// What is not in the store yet, of each group that had entries.
-    pending: RwLock<BTreeMap<GroupId, Arc<Slot>>>,
+    /// What is known besides the store, of each group that had entries or was read.
+    recent: RwLock<BTreeMap<GroupId, Arc<Slot>>>,
     /// Tables that are merged as in calm times.
     pub(super) merged_early: std::sync::Mutex<BTreeSet<Table>>,
     /// Where checkpoints are received.
@@ -90,7 +91,7 @@ impl StateDb {
             db,
             newest: ReadOptions::default(),
             names,
-            pending: RwLock::default(),
+            recent: RwLock::default(),
             merged_early: std::sync::Mutex::default(),
             staging,
             flush_wanted: AtomicU64::new(0),
@@ -123,14 +124,14 @@ impl StateDb {
         GroupView::newest(self, group).applied()
     }
 
-    /// What is pending of a group.
-    pub(super) fn slot(&self, group: GroupId) -> Arc<Slot> {
-        let slots = self.pending.read().unwrap_or_else(PoisonError::into_inner);
+    /// What is known of a group.
+    pub(crate) fn slot(&self, group: GroupId) -> Arc<Slot> {
+        let slots = self.recent.read().unwrap_or_else(PoisonError::into_inner);
         if let Some(slot) = slots.get(&group) {
             return Arc::clone(slot);
         }
         drop(slots);
-        let mut slots = self.pending.write().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.recent.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(group).or_default())
     }
 
@@ -151,7 +152,8 @@ impl StateDb {
     pub(super) fn write_pending(&self, group: GroupId) -> Result<(), Fault> {
         let slot = self.slot(group);
         // Held until it is written, so that nobody sees it in neither place.
-        let mut pending = slot.lock();
+        let mut recent = slot.lock();
+        let pending = &recent.pending;
         let Some(applied) = &pending.applied else {
             return Ok(());
         };
@@ -159,12 +161,12 @@ impl StateDb {
         self.put_changes(&mut batch, group, &pending.changes)?;
         self.put_applied(&mut batch, group, applied)?;
         self.write(batch)?;
-        *pending = Arc::new(Pending::default());
+        recent.pending = Arc::new(Pending::default());
         Ok(())
     }
 
     fn write_all_pending(&self) -> Result<(), Fault> {
-        let slots = self.pending.read().unwrap_or_else(PoisonError::into_inner);
+        let slots = self.recent.read().unwrap_or_else(PoisonError::into_inner);
         let groups: Vec<GroupId> = slots.keys().copied().collect();
         drop(slots);
         groups
@@ -261,11 +263,20 @@ impl StateDb {
         let mut batch = WriteBatch::default();
         self.put_changes(&mut batch, group, &changes)?;
         self.write_pending(group)?;
-        self.write(batch)
+        self.write_around(group, batch)
+    }
+
+    /// Writes something else than entries' changes to a group, of which nothing is pending.
+    pub(crate) fn write_around(&self, group: GroupId, batch: WriteBatch) -> Result<(), Fault> {
+        let slot = self.slot(group);
+        let mut recent = slot.lock();
+        let written = self.write(batch);
+        recent.forget();
+        written
     }
 
     /// Writes a batch, atomically but not durably.
-    pub(crate) fn write(&self, batch: WriteBatch) -> Result<(), Fault> {
+    pub(super) fn write(&self, batch: WriteBatch) -> Result<(), Fault> {
         let mut options = WriteOptions::default();
         options.disable_wal(true);
         self.db.write_opt(batch, &options).map_err(store_fault)

@@ -19,7 +19,7 @@ impl StateDb {
         batch.delete_cf(self.raft()?, group_key(group, APPLIED));
         let applied = codec::encode_log_id(applied);
         batch.put_cf(self.raft()?, group_key(group, HOLLOW), applied);
-        self.write(batch)
+        self.write_around(group, batch)
     }
 
     /// Gives the space of a group's removed rows back at once; blocks.

@@ -103,7 +103,7 @@ impl StateDb {
     fn replace(&self, group: GroupId, staged: &Staged, applied: &Applied) -> Result<(), Fault> {
         let mut batch = WriteBatch::default();
         self.clear(&mut batch, group)?;
-        self.write(batch)?;
+        self.write_around(group, batch)?;
         let mut reader = ChunkReader::open(&staged.path).map_err(io_fault)?;
         while let Some(chunk) = reader.next().map_err(io_fault)? {
             let mut batch = WriteBatch::default();
@@ -117,7 +117,7 @@ impl StateDb {
             if !whole || unknown {
                 return Err(Fault::Damaged("a checkpoint of another version".into()));
             }
-            self.write(batch)?;
+            self.write_around(group, batch)?;
         }
         let mut batch = WriteBatch::default();
         if let Some(last) = &applied.last {
@@ -127,7 +127,7 @@ impl StateDb {
         for tag in [INSTALLING, HOLLOW] {
             batch.delete_cf(self.raft()?, group_key(group, tag));
         }
-        self.write(batch)?;
+        self.write_around(group, batch)?;
         self.flush_blocking()?;
         remove(&staged.path)
     }

@@ -8,8 +8,9 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use eggs_machine::{Fault, REPLIES, Scan, ScanDirection, StoreRead};
+use eggs_machine::{Changes, Fault, REPLIES, Scan, ScanDirection, StoreRead, Table, Visit};
 
 /// Clients that are known for a group, at most; a process has hundreds of groups.
 const CLIENTS_MAX: usize = 64;
@@ -34,7 +35,7 @@ pub(super) struct Latest(BTreeMap<Prefix, Known>);
 
 /// What is known of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+enum Standing {
     /// There is no reply to it.
     New,
     /// There may be one.
@@ -50,7 +51,7 @@ fn parts(key: &[u8]) -> Option<(Prefix, Sequence)> {
 }
 
 impl Latest {
-    pub(super) fn look(&mut self, key: &[u8]) -> Standing {
+    fn look(&mut self, key: &[u8]) -> Standing {
         let Some((prefix, sequence)) = parts(key) else {
             return Standing::Unknown;
         };
@@ -74,8 +75,17 @@ impl Latest {
         self.0.insert(prefix, known);
     }
 
+    /// An entry has changed the store.
+    pub(super) fn update(&mut self, changes: &Changes) {
+        for (table, key, value) in changes.iter() {
+            if table == REPLIES && value.is_some() {
+                self.note(key);
+            }
+        }
+    }
+
     /// A reply is in the store from now on.
-    pub(super) fn note(&mut self, key: &[u8]) {
+    fn note(&mut self, key: &[u8]) {
         let Some((prefix, sequence)) = parts(key) else {
             return;
         };
@@ -85,7 +95,7 @@ impl Latest {
     }
 
     /// What [`find`] has found, if no entry was applied meanwhile.
-    pub(super) fn learn(&mut self, found: Found) {
+    fn learn(&mut self, found: Found) {
         self.know(found.prefix, Known::UpTo(found.latest));
     }
 
@@ -95,13 +105,13 @@ impl Latest {
 }
 
 /// The latest reply to a client.
-pub(super) struct Found {
+struct Found {
     prefix: Prefix,
     latest: Option<Sequence>,
 }
 
 /// Looks for the latest reply to the client of a request; `None` if the key is of another form.
-pub(super) fn find(store: &dyn StoreRead, key: &[u8]) -> Result<Option<Found>, Fault> {
+fn find(store: &dyn StoreRead, key: &[u8]) -> Result<Option<Found>, Fault> {
     let Some((prefix, _)) = parts(key) else {
         return Ok(None);
     };
@@ -122,18 +132,79 @@ pub(super) fn find(store: &dyn StoreRead, key: &[u8]) -> Result<Option<Found>, F
     Ok(Some(Found { prefix, latest }))
 }
 
+/// The newest state of a group, in which replies are not looked for if it is known that they are not there.
+pub(super) struct ThroughLatest<'a> {
+    base: &'a dyn StoreRead,
+    latest: &'a Mutex<Latest>,
+}
+
+impl<'a> ThroughLatest<'a> {
+    pub(super) const fn new(base: &'a dyn StoreRead, latest: &'a Mutex<Latest>) -> Self {
+        Self { base, latest }
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Each is looked for once and never again.
+    fn reply(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        let mut standing = self.latest().look(key);
+        if standing == Standing::Ask
+            && let Some(found) = find(self.base, key)?
+        {
+            let mut latest = self.latest();
+            latest.learn(found);
+            standing = latest.look(key);
+        }
+        match standing {
+            Standing::New => Ok(None),
+            Standing::Unknown | Standing::Ask => self.base.get(REPLIES, key),
+        }
+    }
+}
+
+impl StoreRead for ThroughLatest<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        match table {
+            REPLIES => self.reply(key),
+            _ => self.base.get(table, key),
+        }
+    }
+
+    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
+        self.base.get_many(table, keys)
+    }
+
+    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+        self.base.scan(scan, visit)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
-    use std::sync::atomic::AtomicUsize;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use eggs_machine::{Changes, MemoryStore};
+    use eggs_machine::MemoryStore;
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
-    use super::super::rows::tests::Counted;
-    use super::super::rows::{Rows, ThroughRows};
     use super::*;
+
+    /// Counts how often it is asked for a row.
+    struct Counted<'a>(&'a MemoryStore, &'a AtomicUsize);
+
+    impl StoreRead for Counted<'_> {
+        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+            self.1.fetch_add(1, Ordering::Relaxed);
+            self.0.get(table, key)
+        }
+
+        fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
+            self.0.scan(scan, visit)
+        }
+    }
 
     /// Few clients with close numbers, so that they meet.
     fn key(random: &mut StdRng, newest: u64) -> Vec<u8> {
@@ -162,13 +233,13 @@ mod tests {
         let (mut taken, mut spared) = (0u32, 0u32);
         for seed in 0..200 {
             let mut random = StdRng::seed_from_u64(seed);
-            let (rows, mut store) = (Rows::default(), MemoryStore::default());
+            let (latest, mut store) = (Mutex::<Latest>::default(), MemoryStore::default());
             let mut newest = 0;
             for _ in 0..400 {
                 let key = key(&mut random, newest);
                 let asked = AtomicUsize::new(0);
                 let counted = Counted(&store, &asked);
-                let found = ThroughRows::new(&counted, &rows)
+                let found = ThroughLatest::new(&counted, &latest)
                     .get(REPLIES, &key)
                     .unwrap();
                 let expected = store.get(REPLIES, &key).unwrap();
@@ -191,7 +262,7 @@ mod tests {
                             changes.set(REPLIES, &key, Some(b"reply"));
                         }
                         store.commit(&changes);
-                        rows.forget();
+                        latest.lock().unwrap().forget();
                         continue;
                     }
                     2..40 => changes.set(REPLIES, &key, Some(b"reply")),
@@ -199,7 +270,7 @@ mod tests {
                     _ => {}
                 }
                 store.commit(&changes);
-                rows.update(&changes);
+                latest.lock().unwrap().update(&changes);
             }
         }
         assert!(

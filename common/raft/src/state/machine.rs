@@ -1,8 +1,8 @@
 //! One group's state, as openraft sees it.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::kv::{Bug, WriteBatch, planted};
 use eggs_machine::{AppliedEntry, Changes, Entry, Fault, StateMachine, apply_entry};
@@ -12,9 +12,11 @@ use openraft::OptionalSend;
 use openraft::entry::EntryPayload;
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 
+use super::applying::Applying;
 use super::db::Applied;
+use super::latest::{Latest, ThroughLatest};
+use super::recent::Slot;
 use super::restore::{RestoreRecord, recorded};
-use super::rows::{Rows, ThroughRows};
 use super::{Checkpoint, GroupView, StateDb};
 use crate::backup::Digests;
 use crate::fatal::Fatal;
@@ -34,7 +36,8 @@ pub(crate) struct GroupMachine {
     pub(super) state: Arc<StateDb>,
     pub(super) machine: Arc<dyn StateMachine>,
     applied: Applied,
-    rows: Rows,
+    slot: Arc<Slot>,
+    latest: Mutex<Latest>,
     side: Side,
 }
 
@@ -58,10 +61,11 @@ impl GroupMachine {
         let applied = state.applied(group)?;
         let opened = Self {
             group,
+            slot: state.slot(group),
             state,
             machine,
             applied,
-            rows: Rows::default(),
+            latest: Mutex::default(),
             side,
         };
         opened.side.hollow.set(opened.applied.hollow);
@@ -122,7 +126,7 @@ impl GroupMachine {
 
     /// What commands have changed.
     fn keep(&self, changes: Changes, applied: LogId) -> Result<(), Fault> {
-        self.rows.update(&changes);
+        self.latest().update(&changes);
         self.state.append(self.group, changes, applied)
     }
 
@@ -144,7 +148,11 @@ impl GroupMachine {
     fn write(&self, mut batch: WriteBatch, applied: LogId) -> Result<(), Fault> {
         self.state.write_pending(self.group)?;
         self.state.put_applied(&mut batch, self.group, &applied)?;
-        self.state.write(batch)
+        self.state.write_around(self.group, batch)
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn apply_commands(&self, commands: &Entry) -> Result<AppliedEntry, Fault> {
@@ -156,8 +164,12 @@ impl GroupMachine {
             });
         }
         let view = GroupView::newest(&self.state, self.group);
-        let view = ThroughRows::new(&view, &self.rows);
-        apply_entry(self.machine.as_ref(), &view, commands)
+        let view = ThroughLatest::new(&view, &self.latest);
+        apply_entry(
+            self.machine.as_ref(),
+            &Applying::new(&view, &self.slot),
+            commands,
+        )
     }
 
     /// Carries out an order and returns the reply.
@@ -175,7 +187,7 @@ impl GroupMachine {
             }
         };
         self.write(batch, applied)?;
-        self.rows.forget();
+        self.latest().forget();
         self.note_restoring()?;
         Ok(reply)
     }
@@ -188,7 +200,7 @@ impl GroupMachine {
             return false;
         }
         let done = self.state.give_away(self.group, &last);
-        self.rows.forget();
+        self.latest().forget();
         done.map_err(|fault| self.fault(&fault)).is_ok()
     }
 
@@ -252,7 +264,7 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         match installed {
             Ok(Ok(())) => {
                 self.applied = applied;
-                self.rows.forget();
+                self.latest().forget();
                 self.side.hollow.set(false);
                 self.note_restoring().map_err(|fault| self.fault(&fault))
             }

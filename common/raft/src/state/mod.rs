@@ -5,6 +5,7 @@
 //! **Invariant:** there is no write-ahead log, and flushes are atomic over all tables; after a crash the state is an
 //! older one, and the log from there on still exists, because only what was flushed is purged.
 
+mod applying;
 mod checkpoint;
 mod db;
 mod give_away;
@@ -14,6 +15,8 @@ mod machine;
 mod merging;
 mod pending;
 mod pieces;
+mod reader;
+mod recent;
 mod restore;
 mod rows;
 mod view;
@@ -27,5 +30,6 @@ pub(crate) use db::Applied;
 pub(crate) use db::StateDb;
 pub(crate) use machine::{GroupMachine, Side};
 pub(crate) use merging::{Merging, WHEN_BUSY};
+pub(crate) use reader::Reader;
 pub(crate) use restore::restore_state;
 pub(crate) use view::GroupView;

@@ -9,8 +9,6 @@
 //! writing all that was pending.
 //! **Invariant:** nobody but pending rows' own way out writes to the store of a group while rows are pending: who does writes them out first.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use eggs_machine::Changes;
 
 use crate::types::LogId;
@@ -34,7 +32,7 @@ pub(super) struct Pending {
 
 impl Pending {
     /// Adds what an entry changed; says whether it is time to write all of it.
-    fn add(&mut self, changes: Changes, applied: LogId) -> bool {
+    pub(super) fn add(&mut self, changes: Changes, applied: LogId) -> bool {
         let sizes = changes
             .iter()
             .map(|(_, key, value)| key.len() + value.map_or(0, <[u8]>::len));
@@ -46,22 +44,6 @@ impl Pending {
         self.changes.merge(changes);
         self.applied = Some(applied);
         drops || size >= ENTRY_BYTES_MAX || self.entries >= ENTRIES_MAX || self.bytes >= BYTES_MAX
-    }
-}
-
-/// Where a group has them. Readers hold on to what was pending at their moment.
-#[derive(Default)]
-pub(super) struct Slot(Mutex<Arc<Pending>>);
-
-impl Slot {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Arc<Pending>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Adds what an entry changed; says whether it is time to write.
-    pub(super) fn add(&self, changes: Changes, applied: LogId) -> bool {
-        let mut pending = self.lock();
-        Arc::make_mut(&mut pending).add(changes, applied)
     }
 }
 

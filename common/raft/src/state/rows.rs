@@ -1,24 +1,24 @@
-//! Rows that each entry of a group reads and most of them write: counters, times, the directory that is just being filled.
+//! Rows of a group that are read again and again: counters, the directory that is just being filled, what many stat and look up.
 //!
-//! A replica that applies one command at a time would look for each of them in the store each time. They are kept here from entry to
-//! entry instead.
+//! A look into the store's tables costs some microseconds, the more the more files they are in, also if all of them are in its cache. Here a row that was
+//! read twice is kept, for those who apply and for those who read.
 //!
-//! Replies are not kept: each is looked for once. Of them it is known which cannot be there ([`latest`]).
+//! Replies are not kept: each is looked for once. Of them it is known which cannot be there ([`super::latest`]).
 //!
-//! **Invariant:** what is kept is what the store has after the last entry that was applied. Only entries, orders and checkpoints change
-//! a group's rows: entries change what is kept, the others empty it.
+//! **Invariant:** what is kept is what the store has together with what is pending. Only entries, orders and checkpoints change
+//! a group's rows: entries change what is kept, the others empty it, each under the lock that readers take ([`super::recent`]).
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use eggs_machine::{Changes, Fault, REPLIES, Row, Scan, StoreRead, Table, Visit};
-
-use super::latest::{self, Latest, Standing};
+use eggs_machine::{Changes, REPLIES, Row, Table};
+use xxhash_rust::xxh64::xxh64;
 
 /// Rows that are kept for a group, at most; a process has hundreds of groups.
-const ROWS_MAX: usize = 64;
+const ROWS_MAX: usize = 128;
 /// Larger values are not kept.
 const VALUE_BYTES_MAX: usize = 512;
+/// Rows that were read once and are remembered, at most.
+const READ_ONCE_MAX: usize = 64;
 
 /// What is kept of one row.
 struct Kept {
@@ -28,161 +28,102 @@ struct Kept {
     used: bool,
 }
 
-type Map = BTreeMap<Row, Kept>;
-
 /// The rows of one group.
-#[derive(Default)]
 pub(super) struct Rows {
-    rows: Mutex<Map>,
-    latest: Mutex<Latest>,
+    kept: BTreeMap<Row, Kept>,
+    /// Hashes of rows that were read once, each in the place that follows from it; 0 for none. Most of what is read is never read again, and
+    /// not worth being kept.
+    read_once: [u32; READ_ONCE_MAX],
+}
+
+impl Default for Rows {
+    fn default() -> Self {
+        Self {
+            kept: BTreeMap::new(),
+            read_once: [0; READ_ONCE_MAX],
+        }
+    }
 }
 
 impl Rows {
-    fn with<R>(&self, act: impl FnOnce(&mut Map) -> R) -> R {
-        act(&mut self.rows.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn latest(&self) -> MutexGuard<'_, Latest> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// An entry has changed the store.
-    pub(super) fn update(&self, changes: &Changes) {
-        let mut latest = self.latest();
-        self.with(|rows| {
-            if changes.spans().next().is_some() {
-                rows.clear();
+    /// An entry has changed the group.
+    pub(super) fn update(&mut self, changes: &Changes) {
+        if changes.spans().next().is_some() {
+            self.forget();
+        }
+        if self.kept.is_empty() {
+            return;
+        }
+        for (table, key, value) in changes.iter() {
+            if table == REPLIES {
+                continue;
             }
-            for (table, key, value) in changes.iter() {
-                if table == REPLIES {
-                    if value.is_some() {
-                        latest.note(key);
-                    }
-                    continue;
+            let row = Row::new(table, key);
+            match (self.kept.get_mut(&row), value) {
+                (None, _) => {}
+                (Some(_), Some(value)) if value.len() > VALUE_BYTES_MAX => {
+                    self.kept.remove(&row);
                 }
-                let row = Row::new(table, key);
-                match (rows.get_mut(&row), value) {
-                    (None, _) => {}
-                    (Some(_), Some(value)) if value.len() > VALUE_BYTES_MAX => {
-                        rows.remove(&row);
-                    }
-                    (Some(kept), _) => kept.value = value.map(<[u8]>::to_vec),
-                }
+                (Some(kept), _) => kept.value = value.map(<[u8]>::to_vec),
             }
-        });
+        }
     }
 
     /// Something else has.
-    pub(super) fn forget(&self) {
-        self.with(BTreeMap::clear);
-        self.latest().forget();
+    pub(super) fn forget(&mut self) {
+        self.kept.clear();
     }
 
-    fn get(&self, row: &Row) -> Option<Option<Vec<u8>>> {
-        self.with(|rows| {
-            let kept = rows.get_mut(row)?;
-            kept.used = true;
-            Some(kept.value.clone())
-        })
+    /// What is kept of a row: its value, or that there is none.
+    pub(super) fn get(&mut self, table: Table, key: &[u8]) -> Option<Option<Vec<u8>>> {
+        if table == REPLIES {
+            return None;
+        }
+        let kept = self.kept.get_mut(&Row::new(table, key))?;
+        kept.used = true;
+        Some(kept.value.clone())
     }
 
-    fn keep(&self, row: Row, value: Option<&[u8]>) {
-        if value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
+    /// A row as it is now, which was not kept: it will be if it was read not long ago.
+    pub(super) fn offer(&mut self, table: Table, key: &[u8], value: Option<&[u8]>) {
+        if table == REPLIES || value.is_some_and(|value| value.len() > VALUE_BYTES_MAX) {
             return;
         }
-        self.with(|rows| {
-            if rows.len() >= ROWS_MAX {
-                // Most of what is read is read once: those rows go, the others have another round.
-                rows.retain(|_, kept| std::mem::take(&mut kept.used));
-            }
-            if rows.len() >= ROWS_MAX {
-                rows.clear();
-            }
-            let value = value.map(<[u8]>::to_vec);
-            rows.insert(row, Kept { value, used: false });
-        });
-    }
-}
-
-/// The newest state of a group, seen through what is kept of it.
-pub(super) struct ThroughRows<'a> {
-    base: &'a dyn StoreRead,
-    rows: &'a Rows,
-}
-
-impl<'a> ThroughRows<'a> {
-    pub(super) const fn new(base: &'a dyn StoreRead, rows: &'a Rows) -> Self {
-        Self { base, rows }
-    }
-}
-
-impl ThroughRows<'_> {
-    /// Each is looked for once and never again: none is kept.
-    fn reply(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let mut standing = self.rows.latest().look(key);
-        if standing == Standing::Ask
-            && let Some(found) = latest::find(self.base, key)?
-        {
-            let mut latest = self.rows.latest();
-            latest.learn(found);
-            standing = latest.look(key);
-        }
-        match standing {
-            Standing::New => Ok(None),
-            Standing::Unknown | Standing::Ask => self.base.get(REPLIES, key),
+        if self.is_read_once(table, key) {
+            self.keep(Row::new(table, key), value);
         }
     }
-}
 
-impl StoreRead for ThroughRows<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        if table == REPLIES {
-            return self.reply(key);
+    /// Whether it was read before; from now on it was.
+    fn is_read_once(&mut self, table: Table, key: &[u8]) -> bool {
+        let hash = xxh64(key, u64::from(table.0));
+        let (place, mark) = (hash as usize % READ_ONCE_MAX, (hash >> 32) as u32 | 1);
+        match self.read_once.get_mut(place) {
+            Some(known) => std::mem::replace(known, mark) == mark,
+            None => false, // there are so many places
         }
-        let row = Row::new(table, key);
-        if let Some(kept) = self.rows.get(&row) {
-            return Ok(kept);
-        }
-        let value = self.base.get(table, key)?;
-        self.rows.keep(row, value.as_deref());
-        Ok(value)
     }
 
-    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-        self.base.get_many(table, keys)
-    }
-
-    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
-        self.base.scan(scan, visit)
+    fn keep(&mut self, row: Row, value: Option<&[u8]>) {
+        if self.kept.len() >= ROWS_MAX {
+            // Those that were not read since the last time go, the others have another round.
+            self.kept.retain(|_, kept| std::mem::take(&mut kept.used));
+        }
+        if self.kept.len() >= ROWS_MAX {
+            self.kept.clear();
+        }
+        let value = value.map(<[u8]>::to_vec);
+        self.kept.insert(row, Kept { value, used: false });
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    use eggs_machine::MemoryStore;
+mod tests {
+    use eggs_machine::{MemoryStore, StoreRead};
 
     use super::*;
 
     const TABLE: Table = Table(16);
-
-    /// Counts how often it is asked for a row.
-    pub(in crate::state) struct Counted<'a>(
-        pub(in crate::state) &'a MemoryStore,
-        pub(in crate::state) &'a AtomicUsize,
-    );
-
-    impl StoreRead for Counted<'_> {
-        fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-            self.1.fetch_add(1, Ordering::Relaxed);
-            self.0.get(table, key)
-        }
-
-        fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
-            self.0.scan(scan, visit)
-        }
-    }
 
     /// A key of one byte and what it gets.
     type Step<'a> = (u8, Option<&'a [u8]>);
@@ -195,10 +136,19 @@ pub(super) mod tests {
         changes
     }
 
+    /// Reads as everybody does. Says what was found and whether it was kept.
+    fn read(rows: &mut Rows, store: &MemoryStore, key: &[u8]) -> (Option<Vec<u8>>, bool) {
+        if let Some(kept) = rows.get(TABLE, key) {
+            return (kept, true);
+        }
+        let value = store.get(TABLE, key).unwrap();
+        rows.offer(TABLE, key, value.as_deref());
+        (value, false)
+    }
+
     #[test]
     fn what_is_kept_follows_what_is_written() {
-        let (rows, mut store, asked) =
-            (Rows::default(), MemoryStore::default(), AtomicUsize::new(0));
+        let (mut rows, mut store) = (Rows::default(), MemoryStore::default());
         let large = vec![9; VALUE_BYTES_MAX + 1];
         let steps: [&[Step<'_>]; 5] = [
             &[(1, Some(b"one")), (2, Some(b"two"))],
@@ -207,57 +157,79 @@ pub(super) mod tests {
             &[(2, Some(b"small"))],
             &[(3, None), (3, Some(b"last"))],
         ];
+        let mut kept = 0;
         for step in steps {
             let written = changes(step);
             store.commit(&written);
             rows.update(&written);
             for key in 0..5 {
-                let seen = ThroughRows::new(&Counted(&store, &asked), &rows).get(TABLE, &[key]);
-                assert_eq!(seen.unwrap(), store.get(TABLE, &[key]).unwrap(), "{key}");
+                let (seen, was_kept) = read(&mut rows, &store, &[key]);
+                assert_eq!(seen, store.get(TABLE, &[key]).unwrap(), "{key}");
+                kept += u32::from(was_kept);
             }
         }
-        // Five at first; the large one when it became so, and once more when it was small again.
-        assert_eq!(asked.load(Ordering::Relaxed), 7);
+        // Of each five reads, two are needed before it is kept; the second more when it was large and when it was small again.
+        assert_eq!(kept, 5 * (5 - 2) - 2);
         rows.forget();
-        let _ = ThroughRows::new(&Counted(&store, &asked), &rows).get(TABLE, &[1]);
-        assert_eq!(asked.load(Ordering::Relaxed), 8);
+        assert_eq!(
+            read(&mut rows, &store, &[1]),
+            (Some(b"again".into()), false)
+        );
     }
 
     #[test]
     fn what_is_dropped_is_not_kept() {
-        let (rows, mut store, asked) =
-            (Rows::default(), MemoryStore::default(), AtomicUsize::new(0));
+        let (mut rows, mut store) = (Rows::default(), MemoryStore::default());
         store.commit(&changes(&[(1, Some(b"one")), (2, Some(b"two"))]));
         let mut dropped = changes(&[]);
         dropped.drop_span(TABLE, &[2], None);
         for change in [changes(&[]), dropped] {
             store.commit(&change);
             rows.update(&change);
-            for key in 1..3 {
-                let seen = ThroughRows::new(&Counted(&store, &asked), &rows).get(TABLE, &[key]);
-                assert_eq!(seen.unwrap(), store.get(TABLE, &[key]).unwrap(), "{key}");
+            for _ in 0..3 {
+                for key in 1..3 {
+                    let (seen, _) = read(&mut rows, &store, &[key]);
+                    assert_eq!(seen, store.get(TABLE, &[key]).unwrap(), "{key}");
+                }
             }
         }
     }
 
     #[test]
-    fn what_is_used_outlives_what_is_read_once_and_all_is_bounded() {
-        let (rows, store, asked) = (Rows::default(), MemoryStore::default(), AtomicUsize::new(0));
-        let counted = Counted(&store, &asked);
-        let view = ThroughRows::new(&counted, &rows);
-        let once = 10 * ROWS_MAX;
-        for at in 0..once {
-            view.get(TABLE, b"often").unwrap();
-            view.get(TABLE, &at.to_be_bytes()).unwrap();
-            assert!(rows.with(|rows| rows.len()) <= ROWS_MAX);
+    fn what_is_used_outlives_what_is_read_now_and_then_and_all_is_bounded() {
+        let (mut rows, store) = (Rows::default(), MemoryStore::default());
+        for at in 0..10 * ROWS_MAX {
+            read(&mut rows, &store, &at.to_be_bytes());
         }
-        assert_eq!(asked.load(Ordering::Relaxed), once + 1);
+        assert_eq!(rows.kept.len(), 0, "all were read once");
+        let mut often = 0;
+        for at in 0..10 * ROWS_MAX {
+            often += usize::from(read(&mut rows, &store, b"often").1);
+            for _ in 0..2 {
+                read(&mut rows, &store, &at.to_be_bytes());
+            }
+            assert!(rows.kept.len() <= ROWS_MAX);
+        }
+        assert!(often >= 10 * ROWS_MAX - 4, "{often}");
         for round in 0..2 {
             for at in 0..2 * ROWS_MAX {
-                view.get(Table(17), &at.to_be_bytes()).unwrap();
-                view.get(Table(17), &at.to_be_bytes()).unwrap();
-                assert!(rows.with(|rows| rows.len()) <= ROWS_MAX, "{round}");
+                for _ in 0..3 {
+                    read(&mut rows, &store, &at.to_be_bytes());
+                }
+                assert!(rows.kept.len() <= ROWS_MAX, "{round}");
             }
         }
+    }
+
+    #[test]
+    fn replies_and_large_values_are_not_kept() {
+        let mut rows = Rows::default();
+        let large = vec![9; VALUE_BYTES_MAX + 1];
+        for _ in 0..3 {
+            rows.offer(REPLIES, b"key", Some(b"reply"));
+            rows.offer(TABLE, b"key", Some(&large));
+        }
+        assert_eq!(rows.get(REPLIES, b"key"), None);
+        assert_eq!(rows.get(TABLE, b"key"), None);
     }
 }

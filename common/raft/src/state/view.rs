@@ -1,7 +1,7 @@
 //! One group's part of the state store, as machines and readers see it.
 
 use std::ops::ControlFlow;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use crate::kv::{DB, ReadOptions, SnapshotWithThreadMode};
 use eggs_machine::{Fault, Over, Scan, ScanDirection, StoreRead, Table, Visit};
@@ -10,6 +10,7 @@ use eggs_proto::GroupId;
 use super::StateDb;
 use super::db::INSTALLING;
 use super::pending::Pending;
+use super::recent::Recent;
 
 /// A view of one group's tables: of one moment, or of whatever is newest.
 pub(crate) struct GroupView<'a> {
@@ -21,8 +22,7 @@ pub(crate) struct GroupView<'a> {
 /// What a view shows.
 enum When<'a> {
     Newest(Arc<Pending>),
-    /// The moment of the first read, so that those who need not read take none.
-    FirstRead(OnceLock<Moment<'a>>),
+    Moment(Moment<'a>),
 }
 
 /// A moment; what refers to it is dropped before it.
@@ -33,17 +33,15 @@ struct Moment<'a> {
 }
 
 impl<'a> Moment<'a> {
-    fn now(state: &'a StateDb, group: GroupId) -> Self {
-        let slot = state.slot(group);
-        // Nothing goes from there to the store in between.
-        let pending = slot.lock();
+    /// The present, in which a group's lock is held: nothing of it goes from memory to the store in between.
+    fn now(state: &'a StateDb, recent: &Recent) -> Self {
         let snapshot = state.db.snapshot();
         let mut options = ReadOptions::default();
         options.set_snapshot(&snapshot);
         Self {
             options,
             snapshot,
-            pending: Arc::clone(&pending),
+            pending: Arc::clone(&recent.pending),
         }
     }
 }
@@ -51,7 +49,7 @@ impl<'a> Moment<'a> {
 impl<'a> GroupView<'a> {
     /// What is newest; for the one who writes, who lets go of it before.
     pub(crate) fn newest(state: &'a StateDb, group: GroupId) -> Self {
-        let pending = Arc::clone(&state.slot(group).lock());
+        let pending = Arc::clone(&state.slot(group).lock().pending);
         Self {
             state,
             group,
@@ -61,19 +59,15 @@ impl<'a> GroupView<'a> {
 
     /// What is there now, whatever is written later.
     pub(crate) fn moment(state: &'a StateDb, group: GroupId) -> Self {
-        Self {
-            state,
-            group,
-            when: When::FirstRead(OnceLock::from(Moment::now(state, group))),
-        }
+        Self::at(state, group, &state.slot(group).lock())
     }
 
-    /// What is there when it is first read, whatever is written later.
-    pub(crate) const fn first_read(state: &'a StateDb, group: GroupId) -> Self {
+    /// What is there while the group's lock is held, whatever is written later.
+    pub(super) fn at(state: &'a StateDb, group: GroupId, recent: &Recent) -> Self {
         Self {
             state,
             group,
-            when: When::FirstRead(OnceLock::new()),
+            when: When::Moment(Moment::now(state, recent)),
         }
     }
 
@@ -85,26 +79,22 @@ impl<'a> GroupView<'a> {
     fn options(&self) -> &ReadOptions {
         match &self.when {
             When::Newest(_) => &self.state.newest,
-            When::FirstRead(moment) => &self.taken(moment).options,
+            When::Moment(moment) => &moment.options,
         }
     }
 
     fn pending(&self) -> &Pending {
         match &self.when {
             When::Newest(pending) => pending,
-            When::FirstRead(moment) => &self.taken(moment).pending,
+            When::Moment(moment) => &moment.pending,
         }
-    }
-
-    fn taken<'b>(&self, moment: &'b OnceLock<Moment<'a>>) -> &'b Moment<'a> {
-        moment.get_or_init(|| Moment::now(self.state, self.group))
     }
 
     /// For a scan, to be given bounds.
     fn scan_options(&self) -> ReadOptions {
         let mut options = ReadOptions::default();
-        if let When::FirstRead(moment) = &self.when {
-            options.set_snapshot(&self.taken(moment).snapshot);
+        if let When::Moment(moment) = &self.when {
+            options.set_snapshot(&moment.snapshot);
         }
         options
     }

@@ -83,7 +83,6 @@ fn readers_see_what_is_pending_as_if_it_was_written() {
             for view in [
                 GroupView::newest(&state, GROUP),
                 GroupView::moment(&state, GROUP),
-                GroupView::first_read(&state, GROUP),
             ] {
                 assert_same(&view, &model);
                 assert_eq!(view.applied().unwrap().last, Some(index(entry)));
