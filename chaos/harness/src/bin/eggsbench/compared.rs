@@ -11,8 +11,10 @@ use crate::report::Report;
 use crate::round::Round;
 use crate::works::{Places, Work};
 
-/// Pairs of turns for each work.
-const PAIRS: usize = 6;
+/// One turn: too short for the other cluster to have a rest and merge what it owes, which would be in the way of this one.
+const TURN: Duration = Duration::from_secs(2);
+/// How much longer than a figure by itself the turns of a cluster take together.
+const LONGER: u32 = 3;
 
 /// A cluster and what is worked on in it.
 #[derive(Clone, Copy)]
@@ -23,12 +25,14 @@ pub struct Side<'a> {
     pub name: &'a str,
 }
 
-/// Does everything that the first plan says on both, in turns of half its bound, and tells how they compare.
+/// Does everything that the first plan says on both, in turns, and tells how they compare.
 pub async fn compare(sides: [Side<'_>; 2], report: &mut Report) -> Result<()> {
+    let pairs = sides[0].plan.bound * LONGER;
+    let pairs = pairs.as_secs().div_ceil(TURN.as_secs()) as usize;
     for work in sides[0].plan.works() {
         let mut sums = [Outcome::default(), Outcome::default()];
         let mut times = Vec::new();
-        for pair in 0..PAIRS {
+        for pair in 0..pairs {
             let done = take_turns(sides, work, pair).await?;
             times.push(done[0].server_micros() / done[1].server_micros());
             for (sum, one) in sums.iter_mut().zip(done) {
@@ -61,7 +65,7 @@ async fn take_turns(sides: [Side<'_>; 2], work: Work, pair: usize) -> Result<[Ou
 async fn turn(side: Side<'_>, work: Work) -> Result<Outcome> {
     let round = side.plan.round(side.plan.clients_at_most());
     let round = Round {
-        bound: (round.bound / 2).max(Duration::from_millis(500)),
+        bound: TURN,
         late_tables: LateTables::Counted,
         ..round
     };
@@ -80,6 +84,9 @@ fn tell_times(
     report.add(&format!("{what}: server CPU"), all, "times");
     report.add(&format!("{what}: least of the pairs"), *least, "times");
     report.add(&format!("{what}: most of the pairs"), *most, "times");
+    let calm = with.calm_server_micros() / without.calm_server_micros();
+    let beside = format!("{what}: server CPU beside tables");
+    report.add(&beside, calm, "times");
     let client = with.client_micros() / without.client_micros();
     report.add(&format!("{what}: client CPU"), client, "times");
     Ok(())

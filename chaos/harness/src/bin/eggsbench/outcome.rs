@@ -110,6 +110,11 @@ impl Outcome {
         cpu::servers(&self.used) * 1e6 / self.count.max(1.0)
     }
 
+    /// As that, without writing and merging tables: that comes in bursts, and is for more than what was done meanwhile.
+    pub fn calm_server_micros(&self) -> f64 {
+        self.server_micros() - self.tables * 1e6 / self.count.max(1.0)
+    }
+
     /// CPU of the benchmark for each.
     pub fn client_micros(&self) -> f64 {
         self.client * 1e6 / self.count.max(1.0)
@@ -133,8 +138,7 @@ impl Outcome {
         for (role, micros) in cpu::shares(&self.used, count) {
             add(report, &format!("of it {role}"), micros);
         }
-        // It comes in bursts, some of which fall into a round, and is for more than what the round did.
-        let tables = self.tables * 1e6 / count;
+        let tables = self.server_micros() - self.calm_server_micros();
         add(report, "of it writing and merging tables", tables);
         add(report, "client CPU", self.client_micros());
     }
