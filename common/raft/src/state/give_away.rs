@@ -43,7 +43,7 @@ mod tests {
     use eggs_machine::{Changes, StoreRead as _};
 
     use super::*;
-    use crate::state::{Applied, Chunk, ChunkWriter, GroupView};
+    use crate::state::{Applied, Chunk, ChunkWriter, GroupView, Reader};
     use crate::storage_tests::{TABLES, log_id, open_state};
 
     const GROUP: GroupId = GroupId(7);
@@ -95,7 +95,12 @@ mod tests {
         }
         let (all, before) = (count(&state, GROUP), GroupView::moment(&state, GROUP));
         assert!(before.whole().unwrap().is_some());
+        state.write_pending(GROUP).unwrap();
+        let slot = state.slot(GROUP);
+        let read = || Reader::new(&state, GROUP, &slot).get(TABLES[0].table, b"");
+        assert!((0..3).all(|_| read().unwrap().is_some()));
         state.give_away(GROUP, &log_id(5)).unwrap();
+        assert_eq!(read().unwrap(), None);
         assert_eq!((count(&state, GROUP), is_hollow(&state)), (0, true));
         assert!(GroupView::moment(&state, GROUP).whole().unwrap().is_none());
         // Whoever reads goes on reading what was there.

@@ -8,9 +8,8 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use eggs_machine::{Changes, Fault, REPLIES, Scan, ScanDirection, StoreRead, Table, Visit};
+use eggs_machine::{Changes, Fault, REPLIES, Scan, ScanDirection, StoreRead};
 
 /// Clients that are known for a group, at most; a process has hundreds of groups.
 const CLIENTS_MAX: usize = 64;
@@ -35,7 +34,7 @@ pub(super) struct Latest(BTreeMap<Prefix, Known>);
 
 /// What is known of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+pub(super) enum Standing {
     /// There is no reply to it.
     New,
     /// There may be one.
@@ -51,7 +50,7 @@ fn parts(key: &[u8]) -> Option<(Prefix, Sequence)> {
 }
 
 impl Latest {
-    fn look(&mut self, key: &[u8]) -> Standing {
+    pub(super) fn look(&mut self, key: &[u8]) -> Standing {
         let Some((prefix, sequence)) = parts(key) else {
             return Standing::Unknown;
         };
@@ -95,7 +94,7 @@ impl Latest {
     }
 
     /// What [`find`] has found, if no entry was applied meanwhile.
-    fn learn(&mut self, found: Found) {
+    pub(super) fn learn(&mut self, found: Found) {
         self.know(found.prefix, Known::UpTo(found.latest));
     }
 
@@ -105,13 +104,13 @@ impl Latest {
 }
 
 /// The latest reply to a client.
-struct Found {
+pub(super) struct Found {
     prefix: Prefix,
     latest: Option<Sequence>,
 }
 
 /// Looks for the latest reply to the client of a request; `None` if the key is of another form.
-fn find(store: &dyn StoreRead, key: &[u8]) -> Result<Option<Found>, Fault> {
+pub(super) fn find(store: &dyn StoreRead, key: &[u8]) -> Result<Option<Found>, Fault> {
     let Some((prefix, _)) = parts(key) else {
         return Ok(None);
     };
@@ -132,65 +131,19 @@ fn find(store: &dyn StoreRead, key: &[u8]) -> Result<Option<Found>, Fault> {
     Ok(Some(Found { prefix, latest }))
 }
 
-/// The newest state of a group, in which replies are not looked for if it is known that they are not there.
-pub(super) struct ThroughLatest<'a> {
-    base: &'a dyn StoreRead,
-    latest: &'a Mutex<Latest>,
-}
-
-impl<'a> ThroughLatest<'a> {
-    pub(super) const fn new(base: &'a dyn StoreRead, latest: &'a Mutex<Latest>) -> Self {
-        Self { base, latest }
-    }
-
-    fn latest(&self) -> MutexGuard<'_, Latest> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Each is looked for once and never again.
-    fn reply(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        let mut standing = self.latest().look(key);
-        if standing == Standing::Ask
-            && let Some(found) = find(self.base, key)?
-        {
-            let mut latest = self.latest();
-            latest.learn(found);
-            standing = latest.look(key);
-        }
-        match standing {
-            Standing::New => Ok(None),
-            Standing::Unknown | Standing::Ask => self.base.get(REPLIES, key),
-        }
-    }
-}
-
-impl StoreRead for ThroughLatest<'_> {
-    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        match table {
-            REPLIES => self.reply(key),
-            _ => self.base.get(table, key),
-        }
-    }
-
-    fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-        self.base.get_many(table, keys)
-    }
-
-    fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
-        self.base.scan(scan, visit)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use eggs_machine::MemoryStore;
+    use eggs_machine::{MemoryStore, Table, Visit};
     use rand::rngs::StdRng;
     use rand::{RngExt, SeedableRng};
 
+    use super::super::applying::Applying;
+    use super::super::recent::Slot;
     use super::*;
+    use crate::types::LogId;
 
     /// Counts how often it is asked for a row.
     struct Counted<'a>(&'a MemoryStore, &'a AtomicUsize);
@@ -233,15 +186,13 @@ mod tests {
         let (mut taken, mut spared) = (0u32, 0u32);
         for seed in 0..200 {
             let mut random = StdRng::seed_from_u64(seed);
-            let (latest, mut store) = (Mutex::<Latest>::default(), MemoryStore::default());
+            let (slot, mut store) = (Slot::default(), MemoryStore::default());
             let mut newest = 0;
             for _ in 0..400 {
                 let key = key(&mut random, newest);
                 let asked = AtomicUsize::new(0);
                 let counted = Counted(&store, &asked);
-                let found = ThroughLatest::new(&counted, &latest)
-                    .get(REPLIES, &key)
-                    .unwrap();
+                let found = Applying::new(&counted, &slot).get(REPLIES, &key).unwrap();
                 let expected = store.get(REPLIES, &key).unwrap();
                 assert_eq!(found, expected, "seed {seed}, {key:?}");
                 if found.is_none() {
@@ -262,7 +213,7 @@ mod tests {
                             changes.set(REPLIES, &key, Some(b"reply"));
                         }
                         store.commit(&changes);
-                        latest.lock().unwrap().forget();
+                        slot.lock().forget();
                         continue;
                     }
                     2..40 => changes.set(REPLIES, &key, Some(b"reply")),
@@ -270,7 +221,7 @@ mod tests {
                     _ => {}
                 }
                 store.commit(&changes);
-                latest.lock().unwrap().update(&changes);
+                slot.add(changes, LogId::new_term_index(1, 1));
             }
         }
         assert!(

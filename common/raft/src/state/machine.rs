@@ -1,8 +1,8 @@
 //! One group's state, as openraft sees it.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::kv::{Bug, WriteBatch, planted};
 use eggs_machine::{AppliedEntry, Changes, Entry, Fault, StateMachine, apply_entry};
@@ -14,7 +14,6 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 
 use super::applying::Applying;
 use super::db::Applied;
-use super::latest::{Latest, ThroughLatest};
 use super::recent::Slot;
 use super::restore::{RestoreRecord, recorded};
 use super::{Checkpoint, GroupView, StateDb};
@@ -37,7 +36,6 @@ pub(crate) struct GroupMachine {
     pub(super) machine: Arc<dyn StateMachine>,
     applied: Applied,
     slot: Arc<Slot>,
-    latest: Mutex<Latest>,
     side: Side,
 }
 
@@ -65,7 +63,6 @@ impl GroupMachine {
             state,
             machine,
             applied,
-            latest: Mutex::default(),
             side,
         };
         opened.side.hollow.set(opened.applied.hollow);
@@ -126,7 +123,6 @@ impl GroupMachine {
 
     /// What commands have changed.
     fn keep(&self, changes: Changes, applied: LogId) -> Result<(), Fault> {
-        self.latest().update(&changes);
         self.state.append(self.group, changes, applied)
     }
 
@@ -151,10 +147,6 @@ impl GroupMachine {
         self.state.write_around(self.group, batch)
     }
 
-    fn latest(&self) -> MutexGuard<'_, Latest> {
-        self.latest.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn apply_commands(&self, commands: &Entry) -> Result<AppliedEntry, Fault> {
         if self.side.restoring.load(Ordering::SeqCst) {
             // They were on their way when the filling began: nothing happens, on any replica.
@@ -164,7 +156,6 @@ impl GroupMachine {
             });
         }
         let view = GroupView::newest(&self.state, self.group);
-        let view = ThroughLatest::new(&view, &self.latest);
         apply_entry(
             self.machine.as_ref(),
             &Applying::new(&view, &self.slot),
@@ -187,7 +178,6 @@ impl GroupMachine {
             }
         };
         self.write(batch, applied)?;
-        self.latest().forget();
         self.note_restoring()?;
         Ok(reply)
     }
@@ -200,7 +190,6 @@ impl GroupMachine {
             return false;
         }
         let done = self.state.give_away(self.group, &last);
-        self.latest().forget();
         done.map_err(|fault| self.fault(&fault)).is_ok()
     }
 
@@ -264,7 +253,6 @@ impl RaftStateMachine<TypeConfig> for GroupMachine {
         match installed {
             Ok(Ok(())) => {
                 self.applied = applied;
-                self.latest().forget();
                 self.side.hollow.set(false);
                 self.note_restoring().map_err(|fault| self.fault(&fault))
             }

@@ -1,4 +1,4 @@
-//! What is known of a group besides its store: rows that are pending, and rows that are kept.
+//! What is known of a group besides its store: rows that are pending, rows that are kept, and which replies there cannot be.
 //!
 //! **Invariant:** whoever changes rows of a group holds its lock while they change: entries ([`Slot::add`]), the pending rows' way out
 //! ([`super::StateDb::write_pending`]), and orders and checkpoints ([`super::StateDb::write_around`]).
@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use eggs_machine::{Changes, Table};
 
+use super::latest::Latest;
 use super::pending::Pending;
 use super::rows::Rows;
 use crate::types::LogId;
@@ -17,6 +18,7 @@ pub(super) struct Recent {
     /// Readers hold on to what was pending at their moment.
     pub(super) pending: Arc<Pending>,
     pub(super) rows: Rows,
+    pub(super) latest: Latest,
     /// How often its rows have changed.
     pub(super) changes: u64,
 }
@@ -34,6 +36,7 @@ impl Recent {
     /// Something else than an entry has changed the group, or is about to.
     pub(super) fn forget(&mut self) {
         self.rows.forget();
+        self.latest.forget();
         self.changes += 1;
     }
 }
@@ -51,6 +54,7 @@ impl Slot {
     pub(super) fn add(&self, changes: Changes, applied: LogId) -> bool {
         let mut recent = self.lock();
         recent.rows.update(&changes);
+        recent.latest.update(&changes);
         recent.changes += 1;
         Arc::make_mut(&mut recent.pending).add(changes, applied)
     }

@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
 use super::*;
-use crate::state::{Applied, Chunk, ChunkWriter, GroupView};
+use crate::state::{Applied, Chunk, ChunkWriter, GroupView, Reader};
 use crate::storage_tests::{TABLES, log_id as index, open_state};
 
 const GROUP: GroupId = GroupId(7);
@@ -150,6 +150,16 @@ fn a_checkpoint_takes_the_place_of_what_is_pending_too() {
     let mut changes = Changes::default();
     changes.set(table, b"old", Some(b"1"));
     state.append(GROUP, changes, index(1)).unwrap();
+    let kept = |key: &[u8]| {
+        let slot = state.slot(GROUP);
+        let read = || {
+            let reader = Reader::new(&state, GROUP, &slot);
+            reader.get(table, key).unwrap()
+        };
+        assert_eq!(read(), read());
+        read()
+    };
+    assert_eq!((kept(b"old"), kept(b"new")), (Some(b"1".to_vec()), None));
     let mut chunk = Chunk::default();
     chunk.push(table.0, b"new", b"2");
     let mut writer = ChunkWriter::create(state.staging.join("7")).unwrap();
@@ -164,4 +174,5 @@ fn a_checkpoint_takes_the_place_of_what_is_pending_too() {
     let wanted = [(b"new".to_vec(), b"2".to_vec())];
     assert_eq!(rows(&view, table, ScanDirection::Forward), wanted);
     assert_eq!(view.applied().unwrap().last, Some(index(9)));
+    assert_eq!((kept(b"old"), kept(b"new")), (None, Some(b"2".to_vec())));
 }
