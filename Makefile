@@ -119,7 +119,7 @@ limits: build
 bench-meta: $(MEASURED) limits
 	$(BENCH) $(ARGS) meta $(META)
 
-# The same with very many files in the name space; needs 10 GB and most of an hour.
+# The same with very many files in the name space, in turns with a cluster without them; needs 10 GB and a quarter of an hour or more.
 FILES ?= 10000000
 bench-meta-large: META = --clients 64 --entries 0 --files $(FILES)
 bench-meta-large: bench-meta
