@@ -82,7 +82,9 @@ fn tell_times(
     let (least, most) = (pairs.first().zip(pairs.last())).context("there are pairs of turns")?;
     let all = with.server_micros() / without.server_micros();
     report.add(&format!("{what}: server CPU"), all, "times");
-    let middle = pairs.get(pairs.len() / 2).copied().unwrap_or(all);
+    // The two in the middle, or the one twice.
+    let half = pairs.len() / 2;
+    let middle = f64::midpoint(pairs[half], pairs[pairs.len() - 1 - half]);
     report.add(&format!("{what}: middle of the pairs"), middle, "times");
     report.add(&format!("{what}: least of the pairs"), *least, "times");
     report.add(&format!("{what}: most of the pairs"), *most, "times");
