@@ -16,7 +16,7 @@ use eggs_proto::NodeId;
 use eggs_raft::remains;
 use serde::{Deserialize, Serialize};
 
-/// Format of the directory. Programs that write format 1 cannot read all of what this one writes, so a directory of
+/// Format of the directory. Programs that write a former one cannot read all of what this one writes, so a directory of
 /// theirs becomes one of ours before anything else is written.
 const FORMAT: u32 = 4;
 /// Oldest format that is read.

@@ -54,6 +54,7 @@ pub(crate) fn apply(state: &mut State<'_>, create: Create) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use eggs_machine::StoreRead as _;
     use eggs_proto::shard::{ShardChange, ShardReply};
     use eggs_proto::{FileTime, INLINE_BYTES_MAX, Refusal};
 
@@ -100,6 +101,36 @@ mod tests {
         );
         assert!(a.created < FileTime::from(bench.now) && bench.lookup(ROOT, "a") == Ok(file.0));
         assert_eq!(create(&mut bench, file, "c", 0), Err(Refusal::NotTransient));
+    }
+
+    #[test]
+    fn its_content_is_kept_as_that_of_create_file() {
+        let mut bench = Bench::new();
+        for bytes in [0, 1, WHOLE_BYTES_MAX, WHOLE_BYTES_MAX + 1, INLINE_BYTES_MAX] {
+            let file = reserved(&mut bench);
+            let (text, plain) = (format!("r{bytes}"), format!("p{bytes}"));
+            create(&mut bench, file, &text, bytes).unwrap();
+            let change = ShardChange::CreateFile {
+                dir: ROOT,
+                name: name(&plain),
+                replace: Replace::Never,
+                attributes: NEW,
+                content: vec![3; bytes],
+            };
+            bench.change(change).unwrap();
+            let plain = bench.lookup(ROOT, &plain).unwrap();
+            assert_eq!(bench.extents(file.0), bench.extents(plain), "{bytes}");
+            assert_eq!(bench.stat(file.0).unwrap().size, bytes as u64);
+            let rows = |id: InodeId| {
+                let key = crate::keys::extent(id, 0);
+                bench
+                    .store
+                    .get(crate::keys::EXTENTS, &key)
+                    .unwrap()
+                    .is_some()
+            };
+            assert_eq!([rows(file.0), rows(plain)], [bytes > WHOLE_BYTES_MAX; 2]);
+        }
     }
 
     #[test]

@@ -28,7 +28,7 @@ pub struct Side<'a> {
 /// Does everything that the first plan says on both, in turns, and tells how they compare.
 pub async fn compare(sides: [Side<'_>; 2], report: &mut Report) -> Result<()> {
     let pairs = sides[0].plan.bound * LONGER;
-    let pairs = pairs.as_secs().div_ceil(TURN.as_secs()) as usize;
+    let pairs = pairs.as_secs().div_ceil(TURN.as_secs()).max(1) as usize;
     for work in sides[0].plan.works() {
         let mut sums = [Outcome::default(), Outcome::default()];
         let mut times = Vec::new();

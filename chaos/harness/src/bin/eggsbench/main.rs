@@ -218,7 +218,8 @@ fn with_many_files(
     let with = format!("with {} files", meta.files);
     report.under(&with);
     runtime.block_on(crowd::fill(plan, meta.files, report))?;
-    report.under("without files, taking turns");
+    let without = "without files, taking turns";
+    report.under(without);
     let cluster = start(report)?;
     let machines = runtime.block_on(connect(&cluster, args, meta))?;
     let other = Plan {
@@ -236,7 +237,7 @@ fn with_many_files(
         Side {
             plan: &other,
             places: &other_places,
-            name: "without files, taking turns",
+            name: without,
         },
     ];
     runtime.block_on(compare(sides, report))?;
