@@ -60,6 +60,11 @@ impl Changes {
         rows.map(|(row, value)| (row.table(), row.key(), value.as_deref()))
     }
 
+    /// How many rows are set or deleted by themselves.
+    pub fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty() && self.dropped.is_empty()

@@ -21,7 +21,7 @@ use crate::proposer::Proposer;
 use crate::read_index::{ReadIndexes, linearizer};
 use crate::rest::{Presence, Sight, Touched, Watch};
 use crate::space::Board;
-use crate::state::{Reader, StateDb};
+use crate::state::{Reader, Slot, StateDb};
 use crate::types::{Raft, TypeConfig};
 use crate::{ProposeError, ReadError, Timing};
 
@@ -40,6 +40,8 @@ pub(crate) struct Replica {
     pub(crate) raft: Raft,
     pub(crate) log: GroupLog,
     pub(crate) state: Arc<StateDb>,
+    /// Of the group in the state.
+    pub(crate) slot: Arc<Slot>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) indexes: Arc<ReadIndexes>,
     pub(crate) machine: Arc<dyn StateMachine>,
@@ -53,7 +55,7 @@ pub(crate) struct Replica {
     /// One more than the version of the members as of which this replica has left; 0 if it has not.
     pub(crate) left: AtomicU64,
     pub(crate) presence: Arc<Presence>,
-    pub(crate) certainty: Certainty,
+    pub(crate) certainty: Arc<Certainty>,
     pub(crate) watch: Arc<Watch>,
 }
 
@@ -282,7 +284,7 @@ impl Group {
         F: FnOnce(&dyn StoreRead) -> R,
     {
         let (state, group) = (&self.replica.state, self.replica.group);
-        read(&Reader::new(state, group, &state.slot(group)))
+        read(&Reader::new(state, group, &self.replica.slot))
     }
 
     /// Who leads, as far as this replica knows.

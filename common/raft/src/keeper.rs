@@ -39,11 +39,9 @@ pub(crate) async fn run(node: Weak<Shared>) {
             return;
         };
         let mut away = Vec::new();
-        let mut applied = 0;
         for group in &node.groups {
             watch_over(&node, group);
             let ends = Ends::of(group);
-            applied += ends.applied;
             keep_short(&node, group, &ends).await;
             hollow::tend(&node, group, &mut left).await;
             group.return_if_readmitted();
@@ -59,7 +57,7 @@ pub(crate) async fn run(node: Weak<Shared>) {
         hollow::compact(&node, &mut left);
         // It takes space, and writes to a store that has none may stop it.
         if node.space.own().level == SpaceLevel::Ample {
-            merging.tend(&node.state, applied);
+            merging.tend(&node.state);
         }
         hand_back(&away, &mut settled).await;
     }

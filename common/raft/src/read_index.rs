@@ -23,9 +23,10 @@ use openraft::raft::linearizable_read::Linearizer;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::certainty::Certainty;
 use crate::kv::{Bug, planted};
 use crate::net::{Answer, Networks, Question};
-use crate::state::GroupView;
+use crate::state::{Reader, Slot};
 use crate::types::{Raft, TypeConfig};
 use crate::{Group, ReadError, Timing};
 
@@ -57,15 +58,34 @@ pub(crate) async fn linearizer(
     }
 }
 
-/// How far the log is committed, if this replica leads for certain.
-pub(crate) async fn of_leader(
-    raft: &Raft,
-    timing: Timing,
-    patience: Duration,
-) -> Result<u64, ReadError> {
-    let certain = linearizer(raft, timing, patience).await?;
-    let certain = certain.ok_or(ReadError::Deadline)?;
-    Ok(certain.read_log_id().index())
+/// One replica as its followers ask it.
+pub(crate) struct Asked {
+    pub(crate) raft: Raft,
+    pub(crate) node: NodeId,
+    pub(crate) timing: Timing,
+    pub(crate) certainty: Arc<Certainty>,
+    pub(crate) slot: Arc<Slot>,
+}
+
+impl Asked {
+    /// What a replica must have applied to know everything that was answered so far, if this one leads for certain: while it does
+    /// by its lease, what it has applied itself, because it answers nothing before.
+    pub(crate) async fn index(&self, patience: Duration) -> Result<u64, ReadError> {
+        let (raft, node) = (&self.raft, self.node);
+        if self.certainty.holds(raft, node, self.timing.read_lease())
+            && let Some(reach) = self.slot.reach()
+        {
+            return Ok(reach);
+        }
+        let before = Certainty::before(raft, node);
+        let certain = linearizer(raft, self.timing, patience).await?;
+        let certain = certain.ok_or(ReadError::Deadline)?;
+        let index = certain.read_log_id().index();
+        if self.slot.reach() >= Some(index) {
+            self.certainty.confirm(raft, node, before);
+        }
+        Ok(index)
+    }
 }
 
 type Index = Result<u64, ReadError>;
@@ -81,26 +101,22 @@ struct Round {
 /// Asks for the read indexes of one group.
 pub(crate) struct ReadIndexes {
     group: GroupId,
-    node: NodeId,
-    raft: Raft,
+    here: Arc<Asked>,
     networks: Arc<Networks>,
-    timing: Timing,
     round: Mutex<Round>,
 }
 
 impl ReadIndexes {
-    pub(crate) fn new(
-        (group, node): (GroupId, NodeId),
-        raft: Raft,
-        networks: Arc<Networks>,
-        timing: Timing,
-    ) -> Arc<Self> {
+    /// This replica, as its followers ask it.
+    pub(crate) fn here(&self) -> Arc<Asked> {
+        Arc::clone(&self.here)
+    }
+
+    pub(crate) fn new(group: GroupId, here: Arc<Asked>, networks: Arc<Networks>) -> Arc<Self> {
         Arc::new(Self {
             group,
-            node,
-            raft,
+            here,
             networks,
-            timing,
             round: Mutex::default(),
         })
     }
@@ -152,13 +168,18 @@ impl ReadIndexes {
 
     async fn ask(&self) -> Index {
         // A question that is lost holds up those that come after it.
-        let patience = Duration::from_millis(self.timing.election_ms_min);
-        let known = self.raft.server_metrics().borrow_watched().current_leader;
+        let patience = Duration::from_millis(self.here.timing.election_ms_min);
+        let known = self
+            .here
+            .raft
+            .server_metrics()
+            .borrow_watched()
+            .current_leader;
         let Some(leader) = known.and_then(NodeId::from_u64) else {
             return Err(ReadError::NotLeader { leader: None });
         };
-        if leader == self.node {
-            return of_leader(&self.raft, self.timing, patience).await;
+        if leader == self.here.node {
+            return self.here.index(patience).await;
         }
         let link = self.networks.read_link(leader);
         let question = Question::ReadIndex.encode();
@@ -201,23 +222,29 @@ impl Group {
         deadline: std::time::Instant,
     ) -> Result<ReadPoint, ReadError> {
         let deadline = Instant::from_std(deadline);
-        let left = || deadline.saturating_duration_since(Instant::now());
-        let (raft, timing) = (&self.replica.raft, self.replica.timing);
         let index = if planted(Bug::ReadIndexIgnored) {
             0
         } else if self.is_leader() {
-            self.replica.presence.touch(); // without a lease, a quorum is asked below
-            of_leader(raft, timing, left().min(timing.silence())).await?
+            self.certain_to_lead(deadline.into_std()).await?;
+            0 // it has applied everything that was answered
         } else {
             self.replica.indexes.next(deadline).await?
         };
-        let patience = left();
+        self.until_applied(index, deadline).await?;
+        self.check_whole().map(|()| ReadPoint { index })
+    }
+
+    async fn until_applied(&self, index: u64, deadline: Instant) -> Result<(), ReadError> {
+        if self.replica.slot.reach() >= Some(index) {
+            return Ok(());
+        }
+        let patience = deadline.saturating_duration_since(Instant::now());
         let applied = self.replica.raft.wait(Some(patience));
         match applied
             .applied_index_at_least(Some(index), "a read index")
             .await
         {
-            Ok(_) => self.check_whole().map(|()| ReadPoint { index }),
+            Ok(_) => Ok(()),
             Err(WaitError::Timeout(..)) => Err(ReadError::Deadline),
             Err(WaitError::ShuttingDown) => Err(ReadError::Stopped),
         }
@@ -229,8 +256,12 @@ impl Group {
     where
         F: FnOnce(&dyn StoreRead) -> R,
     {
-        let view = GroupView::moment(&self.replica.state, self.replica.group);
-        let last = view.whole().ok()??.last?;
-        (last.index() >= point.index).then(|| read(&view))
+        let (state, group) = (&self.replica.state, self.replica.group);
+        let slot = &self.replica.slot;
+        if let Some(reader) = Reader::reaching(state, group, slot, point.index) {
+            return Some(read(&reader));
+        }
+        let (view, reach) = state.whole_view(group, slot).ok()??;
+        (reach >= point.index).then(|| read(&view))
     }
 }

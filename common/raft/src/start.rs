@@ -19,7 +19,7 @@ use crate::members::{self, Members};
 use crate::net::{Answerer, Network, Networks, Notices, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
-use crate::read_index::ReadIndexes;
+use crate::read_index::{Asked, ReadIndexes};
 use crate::rest::{Presence, Watch};
 use crate::rocks::SharedMemory;
 use crate::space::Board;
@@ -96,10 +96,9 @@ impl Builder {
             };
             let replica = &one.group.replica;
             let presence = Arc::clone(&replica.presence);
-            let seen = (replica.raft.clone(), presence, Arc::clone(&one.notices));
-            let promised = (silence, self.config.timing);
+            let seen = (replica.indexes.here(), presence, Arc::clone(&one.notices));
             let hollow = replica.hollow.clone();
-            answerer.add(one.group.id(), seen, promised, hollow, &self.state);
+            answerer.add(one.group.id(), seen, silence, hollow, &self.state);
             begun.push(one);
         }
         let shared = Arc::new(Shared {
@@ -179,18 +178,22 @@ impl Builder {
         // Who starts hollow has left: it asks for votes again once later members include it.
         let left = members.version.filter(|_| hollow.is_set());
         let proposer = Proposer::new(raft.clone(), self.config.limits.waiting_commands_max);
-        let indexes = ReadIndexes::new(
-            (group, node),
-            raft.clone(),
-            Arc::clone(&self.networks),
-            self.config.timing,
-        );
+        let (certainty, slot) = (Arc::<Certainty>::default(), self.state.slot(group));
+        let asked = Arc::new(Asked {
+            raft: raft.clone(),
+            node,
+            timing: self.config.timing,
+            certainty: Arc::clone(&certainty),
+            slot: Arc::clone(&slot),
+        });
+        let indexes = ReadIndexes::new(group, asked, Arc::clone(&self.networks));
         let replica = Arc::new(Replica {
             group,
             node,
             raft,
             log,
             state: Arc::clone(&self.state),
+            slot,
             proposer,
             machine: kept,
             restoring,
@@ -201,7 +204,7 @@ impl Builder {
             changing: Arc::default(),
             left: AtomicU64::new(left.map_or(0, |version| version.saturating_add(1))),
             presence: Arc::new(Presence::new()),
-            certainty: Certainty::default(),
+            certainty,
             watch: Arc::clone(&self.watch),
         });
         Ok(Begun {

@@ -14,12 +14,13 @@ use tokio::time::Instant;
 use super::Notices;
 use super::checkpoint::Receiver;
 use super::wire::{self, Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question};
+use crate::ReadError;
 use crate::hollow::Hollow;
+use crate::read_index::Asked;
 use crate::rest::{Presence, Sight, Stance, Touched, Watch, agree};
 use crate::space::Board;
 use crate::state::StateDb;
 use crate::types::Raft;
-use crate::{ReadError, Timing, read_index};
 
 /// A question that takes longer is answered without it, for the sake of the others in its frame.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
@@ -52,7 +53,7 @@ struct Replica {
     watch: Arc<Watch>,
     silence: Silence,
     receiver: Receiver,
-    timing: Timing,
+    asked: Arc<Asked>,
     hollow: Hollow,
 }
 
@@ -75,20 +76,20 @@ impl Answerer {
     pub(crate) fn add(
         &mut self,
         group: GroupId,
-        (raft, presence, notices): (Raft, Arc<Presence>, Arc<Notices>),
-        (silence, timing): (Silence, Timing),
+        (asked, presence, notices): (Arc<Asked>, Arc<Presence>, Arc<Notices>),
+        silence: Silence,
         hollow: Hollow,
         state: &StateDb,
     ) {
         let replica = Replica {
             group,
-            raft,
+            raft: asked.raft.clone(),
             presence,
             notices,
             watch: Arc::clone(&self.watch),
             silence,
             receiver: Receiver::new(group, state),
-            timing,
+            asked,
             hollow,
         };
         self.replicas.insert(group, replica);
@@ -193,7 +194,7 @@ impl Replica {
 
     async fn read_index(&self) -> Answer {
         self.presence.touch(); // without a lease, a quorum is asked below
-        match read_index::of_leader(&self.raft, self.timing, READ_INDEX_PATIENCE).await {
+        match self.asked.index(READ_INDEX_PATIENCE).await {
             Ok(index) => {
                 self.notices.want(index);
                 Answer::ReadIndex(index)

@@ -136,6 +136,11 @@ impl ReadOptions {
     pub(crate) fn set_iterate_upper_bound(&mut self, until: impl Into<Vec<u8>>) {
         self.until = Some(until.into());
     }
+
+    /// Nothing is cached here.
+    pub(crate) fn fill_cache(&mut self, _does: bool) {}
+
+    pub(crate) fn set_readahead_size(&mut self, _bytes: usize) {}
 }
 
 pub(crate) struct SnapshotWithThreadMode<'a, D> {

@@ -14,7 +14,7 @@ use tokio::sync::Mutex;
 
 use super::GroupView;
 use super::pending::Pending;
-use super::recent::Slot;
+use super::recent::{Done, Slot};
 use super::view::{group_end, group_key, store_fault};
 use crate::rocks::{self, SharedMemory, StoreKind};
 use crate::types::{LogId, StoredMembership};
@@ -133,6 +133,35 @@ impl StateDb {
         drop(slots);
         let mut slots = self.recent.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(slots.entry(group).or_default())
+    }
+
+    /// A view of a group that is whole, and the index of the last entry that it has. What is found is known from then on.
+    pub(crate) fn whole_view<'a>(
+        &'a self,
+        group: GroupId,
+        slot: &Slot,
+    ) -> Result<Option<(GroupView<'a>, u64)>, Fault> {
+        let (view, changes) = {
+            let recent = slot.lock();
+            (GroupView::at(self, group, &recent), recent.changes)
+        };
+        let Some(last) = view.whole()?.and_then(|applied| applied.last) else {
+            return Ok(None);
+        };
+        let mut recent = slot.lock();
+        if recent.changes == changes {
+            recent.reach = Some(last.index());
+        }
+        drop(recent);
+        Ok(Some((view, last.index())))
+    }
+
+    /// Of all groups together.
+    pub(super) fn done(&self) -> Done {
+        let slots = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+        let slots: Vec<Arc<Slot>> = slots.values().cloned().collect();
+        let done = slots.iter().map(|slot| slot.lock().done);
+        done.fold(Done::default(), Done::and)
     }
 
     /// Takes what an entry of a group has changed; readers see it at once.

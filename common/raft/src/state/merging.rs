@@ -3,7 +3,8 @@
 //! Each flush adds a file to the first level of each column family. Once there are so many of them, RocksDB merges them into the level
 //! below, which up to 256 MB is the last one and is written anew as a whole: what a change costs in the end depends on how many flushes
 //! share that. While changes come without a break they wait for [`WHEN_BUSY`]; when hardly any come, for [`WHEN_CALM`], so that what is
-//! owed is paid while nobody waits for it, and readers look into fewer files.
+//! owed is paid while nobody waits for it, and readers look into fewer files. Once it is paid, they wait for [`WHEN_BUSY`] again, so
+//! that the first flush after a calm time does not begin a merge.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -12,31 +13,42 @@ use eggs_machine::{Fault, REPLIES, Table};
 use tokio::task::JoinHandle;
 
 use super::StateDb;
+use super::recent::Done;
 use super::view::store_fault;
 
 /// Files of the first level that are merged while there is much to do.
 pub(crate) const WHEN_BUSY: u64 = 12;
 /// The same, while there is little.
 const WHEN_CALM: u64 = 4;
-/// Entries in a round from which on it is a busy one.
-const BUSY_ENTRIES: u64 = 100;
-/// Rounds in a row that are not busy, until it is calm.
+/// Rows that are changed in a round, from which on it is a busy one: those of some hundred files.
+const BUSY_CHANGED: u64 = 5_000;
+/// Rows that are asked for in a round, from which on somebody would wait for a merge.
+const BUSY_READ: u64 = 2_000;
+/// Rounds in a row with little of both, until it is calm.
 const CALM_ROUNDS: u32 = 5;
+/// Rounds in a row in which little changes, after which it is calm although much is read: from then on those who read gain from it.
+const READERS_WAIT: u32 = 60;
 
 /// Tells calm from busy times.
 #[derive(Debug, Default)]
 struct Weather {
-    applied: u64,
+    before: Done,
+    /// Rounds in a row in which little changed.
+    settled: u32,
+    /// Those of them, up to now, in which little was read either.
     quiet: u32,
 }
 
 impl Weather {
-    /// Once a round: whether it is calm, given how many entries all groups have applied.
-    fn is_calm(&mut self, applied: u64) -> bool {
-        let quiet = applied.saturating_sub(self.applied) < BUSY_ENTRIES;
-        self.applied = applied;
-        self.quiet = if quiet { self.quiet + 1 } else { 0 };
-        self.quiet >= CALM_ROUNDS
+    /// Once a round: whether it is calm, given what was done so far.
+    fn is_calm(&mut self, done: Done) -> bool {
+        let lately = done.since(self.before);
+        self.before = done;
+        let settled = lately.changed < BUSY_CHANGED;
+        let count = |rounds: u32, is_so: bool| if is_so { rounds.saturating_add(1) } else { 0 };
+        self.settled = count(self.settled, settled);
+        self.quiet = count(self.quiet, settled && lately.read < BUSY_READ);
+        self.quiet >= CALM_ROUNDS || self.settled >= READERS_WAIT
     }
 }
 
@@ -48,49 +60,58 @@ pub(crate) struct Merging {
 }
 
 impl Merging {
-    /// Once a round: has RocksDB wait for more or fewer files where that is to change. `applied` is of all groups together.
-    pub(crate) fn tend(&mut self, state: &Arc<StateDb>, applied: u64) {
-        let calm = self.weather.is_calm(applied);
+    /// Once a round: has RocksDB wait for more or fewer files where that is to change.
+    pub(crate) fn tend(&mut self, state: &Arc<StateDb>) {
+        let calm = self.weather.is_calm(state.done());
         let is_changing = self.changing.as_ref().is_some_and(|it| !it.is_finished());
-        if is_changing || !state.is_merging_to_change(calm) {
+        let turns = state.turns(calm);
+        if is_changing || turns.is_empty() {
             return;
         }
         let state = Arc::clone(state);
         self.changing = Some(tokio::task::spawn_blocking(move || {
             // It is tried again in the next round; a store that cannot be written to says so elsewhere.
-            if let Err(fault) = state.change_merging(calm) {
+            if let Err(fault) = turns.into_iter().try_for_each(|turn| state.take(turn)) {
                 tracing::debug!(%fault, calm, "the store goes on merging as before");
             }
         }));
     }
 }
 
+/// What is to change of one table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It waits for few files from now on.
+    Early(Table),
+    /// It waits for many again.
+    Late(Table),
+}
+
 impl StateDb {
-    fn is_merging_to_change(&self, calm: bool) -> bool {
-        match calm {
-            true => self.tables().any(|table| self.is_worth_merging(table)),
-            false => !self.early().is_empty(),
-        }
+    /// What is to change.
+    fn turns(&self, calm: bool) -> Vec<Turn> {
+        let early = self.early();
+        let turn = |table| match early.contains(&table) {
+            false => (calm && self.is_worth_merging(table)).then_some(Turn::Early(table)),
+            true => (!calm || !self.is_worth_merging(table)).then_some(Turn::Late(table)),
+        };
+        self.tables().filter_map(turn).collect()
     }
 
     /// Blocks while the store writes its options down, not while it merges.
-    fn change_merging(&self, calm: bool) -> Result<(), Fault> {
-        let tables: Vec<Table> = match calm {
-            true => self
-                .tables()
-                .filter(|table| self.is_worth_merging(*table))
-                .collect(),
-            false => self.early().iter().copied().collect(),
-        };
-        for table in tables {
-            // Before it is so, and for as long as it may be: what cannot be written down holds all the same.
-            self.early().insert(table);
-            self.merge_from(table, if calm { WHEN_CALM } else { WHEN_BUSY })?;
-            if !calm {
+    fn take(&self, turn: Turn) -> Result<(), Fault> {
+        match turn {
+            Turn::Early(table) => {
+                // Before it is so: what cannot be written down holds all the same.
+                self.early().insert(table);
+                self.merge_from(table, WHEN_CALM)
+            }
+            Turn::Late(table) => {
+                self.merge_from(table, WHEN_BUSY)?;
                 self.early().remove(&table);
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// Has RocksDB merge the first level of a table once it has so many files.
@@ -102,9 +123,9 @@ impl StateDb {
             .map_err(store_fault)
     }
 
-    /// Whether a table has files enough for calm times, and waits for more. Replies are dropped before merging them is worth it.
+    /// Whether a table has files enough for calm times. Replies are dropped before merging them is worth it.
     fn is_worth_merging(&self, table: Table) -> bool {
-        table != REPLIES && !self.early().contains(&table) && self.unmerged(table) >= WHEN_CALM
+        table != REPLIES && self.unmerged(table) >= WHEN_CALM
     }
 
     /// Files of the first level.
@@ -131,23 +152,39 @@ impl StateDb {
 mod tests {
     use super::*;
 
+    /// So many rounds, in each of which so many rows are changed and read: in which of them it is calm.
+    fn rounds(weather: &mut Weather, (changed, read): (u64, u64), count: u32) -> Vec<bool> {
+        let mut done = weather.before;
+        let round = |_| {
+            done = done.and(Done { changed, read });
+            weather.is_calm(done)
+        };
+        (0..count).map(round).collect()
+    }
+
     #[test]
     fn it_is_calm_after_some_quiet_rounds_and_until_the_first_busy_one() {
-        let mut weather = Weather::default();
-        let mut entries = 0;
-        let mut rounds = |each: u64, count: u32| -> Vec<bool> {
-            let round = |_| {
-                entries += each;
-                weather.is_calm(entries)
-            };
-            (0..count).map(round).collect()
-        };
-        assert_eq!(rounds(BUSY_ENTRIES, 20), [false; 20]);
-        assert_eq!(rounds(BUSY_ENTRIES - 1, 4), [false; 4]);
-        assert_eq!(rounds(BUSY_ENTRIES, 1), [false]);
-        assert_eq!(rounds(0, 6), [false, false, false, false, true, true]);
-        assert_eq!(rounds(BUSY_ENTRIES, 1), [false]);
-        assert_eq!(rounds(0, 4), [false; 4]);
+        let weather = &mut Weather::default();
+        assert_eq!(rounds(weather, (BUSY_CHANGED, 0), 20), [false; 20]);
+        assert_eq!(rounds(weather, (BUSY_CHANGED - 1, 0), 4), [false; 4]);
+        assert_eq!(rounds(weather, (BUSY_CHANGED, 0), 1), [false]);
+        let calm = [false, false, false, false, true, true];
+        assert_eq!(rounds(weather, (0, 0), 6), calm);
+        assert_eq!(rounds(weather, (BUSY_CHANGED, 0), 1), [false]);
+        assert_eq!(rounds(weather, (0, 0), 4), [false; 4]);
+    }
+
+    #[test]
+    fn readers_are_waited_for_but_not_for_ever() {
+        let weather = &mut Weather::default();
+        assert_eq!(rounds(weather, (0, BUSY_READ - 1), 4), [false; 4]);
+        assert_eq!(rounds(weather, (0, BUSY_READ), 1), [false]);
+        let calm = [false, false, false, false, true, true];
+        assert_eq!(rounds(weather, (0, BUSY_READ - 1), 6), calm);
+        assert_eq!(rounds(weather, (BUSY_CHANGED, BUSY_READ), 1), [false]);
+        assert_eq!(rounds(weather, (0, BUSY_READ), 59), [false; 59]);
+        assert_eq!(rounds(weather, (0, BUSY_READ), 2), [true; 2]);
+        assert_eq!(rounds(weather, (BUSY_CHANGED, 0), 1), [false]);
     }
 }
 
@@ -156,9 +193,10 @@ mod tests {
 mod store_tests {
     use std::time::{Duration, Instant};
 
-    use eggs_machine::Changes;
+    use eggs_machine::{Changes, StoreRead as _};
     use eggs_proto::GroupId;
 
+    use super::super::Reader;
     use super::*;
     use crate::storage_tests::{TABLES, log_id, open_state};
 
@@ -183,49 +221,124 @@ mod store_tests {
         }
     }
 
+    /// Waits until what is to change in calm times is this.
+    fn until(state: &StateDb, turns: &[Turn]) {
+        let began = Instant::now();
+        while state.turns(true) != turns {
+            assert!(
+                began.elapsed() < Duration::from_secs(60),
+                "{:?}",
+                state.turns(true)
+            );
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     #[test]
     fn files_wait_to_be_merged_until_there_are_many_or_it_is_calm() {
         let dir = tempfile::tempdir().unwrap();
         let state = open_state(dir.path());
-        let table = TABLES[0].table;
-        assert!(!state.is_merging_to_change(true) && !state.is_merging_to_change(false));
+        let tables = TABLES.map(|spec| spec.table);
+        let (early, late) = (tables.map(Turn::Early), tables.map(Turn::Late));
         flush(&state, WHEN_CALM - 1);
-        assert!(!state.is_merging_to_change(true), "not worth it");
+        assert_eq!(state.turns(true), [], "not worth it");
         flush(&state, WHEN_BUSY - WHEN_CALM);
-        assert_eq!(state.unmerged(table), WHEN_BUSY - 1);
-        assert!(state.is_merging_to_change(true));
-        state.change_merging(true).unwrap();
-        fewer(&state, table, WHEN_CALM);
-        // It stays so while it is calm, without being told again.
-        flush(&state, WHEN_CALM);
-        fewer(&state, table, WHEN_CALM);
-        assert!(!state.is_merging_to_change(true));
-        assert!(state.is_merging_to_change(false));
-        state.change_merging(false).unwrap();
-        assert!(!state.is_merging_to_change(false));
-        flush(&state, WHEN_BUSY - 1 - state.unmerged(table));
-        assert_eq!(state.unmerged(table), WHEN_BUSY - 1);
+        assert_eq!(state.unmerged(tables[0]), WHEN_BUSY - 1);
+        assert_eq!(state.turns(false), []);
+        assert_eq!(state.turns(true), early);
+        early.into_iter().for_each(|turn| state.take(turn).unwrap());
+        // It is merged, and then it is to wait again, although it is calm.
+        until(&state, &late);
+        late.into_iter().for_each(|turn| state.take(turn).unwrap());
+        assert_eq!((state.turns(true), state.turns(false)), (vec![], vec![]));
+        let left = state.unmerged(tables[0]);
+        assert!(left < WHEN_CALM);
+        flush(&state, WHEN_CALM - left);
+        // Nothing merges what is enough for calm times, until they are seen to be.
+        assert_eq!(state.turns(true), early);
+        flush(&state, WHEN_BUSY - 1 - state.unmerged(tables[0]));
+        assert_eq!(state.unmerged(tables[0]), WHEN_BUSY - 1);
         flush(&state, 1);
-        fewer(&state, table, WHEN_BUSY);
+        fewer(&state, tables[0], WHEN_BUSY);
+    }
+
+    #[test]
+    fn what_is_being_merged_early_waits_again_when_it_is_busy() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open_state(dir.path());
+        let table = TABLES[0].table;
+        state.early().insert(table);
+        flush(&state, WHEN_CALM);
+        assert!(!state.turns(true).contains(&Turn::Late(table)), "not yet");
+        assert_eq!(state.turns(false), [Turn::Late(table)]);
     }
 
     #[tokio::test]
-    async fn a_node_catches_up_when_it_is_calm_and_waits_again_when_it_is_not() {
+    async fn a_node_catches_up_when_it_is_calm_and_waits_again_when_it_has() {
         let dir = tempfile::tempdir().unwrap();
         let state = open_state(dir.path());
         let table = TABLES[0].table;
         flush(&state, WHEN_BUSY - 1);
         let mut merging = Merging::default();
         for _ in 1..CALM_ROUNDS {
-            merging.tend(&state, 0);
+            merging.tend(&state);
         }
         assert!(merging.changing.is_none(), "not calm yet");
-        merging.tend(&state, 0);
+        merging.tend(&state);
         merging.changing.take().unwrap().await.unwrap();
-        fewer(&state, table, WHEN_CALM);
-        merging.tend(&state, BUSY_ENTRIES);
+        assert!(state.early().contains(&table));
+        until(&state, &TABLES.map(|spec| Turn::Late(spec.table)));
+        merging.tend(&state);
         merging.changing.take().unwrap().await.unwrap();
         assert!(state.early().is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_node_does_not_merge_while_many_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open_state(dir.path());
+        flush(&state, WHEN_BUSY - 1);
+        let mut merging = Merging::default();
+        let slot = state.slot(GroupId(7));
+        let read = |times: u64| {
+            for _ in 0..times {
+                let reader = Reader::new(&state, GroupId(7), &slot);
+                reader.get(TABLES[0].table, b"row").unwrap();
+                reader.get(TABLES[0].table, b"another").unwrap();
+            }
+        };
+        for _ in 0..2 * CALM_ROUNDS {
+            read(BUSY_READ);
+            merging.tend(&state);
+        }
+        assert!(merging.changing.is_none(), "somebody waits");
+        for _ in 0..CALM_ROUNDS {
+            read(BUSY_READ - 1);
+            merging.tend(&state);
+        }
+        merging.changing.take().unwrap().await.unwrap();
+    }
+
+    #[test]
+    fn what_is_done_is_counted_in_rows() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = open_state(dir.path());
+        let mut changes = Changes::default();
+        for key in 0..30u8 {
+            changes.set(TABLES[0].table, &[key], Some(b"row"));
+        }
+        state
+            .append(GroupId(7), changes.clone(), log_id(1))
+            .unwrap();
+        state.append(GroupId(9), changes, log_id(1)).unwrap();
+        let (changed, read) = (60, 0);
+        assert_eq!(state.done(), Done { changed, read });
+        let keys: Vec<Vec<u8>> = (0..30u8).map(|key| vec![key]).collect();
+        let slot = state.slot(GroupId(9));
+        let reader = Reader::new(&state, GroupId(9), &slot);
+        assert_eq!(reader.get_many(TABLES[0].table, &keys).unwrap().len(), 30);
+        let read = 31;
+        assert_eq!(state.done(), Done { changed, read });
     }
 
     #[test]
@@ -234,7 +347,7 @@ mod store_tests {
         let state = open_state(dir.path());
         flush(&state, WHEN_CALM);
         assert_eq!(state.unmerged(REPLIES), WHEN_CALM);
-        assert!(!state.is_worth_merging(REPLIES));
-        assert!(state.is_worth_merging(TABLES[0].table));
+        assert!(!state.turns(true).contains(&Turn::Early(REPLIES)));
+        assert!(state.turns(true).contains(&Turn::Early(TABLES[0].table)));
     }
 }

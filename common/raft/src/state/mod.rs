@@ -31,5 +31,6 @@ pub(crate) use db::StateDb;
 pub(crate) use machine::{GroupMachine, Side};
 pub(crate) use merging::{Merging, WHEN_BUSY};
 pub(crate) use reader::Reader;
+pub(crate) use recent::Slot;
 pub(crate) use restore::restore_state;
 pub(crate) use view::GroupView;

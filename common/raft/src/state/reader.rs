@@ -17,7 +17,7 @@ use eggs_proto::GroupId;
 use super::recent::{Recent, Slot};
 use super::{GroupView, StateDb};
 
-/// A view of one group, of the moment of the first read.
+/// A view of one group, of the moment of the first read or an earlier one.
 pub(crate) struct Reader<'a> {
     state: &'a StateDb,
     group: GroupId,
@@ -44,12 +44,26 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A view of this moment, if it is known to be whole and to have the entry of this index.
+    pub(crate) fn reaching(
+        state: &'a StateDb,
+        group: GroupId,
+        slot: &'a Slot,
+        index: u64,
+    ) -> Option<Self> {
+        let reader = Self::new(state, group, slot);
+        let recent = reader.begin();
+        let reaches = recent.reach.is_some_and(|reach| reach >= index);
+        *reader.lock.borrow_mut() = reaches.then_some(recent);
+        reaches.then_some(reader)
+    }
+
     /// What is known of a row without the store.
     fn known(&self, table: Table, key: &[u8]) -> Option<Option<Vec<u8>>> {
         match self.snapshot.get() {
             None => {
                 let mut lock = self.lock.borrow_mut();
-                lock.get_or_insert_with(|| self.slot.lock()).get(table, key)
+                lock.get_or_insert_with(|| self.begin()).get(table, key)
             }
             Some(snapshot) => {
                 let mut recent = self.slot.lock();
@@ -61,9 +75,15 @@ impl<'a> Reader<'a> {
         }
     }
 
+    fn begin(&self) -> MutexGuard<'a, Recent> {
+        let mut recent = self.slot.lock();
+        recent.done.read += 1;
+        recent
+    }
+
     fn snapshot(&self) -> &Snapshot<'a> {
         self.snapshot.get_or_init(|| {
-            let recent = self.lock.take().unwrap_or_else(|| self.slot.lock());
+            let recent = self.lock.take().unwrap_or_else(|| self.begin());
             Snapshot {
                 view: GroupView::at(self.state, self.group, &recent),
                 changes: recent.changes,
@@ -87,7 +107,9 @@ impl StoreRead for Reader<'_> {
     }
 
     fn get_many(&self, table: Table, keys: &[Vec<u8>]) -> Result<Vec<Option<Vec<u8>>>, Fault> {
-        self.snapshot().view.get_many(table, keys)
+        let view = &self.snapshot().view;
+        self.slot.lock().done.read += keys.len() as u64;
+        view.get_many(table, keys)
     }
 
     fn scan(&self, scan: Scan<'_>, visit: &mut Visit<'_>) -> Result<(), Fault> {
@@ -95,6 +117,9 @@ impl StoreRead for Reader<'_> {
     }
 }
 
+#[cfg(test)]
+#[cfg(not(feature = "sim"))]
+mod reach_tests;
 #[cfg(test)]
 #[cfg(not(feature = "sim"))]
 mod tests;

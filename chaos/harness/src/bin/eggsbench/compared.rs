@@ -29,7 +29,7 @@ pub struct Side<'a> {
 pub async fn compare(sides: [Side<'_>; 2], report: &mut Report) -> Result<()> {
     let pairs = sides[0].plan.bound * LONGER;
     let pairs = pairs.as_secs().div_ceil(TURN.as_secs()).max(1) as usize;
-    for work in sides[0].plan.works() {
+    for work in sides[0].plan.works_in_crowd() {
         let mut sums = [Outcome::default(), Outcome::default()];
         let mut times = Vec::new();
         for pair in 0..pairs {

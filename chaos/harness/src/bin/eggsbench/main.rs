@@ -21,9 +21,11 @@ mod mount;
 mod operations;
 mod outcome;
 mod progress;
+mod replicas;
 mod report;
 mod round;
 mod settled;
+mod shares;
 mod works;
 
 use std::time::{Duration, Instant};
@@ -36,10 +38,14 @@ use futures::future::try_join_all;
 use tokio::runtime::Runtime;
 
 use crate::compared::{Side, compare};
+use crate::crowd::Crowd;
 use crate::data_depth::{DataParts, DataPlan};
 use crate::metadata::{MetaPart, Plan};
 use crate::report::Report;
 use crate::works::Places;
+
+/// Files of a cluster that is to have hardly any.
+const FEW_FILES: u64 = 40_000;
 
 /// Measures a cluster that it starts itself.
 #[derive(Debug, Parser)]
@@ -186,7 +192,7 @@ fn metadata_in_depth(
     if parts.contains(&MetaPart::Idle) {
         idle(&cluster, report)?;
     }
-    let machines = runtime.block_on(connect(&cluster, args, meta))?;
+    let machines = runtime.block_on(connect(&cluster, args.read_from, meta))?;
     let plan = Plan {
         cluster: &cluster,
         machines: &machines,
@@ -197,11 +203,14 @@ fn metadata_in_depth(
     };
     let places = runtime.block_on(plan.places())?;
     runtime.block_on(plan.measure(&places, report))?;
+    if parts.contains(&MetaPart::Replicas) {
+        runtime.block_on(reads_by_replicas(&plan, meta, report))?;
+    }
     if meta.entries > 0 {
         runtime.block_on(huge::measure(&plan, meta.entries, report))?;
     }
     if meta.files > 0 {
-        with_many_files(args, meta, (&plan, &places), runtime, report)?;
+        with_many_files(args, meta, (&plan, places), runtime, report)?;
     }
     drop(machines);
     restart(&cluster, report)
@@ -211,27 +220,28 @@ fn metadata_in_depth(
 fn with_many_files(
     args: &Args,
     meta: &MetaArgs,
-    (plan, places): (&Plan<'_>, &Places),
+    (plan, mut places): (&Plan<'_>, Places),
     runtime: &Runtime,
     report: &mut Report,
 ) -> Result<()> {
     let with = format!("with {} files", meta.files);
     report.under(&with);
-    runtime.block_on(crowd::fill(plan, meta.files, report))?;
+    places.crowd = Some(runtime.block_on(crowd::fill(plan, meta.files, report))?);
     let without = "without files, taking turns";
     report.under(without);
     let cluster = start(report)?;
-    let machines = runtime.block_on(connect(&cluster, args, meta))?;
+    let machines = runtime.block_on(connect(&cluster, args.read_from, meta))?;
     let other = Plan {
         cluster: &cluster,
         machines: &machines,
         ..*plan
     };
-    let other_places = runtime.block_on(other.places())?;
+    let mut other_places = runtime.block_on(other.places())?;
+    other_places.crowd = Some(runtime.block_on(Crowd::make(&other, FEW_FILES.min(meta.files)))?);
     let sides = [
         Side {
             plan,
-            places,
+            places: &places,
             name: &with,
         },
         Side {
@@ -245,9 +255,16 @@ fn with_many_files(
     Ok(())
 }
 
+async fn reads_by_replicas(plan: &Plan<'_>, meta: &MetaArgs, report: &mut Report) -> Result<()> {
+    let leader = connect(plan.cluster, ReadFrom::Leader, meta).await?;
+    let any = connect(plan.cluster, ReadFrom::Any, meta).await?;
+    let machines = [(ReadFrom::Leader, &leader[..]), (ReadFrom::Any, &any[..])];
+    replicas::measure(plan, machines, report).await
+}
+
 /// Libraries of their own.
-async fn connect(cluster: &Cluster, args: &Args, meta: &MetaArgs) -> Result<Vec<Client>> {
-    let client = || cluster.client_reading(cluster.registry(), args.read_from);
+async fn connect(cluster: &Cluster, from: ReadFrom, meta: &MetaArgs) -> Result<Vec<Client>> {
+    let client = || cluster.client_reading(cluster.registry(), from);
     try_join_all((0..meta.machines.max(1)).map(|_| client())).await
 }
 

@@ -28,18 +28,28 @@ pub enum MetaPart {
     Renames,
     /// A directory, with attributes.
     Listing,
+    /// One directory, by its leader and by any replica.
+    Replicas,
 }
 
 impl MetaPart {
     /// What is done for it by many clients.
     pub const fn works(self) -> &'static [Work] {
         match self {
-            Self::Limits | Self::Idle => &[],
+            Self::Limits | Self::Idle | Self::Replicas => &[],
             Self::Creates => &[Work::CreateSpread, Work::CreateInOne],
             Self::Reads => &[Work::Stat, Work::Lookup],
             Self::Directories => &[Work::MakeDirectory],
             Self::Renames => &[Work::Rename],
             Self::Listing => &[Work::List],
+        }
+    }
+
+    /// What is done for it besides if there is a crowd of files.
+    pub const fn works_in_crowd(self) -> &'static [Work] {
+        match self {
+            Self::Reads => &[Work::LookupDrawn],
+            _ => &[],
         }
     }
 
@@ -72,9 +82,15 @@ impl<'a> Plan<'a> {
         works.copied().collect()
     }
 
+    /// All that is done if there is a crowd of files.
+    pub fn works_in_crowd(&self) -> Vec<Work> {
+        let works = |part: &MetaPart| part.works().iter().chain(part.works_in_crowd());
+        self.parts.iter().flat_map(works).copied().collect()
+    }
+
     /// Makes the directories and files that are worked on.
     pub async fn places(&self) -> Result<Places> {
-        Places::make(&self.machines[0], self.directories, &self.works()).await
+        Places::make(&self.machines[0], "", self.directories, &self.works()).await
     }
 
     /// Measures everything; leaves its files behind.

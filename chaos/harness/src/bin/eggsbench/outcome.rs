@@ -105,6 +105,11 @@ impl Outcome {
         self.client += other.client;
     }
 
+    /// How many in a second.
+    pub fn rate(&self) -> f64 {
+        self.count / self.seconds
+    }
+
     /// CPU of all servers for each.
     pub fn server_micros(&self) -> f64 {
         cpu::servers(&self.used) * 1e6 / self.count.max(1.0)
@@ -126,7 +131,7 @@ impl Outcome {
             Unit::Operations => ("1/s", "us/op"),
             Unit::Entries => ("entries/s", "us/entry"),
         };
-        report.add(what, self.count / self.seconds, rate);
+        report.add(what, self.rate(), rate);
         if !self.micros.is_empty() {
             report.percentiles(what, self.micros.clone());
         }

@@ -8,6 +8,7 @@ use eggs_client::Client;
 use eggs_proto::InodeId;
 use futures::future::try_join_all;
 
+use crate::crowd::Crowd;
 use crate::operations::{create, lookup, make_directories, make_directory, name, rename, stat};
 use crate::outcome::{Meter, Outcome, Unit};
 use crate::round::{Round, Worker};
@@ -26,6 +27,8 @@ pub enum Work {
     Stat,
     /// Names of files.
     Lookup,
+    /// Names of files, each drawn from the whole crowd, hardly any of them twice.
+    LookupDrawn,
     /// Directories in one.
     MakeDirectory,
     /// Files that move between two directories.
@@ -42,6 +45,8 @@ pub struct Places {
     /// Of new directories.
     parent: InodeId,
     listed: InodeId,
+    /// If there is one.
+    pub crowd: Option<Crowd>,
     /// Rounds so far: part of the names of what is made in each.
     rounds: AtomicU64,
 }
@@ -53,6 +58,7 @@ impl Work {
             Self::CreateInOne => "create with 100 bytes in one directory".into(),
             Self::Stat => "stat".into(),
             Self::Lookup => "lookup".into(),
+            Self::LookupDrawn => "lookup of any file".into(),
             Self::MakeDirectory => "mkdir in one directory".into(),
             Self::Rename => "rename across directories".into(),
             Self::List => format!("listing of {LISTED} entries with attributes"),
@@ -65,6 +71,7 @@ impl Work {
             | Self::CreateInOne
             | Self::Stat
             | Self::Lookup
+            | Self::LookupDrawn
             | Self::MakeDirectory
             | Self::Rename => Unit::Operations,
             Self::List => Unit::Entries,
@@ -73,16 +80,21 @@ impl Work {
 }
 
 impl Places {
-    /// Makes what the work needs, some of it only if it is to be done.
-    pub async fn make(client: &Client, directories: usize, works: &[Work]) -> Result<Self> {
+    /// Makes what the work needs, some of it only if it is to be done. The prefix makes the names of directories its own.
+    pub async fn make(
+        client: &Client,
+        prefix: &str,
+        directories: usize,
+        works: &[Work],
+    ) -> Result<Self> {
         let known = name("known")?;
-        let dirs = make_directories(client, "spread", directories).await?;
+        let dirs = make_directories(client, &format!("{prefix}spread"), directories).await?;
         if works.contains(&Work::Lookup) {
             try_join_all(dirs.iter().map(|dir| create(client, *dir, &known))).await?;
         }
         let (parent, listed) = (
-            make_directories(client, "parent", 1).await?[0],
-            make_directories(client, "listed", 1).await?[0],
+            make_directories(client, &format!("{prefix}parent"), 1).await?[0],
+            make_directories(client, &format!("{prefix}listed"), 1).await?[0],
         );
         if works.contains(&Work::List) {
             make_listed(client, listed).await?;
@@ -92,6 +104,7 @@ impl Places {
             known,
             parent,
             listed,
+            crowd: None,
             rounds: AtomicU64::new(0),
         })
     }
@@ -108,6 +121,7 @@ impl Places {
             Work::CreateInOne => self.create_in_one(number, round).await,
             Work::Stat => self.stat(round).await,
             Work::Lookup => self.lookup(round).await,
+            Work::LookupDrawn => self.lookup_drawn(number, round).await,
             Work::MakeDirectory => self.make_directory(number, round).await,
             Work::Rename => self.rename(number, round).await,
             Work::List => list(round, self.listed).await,
@@ -148,6 +162,18 @@ impl Places {
         let one = |worker: Worker<'_>, n| {
             let (client, dir) = (worker.client.clone(), self.at(worker, n));
             async move { lookup(&client, dir, &self.known).await }
+        };
+        round.run(one).await
+    }
+
+    async fn lookup_drawn(&self, number: u64, round: Round<'_>) -> Result<Outcome> {
+        let crowd = self.crowd.as_ref().context("there is no crowd")?;
+        let one = |worker: Worker<'_>, n: u64| {
+            let (client, index) = (worker.client.clone(), worker.index as u64);
+            async move {
+                let (dir, name) = crowd.draw(number << 48 | index << 32 | n)?;
+                lookup(&client, dir, &name).await
+            }
         };
         round.run(one).await
     }
