@@ -92,6 +92,9 @@ pub struct Limits {
     pub checkpoint_entries: u64,
     /// Log bytes of one group after which it makes a checkpoint and purges.
     pub checkpoint_bytes: u64,
+    /// Log bytes of all groups together after which those that have more than their share do the same: all of them are read and checked
+    /// when the node starts.
+    pub logs_bytes: u64,
     /// Log entries that are kept for followers that are a little behind.
     pub kept_entries: u64,
     /// How long a replica that has left its group keeps its state, in milliseconds; less when space is short.
@@ -112,6 +115,7 @@ impl Default for Limits {
             waiting_commands_max: 4096,
             checkpoint_entries: 10_000,
             checkpoint_bytes: 64 << 20,
+            logs_bytes: 512 << 20,
             kept_entries: 1_000,
             left_kept_ms: 60_000,
             block_cache_bytes: 64 << 20,

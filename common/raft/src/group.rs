@@ -12,16 +12,15 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
-use crate::certainty::Certainty;
 use crate::hollow::Hollow;
 use crate::kv::{Bug, planted};
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
-use crate::read_index::{ReadIndexes, linearizer};
+use crate::read_index::{Asked, ReadIndexes};
 use crate::rest::{Presence, Sight, Touched, Watch};
 use crate::space::Board;
-use crate::state::{Reader, Slot, StateDb};
+use crate::state::{Reader, StateDb};
 use crate::types::{Raft, TypeConfig};
 use crate::{ProposeError, ReadError, Timing};
 
@@ -40,8 +39,6 @@ pub(crate) struct Replica {
     pub(crate) raft: Raft,
     pub(crate) log: GroupLog,
     pub(crate) state: Arc<StateDb>,
-    /// Of the group in the state.
-    pub(crate) slot: Arc<Slot>,
     pub(crate) proposer: Arc<Proposer>,
     pub(crate) indexes: Arc<ReadIndexes>,
     pub(crate) machine: Arc<dyn StateMachine>,
@@ -55,7 +52,7 @@ pub(crate) struct Replica {
     /// One more than the version of the members as of which this replica has left; 0 if it has not.
     pub(crate) left: AtomicU64,
     pub(crate) presence: Arc<Presence>,
-    pub(crate) certainty: Arc<Certainty>,
+    pub(crate) asked: Arc<Asked>,
     pub(crate) watch: Arc<Watch>,
 }
 
@@ -76,7 +73,7 @@ impl Replica {
             metrics.borrow_watched().vote.leader_id.term
         };
         self.presence.give_away(term);
-        self.certainty.hand_over(&self.raft, heir).await;
+        self.asked.certainty.hand_over(&self.raft, heir).await;
     }
 
     /// Whether this replica may ask for votes.
@@ -225,17 +222,15 @@ impl Group {
     ) -> Result<(), ReadError> {
         let deadline = Instant::from_std(deadline);
         self.replica.presence.touch(); // without a lease, a quorum is asked below
-        let (raft, node) = (&self.replica.raft, self.replica.node);
-        let lease = self.replica.timing.read_lease();
         let unasked = planted(Bug::LeaseIgnored) && self.is_leader();
-        if unasked || self.replica.certainty.holds(raft, node, lease) {
+        if unasked || self.replica.asked.is_certain() {
             return Ok(());
         }
         loop {
             let checked = tokio::time::timeout_at(deadline, self.check_lead(deadline)).await;
             match checked.unwrap_or(Err(ReadError::Deadline))? {
-                Lead::Certain => return Ok(()),
-                Lead::NoQuorum => tokio::time::sleep(RETRY_DELAY).await,
+                Some(_) => return Ok(()),
+                None => tokio::time::sleep(RETRY_DELAY).await, // no quorum
             }
         }
     }
@@ -259,22 +254,10 @@ impl Group {
         metrics.current_leader.is_some() && rests_in == Some(metrics.vote.leader_id.term)
     }
 
-    async fn check_lead(&self, deadline: Instant) -> Result<Lead, ReadError> {
-        let (raft, node) = (&self.replica.raft, self.replica.node);
-        let before = Certainty::before(raft, node);
+    async fn check_lead(&self, deadline: Instant) -> Result<Option<u64>, ReadError> {
         let patience = deadline.saturating_duration_since(Instant::now());
-        let asked = patience.min(self.replica.timing.silence());
-        let Some(linearizer) = linearizer(raft, self.replica.timing, asked).await? else {
-            return Ok(Lead::NoQuorum);
-        };
-        match linearizer.try_await_ready(raft, Some(patience)).await {
-            Ok(Ok(_)) => {
-                self.replica.certainty.confirm(raft, node, before);
-                Ok(Lead::Certain)
-            }
-            Ok(Err(_)) => Err(ReadError::Deadline),
-            Err(_) => Err(ReadError::Stopped),
-        }
+        let asking = patience.min(self.replica.timing.silence());
+        self.replica.asked.confirm(asking, patience).await
     }
 
     /// Reads what this replica has applied, which may be old, and on a follower that is being sent a checkpoint may be
@@ -284,7 +267,7 @@ impl Group {
         F: FnOnce(&dyn StoreRead) -> R,
     {
         let (state, group) = (&self.replica.state, self.replica.group);
-        read(&Reader::new(state, group, &self.replica.slot))
+        read(&Reader::new(state, group, &self.replica.asked.slot))
     }
 
     /// Who leads, as far as this replica knows.
@@ -390,10 +373,4 @@ impl Group {
         let current = leadership(&metrics.borrow_watched());
         LeaderWatch { metrics, current }
     }
-}
-
-/// What asking a quorum came to.
-enum Lead {
-    Certain,
-    NoQuorum,
 }

@@ -10,6 +10,7 @@ use eggs_proto::registry::SpaceLevel;
 use openraft::async_runtime::WatchReceiver;
 use tokio::time::Instant;
 
+use crate::Limits;
 use crate::group::Group;
 use crate::hollow;
 use crate::members::MemberChange;
@@ -39,10 +40,12 @@ pub(crate) async fn run(node: Weak<Shared>) {
             return;
         };
         let mut away = Vec::new();
+        let logs = node.groups.iter().map(|group| group.replica.log.bytes());
+        let large_from = large_from(&node.limits, logs);
         for group in &node.groups {
             watch_over(&node, group);
             let ends = Ends::of(group);
-            keep_short(&node, group, &ends).await;
+            keep_short(&node, group, &ends, large_from).await;
             hollow::tend(&node, group, &mut left).await;
             group.return_if_readmitted();
             if group.is_leader() {
@@ -95,8 +98,18 @@ impl Ends {
     }
 }
 
+/// From how many bytes on a log is large, given those of all groups.
+fn large_from(limits: &Limits, logs: impl Iterator<Item = u64>) -> u64 {
+    let (count, total) = logs.fold((0, 0), |(count, total), bytes| (count + 1, total + bytes));
+    let share = limits.logs_bytes / u64::max(count, 1);
+    match total > limits.logs_bytes {
+        true => share.min(limits.checkpoint_bytes),
+        false => limits.checkpoint_bytes,
+    }
+}
+
 /// Makes a checkpoint when the log has grown; openraft then purges all but the last entries.
-async fn keep_short(node: &Shared, group: &Group, ends: &Ends) {
+async fn keep_short(node: &Shared, group: &Group, ends: &Ends, large_from: u64) {
     let Ends {
         applied,
         checkpoint,
@@ -107,7 +120,7 @@ async fn keep_short(node: &Shared, group: &Group, ends: &Ends) {
         SpaceLevel::Ample => 1,
         SpaceLevel::Low | SpaceLevel::Critical => EAGER,
     };
-    let large = group.replica.log.bytes() >= node.limits.checkpoint_bytes / eagerness;
+    let large = group.replica.log.bytes() >= large_from / eagerness;
     let long = applied.saturating_sub(checkpoint) >= node.limits.checkpoint_entries / eagerness;
     // Errors mean that the group has stopped, which `watch_over` sees.
     if long || (large && checkpoint < applied) {
@@ -160,4 +173,25 @@ async fn hand_back(away: &[(&Group, NodeId)], settled: &mut BTreeMap<NodeId, Ins
 pub(crate) fn is_up_to_date(group: &Group, follower: NodeId) -> bool {
     let known = group.replica.situation();
     known.is_some_and(|(situation, _)| situation.is_up_to_date(follower))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_are_large_beyond_their_share_of_what_all_may_have() {
+        let limits = Limits {
+            checkpoint_bytes: 100,
+            logs_bytes: 300,
+            ..Limits::default()
+        };
+        let large_from = |logs: &[u64]| large_from(&limits, logs.iter().copied());
+        assert_eq!(large_from(&[]), 100);
+        assert_eq!(large_from(&[90, 90, 90, 30]), 100);
+        // Whoever has more than this is why there is too much.
+        assert_eq!(large_from(&[90, 90, 90, 31]), 75);
+        assert_eq!(large_from(&[50; 10]), 30);
+        assert_eq!(large_from(&[400]), 100);
+    }
 }

@@ -41,7 +41,7 @@ pub struct ReadPoint {
 
 /// What this replica must have applied before a read, if it leads for certain: by its lease, or because a quorum says so. `None` if
 /// none did in time; the lease may come back.
-pub(crate) async fn linearizer(
+async fn linearizer(
     raft: &Raft,
     timing: Timing,
     patience: Duration,
@@ -58,33 +58,54 @@ pub(crate) async fn linearizer(
     }
 }
 
-/// One replica as its followers ask it.
+/// One replica as those see it who read: it answers if it is certain that it leads.
 pub(crate) struct Asked {
     pub(crate) raft: Raft,
     pub(crate) node: NodeId,
     pub(crate) timing: Timing,
-    pub(crate) certainty: Arc<Certainty>,
+    pub(crate) certainty: Certainty,
     pub(crate) slot: Arc<Slot>,
 }
 
 impl Asked {
+    /// Whether it leads for certain, and has applied everything that was answered, without asking anybody.
+    pub(crate) fn is_certain(&self) -> bool {
+        let lease = self.timing.read_lease();
+        self.certainty.holds(&self.raft, self.node, lease)
+    }
+
+    /// Makes that certain: asks the core, or a quorum if the lease has lapsed, for so long at most, and waits for what is to be applied. The index of
+    /// that; `None` without a quorum.
+    pub(crate) async fn confirm(
+        &self,
+        asking: Duration,
+        applying: Duration,
+    ) -> Result<Option<u64>, ReadError> {
+        let before = Certainty::before(&self.raft, self.node);
+        let Some(linearizer) = linearizer(&self.raft, self.timing, asking).await? else {
+            return Ok(None);
+        };
+        let index = linearizer.read_log_id().index();
+        match linearizer.try_await_ready(&self.raft, Some(applying)).await {
+            Ok(Ok(_)) => {
+                self.certainty.confirm(&self.raft, self.node, before);
+                Ok(Some(index))
+            }
+            Ok(Err(_)) => Err(ReadError::Deadline),
+            Err(_) => Err(ReadError::Stopped),
+        }
+    }
+
     /// What a replica must have applied to know everything that was answered so far, if this one leads for certain: while it does
     /// by its lease, what it has applied itself, because it answers nothing before.
     pub(crate) async fn index(&self, patience: Duration) -> Result<u64, ReadError> {
-        let (raft, node) = (&self.raft, self.node);
-        if self.certainty.holds(raft, node, self.timing.read_lease())
+        if self.is_certain()
             && let Some(reach) = self.slot.reach()
         {
             return Ok(reach);
         }
-        let before = Certainty::before(raft, node);
-        let certain = linearizer(raft, self.timing, patience).await?;
-        let certain = certain.ok_or(ReadError::Deadline)?;
-        let index = certain.read_log_id().index();
-        if self.slot.reach() >= Some(index) {
-            self.certainty.confirm(raft, node, before);
-        }
-        Ok(index)
+        let confirmed = self.confirm(patience, patience).await?;
+        confirmed.ok_or(ReadError::Deadline)
     }
 }
 
@@ -107,11 +128,6 @@ pub(crate) struct ReadIndexes {
 }
 
 impl ReadIndexes {
-    /// This replica, as its followers ask it.
-    pub(crate) fn here(&self) -> Arc<Asked> {
-        Arc::clone(&self.here)
-    }
-
     pub(crate) fn new(group: GroupId, here: Arc<Asked>, networks: Arc<Networks>) -> Arc<Self> {
         Arc::new(Self {
             group,
@@ -235,7 +251,7 @@ impl Group {
     }
 
     async fn until_applied(&self, index: u64, deadline: Instant) -> Result<(), ReadError> {
-        if self.replica.slot.reach() >= Some(index) {
+        if self.replica.asked.slot.reach() >= Some(index) {
             return Ok(());
         }
         let patience = deadline.saturating_duration_since(Instant::now());
@@ -257,7 +273,7 @@ impl Group {
         F: FnOnce(&dyn StoreRead) -> R,
     {
         let (state, group) = (&self.replica.state, self.replica.group);
-        let slot = &self.replica.slot;
+        let slot = &self.replica.asked.slot;
         if let Some(reader) = Reader::reaching(state, group, slot, point.index) {
             return Some(read(&reader));
         }

@@ -96,7 +96,11 @@ impl Builder {
             };
             let replica = &one.group.replica;
             let presence = Arc::clone(&replica.presence);
-            let seen = (replica.indexes.here(), presence, Arc::clone(&one.notices));
+            let seen = (
+                Arc::clone(&replica.asked),
+                presence,
+                Arc::clone(&one.notices),
+            );
             let hollow = replica.hollow.clone();
             answerer.add(one.group.id(), seen, silence, hollow, &self.state);
             begun.push(one);
@@ -178,22 +182,20 @@ impl Builder {
         // Who starts hollow has left: it asks for votes again once later members include it.
         let left = members.version.filter(|_| hollow.is_set());
         let proposer = Proposer::new(raft.clone(), self.config.limits.waiting_commands_max);
-        let (certainty, slot) = (Arc::<Certainty>::default(), self.state.slot(group));
         let asked = Arc::new(Asked {
             raft: raft.clone(),
             node,
             timing: self.config.timing,
-            certainty: Arc::clone(&certainty),
-            slot: Arc::clone(&slot),
+            certainty: Certainty::default(),
+            slot: self.state.slot(group),
         });
-        let indexes = ReadIndexes::new(group, asked, Arc::clone(&self.networks));
+        let indexes = ReadIndexes::new(group, Arc::clone(&asked), Arc::clone(&self.networks));
         let replica = Arc::new(Replica {
             group,
             node,
             raft,
             log,
             state: Arc::clone(&self.state),
-            slot,
             proposer,
             machine: kept,
             restoring,
@@ -204,7 +206,7 @@ impl Builder {
             changing: Arc::default(),
             left: AtomicU64::new(left.map_or(0, |version| version.saturating_add(1))),
             presence: Arc::new(Presence::new()),
-            certainty,
+            asked,
             watch: Arc::clone(&self.watch),
         });
         Ok(Begun {

@@ -129,6 +129,42 @@ async fn commands_that_wait_share_an_entry() {
     cluster.shutdown().await;
 }
 
+/// Each of them is far from being long or large by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn logs_that_are_too_large_together_are_purged() {
+    let limits = Limits {
+        logs_bytes: 60_000,
+        kept_entries: 10,
+        ..Limits::default()
+    };
+    let mut cluster = Cluster::start_with(3, 3, limits, TIMING).await;
+    let name = "n".repeat(200);
+    for _ in 0..150 {
+        cluster.add(0, &name).await;
+        cluster.add(1, &name).await;
+    }
+    cluster.add(2, &name).await;
+    for (index, group) in (0..3).flat_map(|index| [(index, 0), (index, 1)]) {
+        eventually("a purge", async || {
+            let purged = cluster.group(index, group).status().purged;
+            purged.filter(|purged| *purged > 50)
+        })
+        .await;
+    }
+    let small = cluster.group(0, 2).status();
+    assert_eq!(small.purged, None, "it is not the reason");
+    cluster.crash(0).await;
+    cluster.start_node(0).await;
+    assert_eq!(cluster.add(0, &name).await, 151);
+    assert_eq!(cluster.add(2, &name).await, 2);
+    let seen = |store: &dyn eggs_machine::StoreRead| counter(store, name.as_bytes()).unwrap();
+    eventually("a replica that has everything", async || {
+        (cluster.group(0, 1).read_local(seen) == 150).then_some(())
+    })
+    .await;
+    cluster.shutdown().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_follower_that_fell_behind_gets_a_checkpoint() {
     let limits = Limits {

@@ -12,6 +12,7 @@ const SOON: Limits = Limits {
     waiting_commands_max: 4096,
     checkpoint_entries: 10_000,
     checkpoint_bytes: 64 << 20,
+    logs_bytes: 512 << 20,
     kept_entries: 1_000,
     left_kept_ms: 500,
     block_cache_bytes: 8 << 20,

@@ -192,7 +192,7 @@ fn metadata_in_depth(
     if parts.contains(&MetaPart::Idle) {
         idle(&cluster, report)?;
     }
-    let machines = runtime.block_on(connect(&cluster, args.read_from, meta))?;
+    let machines = runtime.block_on(connect(&cluster, args.read_from, meta.machines))?;
     let plan = Plan {
         cluster: &cluster,
         machines: &machines,
@@ -204,7 +204,7 @@ fn metadata_in_depth(
     let places = runtime.block_on(plan.places())?;
     runtime.block_on(plan.measure(&places, report))?;
     if parts.contains(&MetaPart::Replicas) {
-        runtime.block_on(reads_by_replicas(&plan, meta, report))?;
+        runtime.block_on(reads_by_replicas(&plan, report))?;
     }
     if meta.entries > 0 {
         runtime.block_on(huge::measure(&plan, meta.entries, report))?;
@@ -230,7 +230,7 @@ fn with_many_files(
     let without = "without files, taking turns";
     report.under(without);
     let cluster = start(report)?;
-    let machines = runtime.block_on(connect(&cluster, args.read_from, meta))?;
+    let machines = runtime.block_on(connect(&cluster, args.read_from, meta.machines))?;
     let other = Plan {
         cluster: &cluster,
         machines: &machines,
@@ -255,17 +255,17 @@ fn with_many_files(
     Ok(())
 }
 
-async fn reads_by_replicas(plan: &Plan<'_>, meta: &MetaArgs, report: &mut Report) -> Result<()> {
-    let leader = connect(plan.cluster, ReadFrom::Leader, meta).await?;
-    let any = connect(plan.cluster, ReadFrom::Any, meta).await?;
+async fn reads_by_replicas(plan: &Plan<'_>, report: &mut Report) -> Result<()> {
+    let leader = connect(plan.cluster, ReadFrom::Leader, replicas::MACHINES).await?;
+    let any = connect(plan.cluster, ReadFrom::Any, replicas::MACHINES).await?;
     let machines = [(ReadFrom::Leader, &leader[..]), (ReadFrom::Any, &any[..])];
     replicas::measure(plan, machines, report).await
 }
 
 /// Libraries of their own.
-async fn connect(cluster: &Cluster, from: ReadFrom, meta: &MetaArgs) -> Result<Vec<Client>> {
+async fn connect(cluster: &Cluster, from: ReadFrom, machines: usize) -> Result<Vec<Client>> {
     let client = || cluster.client_reading(cluster.registry(), from);
-    try_join_all((0..meta.machines.max(1)).map(|_| client())).await
+    try_join_all((0..machines.max(1)).map(|_| client())).await
 }
 
 fn data_in_depth(

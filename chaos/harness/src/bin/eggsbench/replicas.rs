@@ -14,7 +14,10 @@ use crate::works::{Places, Work};
 /// Hundredths of a core that each process has: together so little that the load has what it needs.
 const PERCENT: u32 = 20;
 
-/// Measures both, or says why it cannot. The libraries of each kind have as many connections.
+/// Libraries of each kind: each asks one replica about a directory, which one is for chance.
+pub const MACHINES: usize = 16;
+
+/// Measures both, or says why it cannot.
 pub async fn measure(
     plan: &Plan<'_>,
     machines: [(ReadFrom, &[Client]); 2],
