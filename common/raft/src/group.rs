@@ -12,12 +12,13 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::metrics::RaftServerMetrics;
 use tokio::time::Instant;
 
+use crate::asked::Asked;
 use crate::hollow::Hollow;
 use crate::kv::{Bug, planted};
 use crate::log::GroupLog;
 use crate::members::{self, Members, Progress};
 use crate::proposer::Proposer;
-use crate::read_index::{Asked, ReadIndexes};
+use crate::read_index::ReadIndexes;
 use crate::rest::{Presence, Sight, Touched, Watch};
 use crate::space::Board;
 use crate::state::{Reader, StateDb};

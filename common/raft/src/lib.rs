@@ -20,6 +20,7 @@ pub const BUGS: bool = cfg!(feature = "bugs");
 pub const SIMULATED: bool = cfg!(feature = "sim");
 
 mod admin;
+mod asked;
 mod backup;
 #[cfg(feature = "bugs")]
 pub mod bugs;

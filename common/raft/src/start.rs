@@ -9,6 +9,7 @@ use eggs_durable::{make_directory, sync_directory};
 use eggs_proto::NodeId;
 use tokio::time::Instant;
 
+use crate::asked::Asked;
 use crate::backup::Digests;
 use crate::certainty::Certainty;
 use crate::fatal::Fatal;
@@ -19,7 +20,7 @@ use crate::members::{self, Members};
 use crate::net::{Answerer, Network, Networks, Notices, Silence};
 use crate::node::Shared;
 use crate::proposer::Proposer;
-use crate::read_index::{Asked, ReadIndexes};
+use crate::read_index::ReadIndexes;
 use crate::rest::{Presence, Watch};
 use crate::rocks::SharedMemory;
 use crate::space::Board;

@@ -15,12 +15,11 @@ use super::Notices;
 use super::checkpoint::Receiver;
 use super::wire::{self, Answer, PULSE_GROUP, PulseAnswer, PulseQuestion, Question};
 use crate::ReadError;
+use crate::asked::Asked;
 use crate::hollow::Hollow;
-use crate::read_index::Asked;
 use crate::rest::{Presence, Sight, Stance, Touched, Watch, agree};
 use crate::space::Board;
 use crate::state::StateDb;
-use crate::types::Raft;
 
 /// A question that takes longer is answered without it, for the sake of the others in its frame.
 const ANSWER_PATIENCE: Duration = Duration::from_secs(3);
@@ -47,7 +46,6 @@ impl Silence {
 
 struct Replica {
     group: GroupId,
-    raft: Raft,
     presence: Arc<Presence>,
     notices: Arc<Notices>,
     watch: Arc<Watch>,
@@ -83,7 +81,6 @@ impl Answerer {
     ) {
         let replica = Replica {
             group,
-            raft: asked.raft.clone(),
             presence,
             notices,
             watch: Arc::clone(&self.watch),
@@ -125,7 +122,10 @@ impl Answerer {
             return Answer::Malformed;
         };
         if let Question::Checkpoint(part) = question {
-            return replica.receiver.take(&replica.raft, part, payload).await;
+            return replica
+                .receiver
+                .take(&replica.asked.raft, part, payload)
+                .await;
         }
         tokio::time::timeout(ANSWER_PATIENCE, replica.answer(question))
             .await
@@ -158,7 +158,7 @@ impl Replica {
                 if !request.entries.is_empty() {
                     self.presence.rouse();
                 }
-                let done = self.raft.append_entries(request).await;
+                let done = self.asked.raft.append_entries(request).await;
                 if let Ok(response) = &done
                     && !matches!(response, AppendEntriesResponse::HigherVote(_))
                 {
@@ -166,24 +166,26 @@ impl Replica {
                 }
                 done.map_or(Answer::Stopped, Answer::Append)
             }
-            Question::Rest(question) => agree(&self.watch, &self.raft, &self.presence, &question),
+            Question::Rest(question) => {
+                agree(&self.watch, &self.asked.raft, &self.presence, &question)
+            }
             Question::Vote(_) | Question::PreVote(_) | Question::Transfer(_)
                 if self.silence.holds() =>
             {
                 Answer::Silent
             }
             Question::Vote(request) => {
-                let done = self.raft.vote(request).await;
+                let done = self.asked.raft.vote(request).await;
                 done.map_or(Answer::Stopped, Answer::Vote)
             }
             Question::PreVote(_) if self.is_content().await => Answer::Follows,
             Question::PreVote(request) => {
-                let done = self.raft.pre_vote(request).await;
+                let done = self.asked.raft.pre_vote(request).await;
                 done.map_or(Answer::Stopped, Answer::Vote)
             }
             Question::Transfer(_) if self.hollow.is_set() => Answer::Hollow,
             Question::Transfer(request) => {
-                let done = self.raft.handle_transfer_leader(request).await;
+                let done = self.asked.raft.handle_transfer_leader(request).await;
                 done.map_or(Answer::Stopped, Answer::Transfer)
             }
             Question::Checkpoint(_) | Question::Space => Answer::Malformed, // answered before
@@ -211,11 +213,17 @@ impl Replica {
     /// group either rests or works.
     fn may_rest_below(&self, term: u64) -> bool {
         let (leader, leads_in) = {
-            let metrics = self.raft.server_metrics();
+            let metrics = self.asked.raft.server_metrics();
             let metrics = metrics.borrow_watched();
             (metrics.current_leader, metrics.vote.leader_id.term)
         };
-        let works = self.raft.metrics().borrow_watched().running_state.is_ok();
+        let works = self
+            .asked
+            .raft
+            .metrics()
+            .borrow_watched()
+            .running_state
+            .is_ok();
         if leader != Some(self.watch.node.get()) || leads_in != term || !works {
             return false;
         }
@@ -227,7 +235,7 @@ impl Replica {
         if self.presence.rests() || self.presence.idle() < silence {
             return true;
         }
-        let metrics = self.raft.data_metrics();
+        let metrics = self.asked.raft.data_metrics();
         let acked = metrics.borrow_watched().last_quorum_acked;
         acked.is_some_and(|at| at.elapsed() < silence)
     }
@@ -235,7 +243,7 @@ impl Replica {
     /// Whether this replica wants no other leader. One that leads a resting group makes itself heard instead.
     async fn is_content(&self) -> bool {
         let (leads, term) = {
-            let metrics = self.raft.server_metrics();
+            let metrics = self.asked.raft.server_metrics();
             let metrics = metrics.borrow_watched();
             let leads = metrics.current_leader == Some(self.watch.node.get());
             (leads, metrics.vote.leader_id.term)
@@ -246,7 +254,7 @@ impl Replica {
         if leads {
             if self.presence.touch() == Touched::Woken {
                 // An error means that the group has stopped.
-                let _ = self.raft.trigger().heartbeat().await;
+                let _ = self.asked.raft.trigger().heartbeat().await;
             }
             // Until it can have its lease back; without a quorum it does not stand in the way for longer.
             let lately = self.watch.timing.pulse_silence();
@@ -254,7 +262,7 @@ impl Replica {
         }
         let sight = Sight {
             group: self.group.0,
-            raft: &self.raft,
+            raft: &self.asked.raft,
             presence: &self.presence,
         };
         let content = self.watch.stance(sight) == Stance::Content;
