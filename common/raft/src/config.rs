@@ -92,8 +92,8 @@ pub struct Limits {
     pub checkpoint_entries: u64,
     /// Log bytes of one group after which it makes a checkpoint and purges.
     pub checkpoint_bytes: u64,
-    /// Log bytes of all groups together after which those that have more than their share do the same: all of them are read and checked
-    /// when the node starts.
+    /// Log bytes of all groups together, each since its last purge, after which those that have more than their share do the same: all
+    /// of them are read and checked when the node starts.
     pub logs_bytes: u64,
     /// Log entries that are kept for followers that are a little behind.
     pub kept_entries: u64,

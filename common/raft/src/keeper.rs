@@ -121,9 +121,12 @@ async fn keep_short(node: &Shared, group: &Group, ends: &Ends, large_from: u64) 
         SpaceLevel::Low | SpaceLevel::Critical => EAGER,
     };
     let large = group.replica.log.bytes() >= large_from / eagerness;
-    let long = applied.saturating_sub(checkpoint) >= node.limits.checkpoint_entries / eagerness;
+    let since = applied.saturating_sub(checkpoint);
+    let long = since >= node.limits.checkpoint_entries / eagerness;
+    // So many stay anyway: for fewer a checkpoint, which flushes the state of all groups, would be in vain.
+    let worth = since >= KEPT_WHEN_LARGE / eagerness;
     // Errors mean that the group has stopped, which `watch_over` sees.
-    if long || (large && checkpoint < applied) {
+    if long || (large && worth) {
         let _ = trigger.snapshot().await;
     }
     let large = large || (eagerness > 1 && long);

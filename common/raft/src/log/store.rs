@@ -29,7 +29,7 @@ pub(crate) struct GroupLog {
     db: Arc<LogDb>,
     group: GroupId,
     tail: Arc<Tail>,
-    /// Bytes of the records that were not purged, roughly.
+    /// Bytes of records since the last purge, roughly: what a checkpoint could free.
     bytes: Arc<AtomicU64>,
 }
 
@@ -55,7 +55,7 @@ impl GroupLog {
         (ends.purged, ends.last)
     }
 
-    /// Bytes of the records that were not purged, roughly: after a purge those that stay are taken to be as large as the others were.
+    /// Bytes of records since the last purge, roughly.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -335,9 +335,8 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
         } else {
             self.hash_at(index)?
         };
-        let (before, after) = {
+        {
             let mut ends = self.tail.lock();
-            let before = ends.entries();
             ends.drop_upto(index);
             ends.purged = Some(log_id);
             ends.first = ends.first.max(index + 1);
@@ -346,14 +345,8 @@ impl RaftLogStorage<TypeConfig> for GroupLog {
                 ends.last = Some(log_id);
                 ends.hash = hash;
             }
-            (before, ends.entries())
-        };
-        let stays = |bytes: u64| u128::from(bytes) * u128::from(after) / u128::from(before.max(1));
-        let stay = |bytes: u64| Some(u64::try_from(stays(bytes)).unwrap_or(bytes));
-        // Never fails: it always has a value.
-        let _ = self
-            .bytes
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, stay);
+        }
+        self.bytes.store(0, Ordering::Relaxed);
         let value = keys::with_hash(hash, &codec::encode_log_id(&log_id));
         self.submit(Change::Purge { upto: index, value }, Done::Nobody)
             .await

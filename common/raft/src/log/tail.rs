@@ -87,12 +87,6 @@ impl Ends {
         self.recent.push_back(recent);
     }
 
-    /// How many entries the log has.
-    pub(crate) fn entries(&self) -> u64 {
-        let end = self.last.map_or(0, |last| last.index() + 1);
-        end.saturating_sub(self.first)
-    }
-
     /// Index of the first entry in memory.
     pub(crate) fn recent_from(&self) -> Option<u64> {
         self.recent.front().map(|r| r.entry.log_id.index())

@@ -139,25 +139,6 @@ async fn a_purge_and_a_truncation_come_back() {
 }
 
 #[tokio::test]
-async fn the_size_of_a_log_is_that_of_what_is_left() {
-    let dir = tempfile::tempdir().unwrap();
-    let log = open(dir.path());
-    let mut group = log.group(GROUP);
-    let entries = (0..200).map(|i| entry(1, i));
-    group.blocking_append(entries).await.unwrap();
-    let all = group.bytes();
-    assert!(all > 200 * 100);
-    group.purge(LogId::new_term_index(1, 149)).await.unwrap();
-    assert_eq!(group.bytes(), all / 4);
-    group.purge(LogId::new_term_index(1, 199)).await.unwrap();
-    assert_eq!(group.bytes(), 0);
-    group.blocking_append([entry(1, 200)]).await.unwrap();
-    assert_eq!(group.bytes(), all / 200);
-    group.purge(LogId::new_term_index(2, 500)).await.unwrap();
-    assert_eq!(group.bytes(), 0);
-}
-
-#[tokio::test]
 async fn a_purge_beyond_the_end_starts_a_new_chain() {
     let dir = tempfile::tempdir().unwrap();
     let log = open(dir.path());

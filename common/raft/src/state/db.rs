@@ -158,8 +158,10 @@ impl StateDb {
 
     /// Of all groups together.
     pub(super) fn done(&self) -> Done {
-        let slots = self.recent.read().unwrap_or_else(PoisonError::into_inner);
-        let slots: Vec<Arc<Slot>> = slots.values().cloned().collect();
+        let slots: Vec<Arc<Slot>> = {
+            let slots = self.recent.read().unwrap_or_else(PoisonError::into_inner);
+            slots.values().cloned().collect()
+        };
         let done = slots.iter().map(|slot| slot.lock().done);
         done.fold(Done::default(), Done::and)
     }
