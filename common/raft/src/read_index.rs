@@ -1,8 +1,8 @@
 //! Read indexes: how a follower reads linearizably without the log.
 //!
-//! A follower asks the leader how far the log was committed at a moment when nobody else can have led, waits until it has
-//! applied as much, and answers from its state. The leader answers under its lease, or after asking a quorum, and writes
-//! nothing. The protocol is §6.4 of Ongaro's thesis, with the index fetched by the follower.
+//! A follower asks the leader what it has to know at a moment when nobody else can have led, waits until it has applied as
+//! much, and answers from its state. The leader answers under its lease with what it has applied, or after asking a quorum with
+//! what was committed, and writes nothing. The protocol is §6.4 of Ongaro's thesis, with the index fetched by the follower.
 //!
 //! Reads that wait at the same time share one question. A read that comes while a question is on its way waits for the
 //! next one: the leader may have looked at its log before that read began.
@@ -170,9 +170,10 @@ impl Group {
             self.certain_to_lead(deadline.into_std()).await?;
             0 // it has applied everything that was answered
         } else {
-            self.replica.indexes.next(deadline).await?
+            let index = self.replica.indexes.next(deadline).await?;
+            self.until_applied(index, deadline).await?;
+            index
         };
-        self.until_applied(index, deadline).await?;
         self.check_whole().map(|()| ReadPoint { index })
     }
 

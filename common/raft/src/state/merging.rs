@@ -34,9 +34,11 @@ impl Merging {
     /// Once a round: has RocksDB wait for more or fewer files where that is to change.
     pub(crate) fn tend(&mut self, state: &Arc<StateDb>) {
         let calm = self.weather.is_calm(state.done());
-        let is_changing = self.changing.as_ref().is_some_and(|it| !it.is_finished());
+        if self.changing.as_ref().is_some_and(|it| !it.is_finished()) {
+            return;
+        }
         let turns = state.turns(calm);
-        if is_changing || turns.is_empty() {
+        if turns.is_empty() {
             return;
         }
         let state = Arc::clone(state);

@@ -21,24 +21,11 @@ fn flush(state: &StateDb, times: u64) {
     }
 }
 
-/// Waits until a table has fewer files than so many that are not merged. Small ones are merged with each other, so some may stay.
-fn fewer(state: &StateDb, table: Table, files: u64) {
+/// Waits for what RocksDB does by itself, of which it tells nobody.
+fn eventually(what: &str, is_so: impl Fn() -> bool) {
     let began = Instant::now();
-    while state.unmerged(table) >= files {
-        assert!(began.elapsed() < Duration::from_secs(60), "not merged");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-/// Waits until what is to change in calm times is this.
-fn until(state: &StateDb, turns: &[Turn]) {
-    let began = Instant::now();
-    while state.turns(true) != turns {
-        assert!(
-            began.elapsed() < Duration::from_secs(60),
-            "{:?}",
-            state.turns(true)
-        );
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "{what}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }
@@ -57,7 +44,7 @@ fn files_wait_to_be_merged_until_there_are_many_or_it_is_calm() {
     assert_eq!(state.turns(true), early);
     early.into_iter().for_each(|turn| state.take(turn).unwrap());
     // It is merged, and then it is to wait again, although it is calm.
-    until(&state, &late);
+    eventually("merged", || state.turns(true) == late);
     late.into_iter().for_each(|turn| state.take(turn).unwrap());
     assert_eq!((state.turns(true), state.turns(false)), (vec![], vec![]));
     let left = state.unmerged(tables[0]);
@@ -68,7 +55,8 @@ fn files_wait_to_be_merged_until_there_are_many_or_it_is_calm() {
     flush(&state, WHEN_BUSY - 1 - state.unmerged(tables[0]));
     assert_eq!(state.unmerged(tables[0]), WHEN_BUSY - 1);
     flush(&state, 1);
-    fewer(&state, tables[0], WHEN_BUSY);
+    // Small ones are merged with each other, so some may stay.
+    eventually("merged", || state.unmerged(tables[0]) < WHEN_BUSY);
 }
 
 #[test]
@@ -96,7 +84,8 @@ async fn a_node_catches_up_when_it_is_calm_and_waits_again_when_it_has() {
     merging.tend(&state);
     merging.changing.take().unwrap().await.unwrap();
     assert!(state.early().contains(&table));
-    until(&state, &TABLES.map(|spec| Turn::Late(spec.table)));
+    let late = TABLES.map(|spec| Turn::Late(spec.table));
+    eventually("merged", || state.turns(true) == late);
     merging.tend(&state);
     merging.changing.take().unwrap().await.unwrap();
     assert!(state.early().is_empty());
