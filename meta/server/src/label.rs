@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 
 /// Format of the directory. Programs that write a former one cannot read all of what this one writes, so a directory of
 /// theirs becomes one of ours before anything else is written.
-const FORMAT: u32 = 4;
+const FORMAT: u32 = 5;
 /// Oldest format that is read.
 const FORMAT_MIN: u32 = 1;
 const FILE: &str = "label.json";
@@ -251,9 +251,9 @@ mod tests {
             let error = check(&dir, other).unwrap_err().to_string();
             assert!(error.contains("belongs to shard3"), "{error}");
         }
-        fs::write(dir.join(FILE), r#"{"format":5,"process":"shard3"}"#).unwrap();
+        fs::write(dir.join(FILE), r#"{"format":6,"process":"shard3"}"#).unwrap();
         let error = check(&dir, node).unwrap_err().to_string();
-        assert!(error.contains("has format 5"), "{error}");
+        assert!(error.contains("has format 6"), "{error}");
         fs::write(dir.join(FILE), r#"{"format":1,"process":"shard3"}"#).unwrap();
         check(&dir, node).unwrap();
         let text = fs::read_to_string(dir.join(FILE)).unwrap();

@@ -192,7 +192,7 @@ fn release(bench: &mut Bench, text: &str, action: ReleaseAction, transaction: Tr
 #[test]
 fn the_bytes_of_a_state_are_pinned() {
     let state = everything().store;
-    expect_file!["../../../golden/form-4/shard.txt"].assert_eq(&dump(&state));
+    expect_file!["../../../golden/form-5/shard.txt"].assert_eq(&dump(&state));
     assert_eq!(load(&dump(&state)), state);
     assert_eq!(check(SHARD, &state).unwrap(), []);
 }
@@ -232,6 +232,7 @@ fn states_of_former_forms_are_read_and_go_on() {
         include_str!("../../../golden/form-1/shard.txt"),
         include_str!("../../../golden/form-2/shard.txt"),
         include_str!("../../../golden/form-3/shard.txt"),
+        include_str!("../../../golden/form-4/shard.txt"),
     ] {
         let mut old = new.clone();
         old.store = load(form);

@@ -2,11 +2,18 @@
 
 use eggs_proto::{
     AttributeChange, Attributes, BlockFacts, Cookie, Extent, FileTime, InodeId, InvalidArgument,
-    MODE_MASK, NewAttributes, NewTime, Policy, Refusal, Time, TransactionId,
+    MODE_MASK, Malformed, NewAttributes, NewTime, Policy, Refusal, Time, TransactionId,
 };
 use serde::{Deserialize, Serialize};
 
 use eggs_machine::Stored;
+
+mod carried;
+mod former;
+
+pub(crate) use carried::Carried;
+pub use carried::Carrier;
+use carried::{CarriedForm, CommonForm};
 
 /// Bytes of a file that are kept with its inode at most. Few enough for whoever only wants the attributes of many files, or changes
 /// those of one: it reads and writes about twice as much as without them.
@@ -14,6 +21,7 @@ pub(crate) const WHOLE_BYTES_MAX: usize = 256;
 
 /// Attributes that every inode has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "CommonForm", into = "CommonForm")]
 pub struct CommonAttributes {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
@@ -39,6 +47,8 @@ pub struct FileRecord {
     pub(crate) attributes: CommonAttributes,
     pub(crate) content: Content,
     pub(crate) life: Life,
+    /// Which dentry carries the attributes, if one does.
+    pub(crate) carrier: Option<Carrier>,
 }
 
 /// What a file or symlink holds.
@@ -117,11 +127,57 @@ pub enum Condition {
 
 /// A current dentry, or a free name that is locked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "DentryForm", into = "DentryForm")]
 pub struct DentryRecord {
     /// `None` for a placeholder, which is always locked.
     pub(crate) inode: Option<InodeId>,
     pub(crate) created: Time,
     pub(crate) lock: Option<DentryLock>,
+    /// Attributes of the file, if this is its carrier.
+    pub(crate) carried: Option<Carried>,
+}
+
+/// How it is stored.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct DentryForm {
+    inode: Option<InodeId>,
+    created: Time,
+    lock: Option<DentryLock>,
+    carried: Option<CarriedForm>,
+}
+
+impl From<DentryRecord> for DentryForm {
+    fn from(record: DentryRecord) -> Self {
+        let DentryRecord {
+            inode,
+            created,
+            lock,
+            carried,
+        } = record;
+        Self {
+            inode,
+            created,
+            lock,
+            carried: carried.map(|carried| CarriedForm::new(&carried, created)),
+        }
+    }
+}
+
+impl From<DentryForm> for DentryRecord {
+    fn from(form: DentryForm) -> Self {
+        let DentryForm {
+            inode,
+            created,
+            lock,
+            carried,
+        } = form;
+        Self {
+            inode,
+            created,
+            lock,
+            carried: carried.map(|carried| carried.read(created)),
+        }
+    }
 }
 
 /// A lock of a transaction.
@@ -191,9 +247,19 @@ pub struct XattrRecord(#[serde(with = "serde_bytes")] pub(crate) Vec<u8>);
 
 impl Stored for InodeRecord {
     const WHAT: &'static str = "inodes";
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, bytes: &[u8]) -> Option<Result<Self, Malformed>> {
+        (version == 1).then(|| former::inode(bytes))
+    }
 }
 impl Stored for DentryRecord {
     const WHAT: &'static str = "dentries";
+    const VERSION: u8 = 2;
+
+    fn migrate(version: u8, bytes: &[u8]) -> Option<Result<Self, Malformed>> {
+        (version == 1).then(|| former::dentry(bytes))
+    }
 }
 impl Stored for SnapshotRecord {
     const WHAT: &'static str = "snapshots";
@@ -255,6 +321,22 @@ impl CommonAttributes {
         self.ctime = now;
         Ok(())
     }
+
+    /// What `stat` shows of an inode that has them.
+    fn shown(&self, inode: InodeId, size: u64, physical_bytes: u64) -> Attributes {
+        Attributes {
+            inode,
+            size,
+            physical_bytes,
+            mode: self.mode,
+            uid: self.uid,
+            gid: self.gid,
+            mtime: self.mtime,
+            ctime: self.ctime,
+            atime: self.atime,
+            created: self.created,
+        }
+    }
 }
 
 fn check_mode(mode: u32) -> Result<(), Refusal> {
@@ -280,18 +362,7 @@ impl InodeRecord {
             Self::File(file) => (&file.attributes, file.size(), file.physical_bytes()),
             Self::Directory(directory) => (&directory.attributes, directory.entries, 0),
         };
-        Attributes {
-            inode,
-            size,
-            physical_bytes,
-            mode: common.mode,
-            uid: common.uid,
-            gid: common.gid,
-            mtime: common.mtime,
-            ctime: common.ctime,
-            atime: common.atime,
-            created: common.created,
-        }
+        common.shown(inode, size, physical_bytes)
     }
 }
 
@@ -337,6 +408,7 @@ impl FileRecord {
             mtime_chosen: true,
             pending_extents: 0,
         });
+        self.carrier = None;
     }
 }
 

@@ -165,6 +165,12 @@ fn show_step(step: &RepairStep) -> String {
         RepairStep::Shard(ShardRepair::ReportAgain { dir }) => {
             format!("let {dir} report again")
         }
+        RepairStep::Shard(ShardRepair::Carry { dir, name }) => {
+            format!(
+                "copy the attributes of {} in {dir} from its file",
+                show_name(name)
+            )
+        }
         RepairStep::Parent { dir, parent, .. } => match parent {
             Some(parent) => format!("tell the coordinator that the parent of {dir} is {parent}"),
             None => format!("let the coordinator forget {dir}"),

@@ -81,11 +81,13 @@ pub enum FindingCode {
     XattrsTooLarge,
     /// A directory knows something else of a directory in it than that has last reported.
     TreeReport,
+    /// A name carries other attributes than its file has.
+    CarriedAttributes,
 }
 
 impl FindingCode {
     /// All codes.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 36] = [
         Self::InodeOnWrongShard,
         Self::NameWithoutDirectory,
         Self::NameMisplaced,
@@ -121,6 +123,7 @@ impl FindingCode {
         Self::XattrWithoutInode,
         Self::XattrsTooLarge,
         Self::TreeReport,
+        Self::CarriedAttributes,
     ];
 
     /// Its stable name, and what it affects.
@@ -157,6 +160,10 @@ impl FindingCode {
             Self::DeadlineIndex => ("deadline-index", "an expired file may never be collected"),
             Self::TreeSums => ("tree-sums", "`du` says something else"),
             Self::TreeReport => ("tree-report", "`du` of what is above says something else"),
+            Self::CarriedAttributes => (
+                "carried-attributes",
+                "lookups and listings show something else than `stat`",
+            ),
             Self::XattrWithoutInode => ("xattr-without-inode", "space that is never freed"),
             Self::XattrsTooLarge => ("xattrs-too-large", "listing them may fail"),
             Self::UsageCounters => ("usage-counters", "wrong usage"),
@@ -380,6 +387,13 @@ pub enum ShardRepair {
         /// Which.
         dir: InodeId,
     },
+    /// Lets a name carry what its file says, if that is on the same shard, and nothing otherwise. → `Done`
+    Carry {
+        /// The directory.
+        dir: InodeId,
+        /// The name in it.
+        name: Name,
+    },
 }
 
 impl ShardRepair {
@@ -390,7 +404,8 @@ impl ShardRepair {
             | Self::Parent { dir, .. }
             | Self::Adopt { dir, .. }
             | Self::ForgetReport { dir, .. }
-            | Self::ReportAgain { dir } => dir.shard(),
+            | Self::ReportAgain { dir }
+            | Self::Carry { dir, .. } => dir.shard(),
             Self::GoOn { inode } => inode.shard(),
             Self::File { file }
             | Self::ServiceIndex { file, .. }
@@ -419,7 +434,8 @@ impl ShardRepair {
             | Self::Parent { .. }
             | Self::Adopt { .. }
             | Self::ForgetReport { .. }
-            | Self::ReportAgain { .. } => None,
+            | Self::ReportAgain { .. }
+            | Self::Carry { .. } => None,
         }
     }
 }

@@ -61,6 +61,7 @@ fn finding_codes() {
         32 xattr-without-inode
         33 xattrs-too-large
         34 tree-report
+        35 carried-attributes
     "#]]
     .assert_eq(&text);
 }
@@ -71,7 +72,7 @@ fn repairs() {
     pin!(
         ShardRepair[
             Directory, File, ServiceIndex, DeadlineIndex, Owners, Parent, Adopt, Recount, GoOn,
-            ForgetReport, ReportAgain,
+            ForgetReport, ReportAgain, Carry,
         ],
         [
             ShardRepair::Directory { dir: DIR },
@@ -88,6 +89,7 @@ fn repairs() {
             ShardRepair::GoOn { inode: FILE },
             ShardRepair::ForgetReport { dir: DIR, child: FILE },
             ShardRepair::ReportAgain { dir: DIR },
+            ShardRepair::Carry { dir: DIR, name: name() },
         ],
         expect![[r#"
             Directory 00818480808080808020
@@ -101,6 +103,7 @@ fn repairs() {
             GoOn 08818680808080808040
             ForgetReport 09818480808080808020818680808080808040
             ReportAgain 0a818480808080808020
+            Carry 0b818480808080808020016e
         "#]]
     );
     pin!(

@@ -565,7 +565,7 @@ impl Dice {
         let shard = ShardId(u8::from(self.below(9) == 0));
         let (file, dir) = (self.inode(), self.dir());
         let known = self.dir();
-        match self.below(12) {
+        match self.below(13) {
             0 => ShardRepair::Directory { dir },
             1 => ShardRepair::File { file },
             2 => ShardRepair::ServiceIndex {
@@ -597,6 +597,10 @@ impl Dice {
             8 => ShardRepair::ForgetReport { dir, child: known },
             9 => ShardRepair::ReportAgain { dir },
             10 => ShardRepair::GoOn { inode: file },
+            11 => ShardRepair::Carry {
+                dir,
+                name: self.name(),
+            },
             _ => ShardRepair::GoOn { inode: dir },
         }
     }

@@ -9,7 +9,7 @@ use super::tally::Tally;
 use super::trees::Holding;
 use super::walk::Walk;
 use crate::keys;
-use crate::records::{DentryRecord, InodeRecord, Life, SnapshotRecord};
+use crate::records::{Carried, Carrier, DentryRecord, InodeRecord, Life, SnapshotRecord};
 
 /// About what a name adds to a page besides its bytes.
 const NAME_BYTES: usize = 60;
@@ -26,7 +26,7 @@ impl Walk<'_> {
         let record: DentryRecord = from_bytes(value)?;
         self.spend(NAME_BYTES + name.as_bytes().len());
         tally.dentry(&record);
-        self.check_place(dir_record, dir, (hash, &name));
+        let in_place = self.check_place(dir_record, dir, (hash, &name));
         let entry = || EntryName {
             dir,
             name: name.clone(),
@@ -45,7 +45,11 @@ impl Walk<'_> {
             }
             return Ok(());
         };
-        self.check_inode(dir, &name, inode)?;
+        let found = self.check_inode(dir, &name, inode)?;
+        if in_place {
+            let carrier = Carrier { dir, hash };
+            self.check_carried(carrier, &name, &record, found.as_ref());
+        }
         self.holds(tally, inode, Holding::Current)?;
         self.page.claims.push(Claim {
             inode,
@@ -89,32 +93,64 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Whether a name is where it belongs.
     fn check_place(
         &mut self,
         dir_record: Option<&InodeRecord>,
         dir: InodeId,
         (hash, name): (NameHash, &Name),
+    ) -> bool {
+        let code = match dir_record {
+            Some(InodeRecord::Directory(_)) if name.hash_in(dir) == hash => return true,
+            Some(InodeRecord::Directory(_)) => FindingCode::NameMisplaced,
+            Some(InodeRecord::File(_)) | None => FindingCode::NameWithoutDirectory,
+        };
+        self.find(Finding::new(code, "").of_name(dir, name.clone()));
+        false
+    }
+
+    /// What a dentry carries is what the inode says, which knows the dentry. What has no inode was said already.
+    fn check_carried(
+        &mut self,
+        carrier: Carrier,
+        name: &Name,
+        record: &DentryRecord,
+        inode: Option<&InodeRecord>,
     ) {
-        match dir_record {
-            Some(InodeRecord::Directory(_)) => {
-                if name.hash_in(dir) != hash {
-                    let finding = Finding::new(FindingCode::NameMisplaced, "");
-                    self.find(finding.of_name(dir, name.clone()));
-                }
+        let (Some(carried), Some(id)) = (record.carried, record.inode) else {
+            return;
+        };
+        let fine = match inode {
+            Some(InodeRecord::File(file)) => {
+                file.carrier == Some(carrier) && Carried::of(file) == carried
             }
-            Some(InodeRecord::File(_)) | None => {
-                let finding = Finding::new(FindingCode::NameWithoutDirectory, "");
-                self.find(finding.of_name(dir, name.clone()));
-            }
+            Some(InodeRecord::Directory(_)) => false,
+            None => id.shard() == self.read.shard,
+        };
+        if !fine {
+            let dir = carrier.dir;
+            let repair = RepairStep::Shard(ShardRepair::Carry {
+                dir,
+                name: name.clone(),
+            });
+            let finding = Finding::new(FindingCode::CarriedAttributes, "");
+            let finding = finding.of_name(dir, name.clone()).of_inode(id);
+            self.find(finding.repaired_by(repair));
         }
     }
 
     /// What a name owns has to be there, if it is of this shard: files linked.
-    fn check_inode(&mut self, dir: InodeId, name: &Name, inode: InodeId) -> Result<(), Fault> {
+    fn check_inode(
+        &mut self,
+        dir: InodeId,
+        name: &Name,
+        inode: InodeId,
+    ) -> Result<Option<InodeRecord>, Fault> {
         if inode.shard() != self.read.shard {
-            return Ok(());
+            return Ok(None);
         }
-        let (fine, code) = match self.read.inode(inode)? {
+        let found = self.read.inode(inode)?;
+        let (fine, code) = match &found {
             Some(InodeRecord::File(file)) => (
                 matches!(file.life, Life::Linked { .. }),
                 FindingCode::NameWithoutFile,
@@ -127,6 +163,6 @@ impl Walk<'_> {
             let finding = Finding::new(code, "");
             self.find(finding.of_name(dir, name.clone()).of_inode(inode));
         }
-        Ok(())
+        Ok(found)
     }
 }

@@ -174,6 +174,7 @@ fn placeholders_and_detached_directories() {
         inode: None,
         created: Time(1),
         lock: None,
+        carried: None,
     };
     let key = sample.dentry_key(sample.dir, "x");
     sample
@@ -235,7 +236,12 @@ fn files_are_compared_with_their_extents() {
         Content::Extents { physical_bytes, .. } => *physical_bytes += 1,
         Content::Target(_) | Content::Whole(_) => panic!("no extents"),
     });
-    let codes = [Code::TreeSums, Code::FileCounts, Code::UsageCounters];
+    let codes = [
+        Code::CarriedAttributes,
+        Code::TreeSums,
+        Code::FileCounts,
+        Code::UsageCounters,
+    ];
     assert_eq!(sample.codes(), codes);
     sample.repair();
 
@@ -244,7 +250,12 @@ fn files_are_compared_with_their_extents() {
         Content::Extents { size, .. } => *size += 1,
         Content::Target(_) | Content::Whole(_) => panic!("no extents"),
     });
-    let codes = [Code::TreeSums, Code::ExtentGap, Code::UsageCounters];
+    let codes = [
+        Code::CarriedAttributes,
+        Code::TreeSums,
+        Code::ExtentGap,
+        Code::UsageCounters,
+    ];
     assert_eq!(sample.codes(), codes);
 
     let mut sample = Sample::new();

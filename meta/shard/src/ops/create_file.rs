@@ -5,7 +5,8 @@ use eggs_proto::{Extent, ExtentBody, InodeId, InodeKind, Name, NewAttributes, Ti
 
 use super::add_inline::check_size;
 use crate::records::{
-    CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life, WHOLE_BYTES_MAX,
+    Carried, CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life,
+    WHOLE_BYTES_MAX,
 };
 use crate::state::{OpenDirectory, State};
 use crate::step::{Reply, Step};
@@ -25,10 +26,12 @@ pub(crate) fn apply(
         attributes,
         content: keep(state, inode, content)?,
         life: Life::Linked { owners: 1 },
+        carrier: Some(dir.carrier(name)),
     };
+    let carried = Carried::of(&record);
     state.put_fresh_inode(inode, &InodeRecord::File(record));
     dir.make_way(state, name, replace)?;
-    dir.enter(state, name, inode)?;
+    dir.enter_carrying(state, name, inode, Some(carried))?;
     dir.close(state)?;
     Ok(ShardReply::Linked {
         inode,

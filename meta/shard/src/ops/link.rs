@@ -40,9 +40,9 @@ pub(crate) fn link_open(
     }
     file.attributes.change(&link.attributes, state.now)?;
     // Before its directory counts its bytes.
-    file.close_linked(state, content)?;
+    let carried = file.close_linked(state, content, dir.carrier(&link.name))?;
     dir.make_way(state, &link.name, link.replace)?;
-    dir.enter(state, &link.name, link.file)?;
+    dir.enter_carrying(state, &link.name, link.file, Some(carried))?;
     dir.close(state)?;
     Ok(ShardReply::Linked {
         inode: link.file,

@@ -40,6 +40,7 @@ pub(crate) fn apply(
             transaction,
             purpose,
         }),
+        carried: known.and_then(|dentry| dentry.carried),
     };
     dir.set(state, name, Some(locked))?;
     dir.close_untouched(state)?;

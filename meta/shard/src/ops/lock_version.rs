@@ -44,6 +44,7 @@ pub(crate) fn apply(
             transaction,
             purpose: LockedFor::Target,
         }),
+        carried: None,
     };
     dir.set(state, name, Some(locked))?;
     dir.close_untouched(state)?;

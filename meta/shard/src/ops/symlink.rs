@@ -3,7 +3,7 @@
 use eggs_proto::shard::{Replace, ShardReply};
 use eggs_proto::{InodeId, InodeKind, InvalidArgument, Name, NewAttributes, SYMLINK_BYTES_MAX};
 
-use crate::records::{CommonAttributes, Content, FileRecord, InodeRecord, Life};
+use crate::records::{Carried, CommonAttributes, Content, FileRecord, InodeRecord, Life};
 use crate::state::{OpenDirectory, State};
 use crate::step::Reply;
 
@@ -17,16 +17,19 @@ pub(crate) fn apply(
     if target.is_empty() || target.len() > SYMLINK_BYTES_MAX || target.contains(&0) {
         return Err(InvalidArgument::Target.into());
     }
+    let attributes = CommonAttributes::new(attributes, state.now)?;
+    let mut dir = OpenDirectory::open_attached(state, dir)?;
     let record = FileRecord {
-        attributes: CommonAttributes::new(attributes, state.now)?,
+        attributes,
         content: Content::Target(target),
         life: Life::Linked { owners: 1 },
+        carrier: Some(dir.carrier(name)),
     };
-    let mut dir = OpenDirectory::open_attached(state, dir)?;
+    let carried = Carried::of(&record);
     let inode = state.fresh_inode(InodeKind::Symlink);
     state.put_fresh_inode(inode, &InodeRecord::File(record));
     dir.make_way(state, name, Replace::Never)?;
-    dir.enter(state, name, inode)?;
+    dir.enter_carrying(state, name, inode, Some(carried))?;
     dir.close(state)?;
     Ok(ShardReply::Linked {
         inode,

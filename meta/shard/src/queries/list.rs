@@ -50,7 +50,7 @@ pub(crate) fn answer(
         let dentry = Dentry {
             inode,
             created: record.created,
-            attributes: None,
+            attributes: record.carried.map(|carried| carried.attributes(inode)),
         };
         Ok(page.add(ListEntry { hash, name, dentry }, bytes))
     })?;
@@ -62,12 +62,17 @@ pub(crate) fn answer(
     })
 }
 
-/// Adds the attributes of all that is on this shard. Inodes that were made one after the other are neighbours in their table, so they are
-/// read in that order.
+/// Adds the attributes of all else that is on this shard: directories, and files that were named by former versions. Inodes that were
+/// made one after the other are neighbours in their table, so they are read in that order.
 fn describe_all(read: Reader<'_>, entries: &mut [ListEntry]) -> Step<()> {
-    let here = |entry: &&mut ListEntry| entry.dentry.inode.shard() == read.shard;
+    let here = |entry: &&mut ListEntry| {
+        entry.dentry.attributes.is_none() && entry.dentry.inode.shard() == read.shard
+    };
     let mut here: Vec<&mut ListEntry> = entries.iter_mut().filter(here).collect();
     here.sort_unstable_by_key(|entry| entry.dentry.inode);
+    if here.is_empty() {
+        return Ok(());
+    }
     let inodes: Vec<InodeId> = here.iter().map(|entry| entry.dentry.inode).collect();
     for (entry, found) in here.into_iter().zip(read.inodes(&inodes)?) {
         let inode = entry.dentry.inode;

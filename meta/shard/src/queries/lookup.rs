@@ -25,10 +25,12 @@ pub(crate) fn find(read: Reader<'_>, dir: InodeId, name: &Name) -> Step<Dentry> 
 
 /// A dentry with the attributes of what it stands for, as far as they are here.
 pub(crate) fn describe(read: Reader<'_>, record: &DentryRecord, inode: InodeId) -> Step<Dentry> {
-    let attributes = if inode.shard() == read.shard {
-        read.inode(inode)?.map(|found| found.attributes(inode))
-    } else {
-        None
+    let attributes = match record.carried {
+        Some(carried) => Some(carried.attributes(inode)),
+        None if inode.shard() == read.shard => {
+            read.inode(inode)?.map(|found| found.attributes(inode))
+        }
+        None => None,
     };
     Ok(Dentry {
         inode,

@@ -48,6 +48,7 @@ fn names_that_share_a_hash_are_listed_once_each_while_others_come_and_go() {
             inode: Some(InodeId::new(InodeKind::File, ShardId(9), 1)),
             created: Time(1),
             lock: None,
+            carried: None,
         };
         let key = keys::dentry(ROOT, hash, &name(text));
         bench.store.put(keys::DENTRIES, &key, &to_bytes(&record));

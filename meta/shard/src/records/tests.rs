@@ -19,6 +19,7 @@ const COMMON: CommonAttributes = CommonAttributes {
     created: FileTime(6),
 };
 const DIR: InodeId = InodeId::new(InodeKind::Directory, ShardId(1), 2);
+const FILE: InodeId = InodeId::new(InodeKind::File, ShardId(1), 3);
 
 fn check<T: Stored + PartialEq + std::fmt::Debug>(value: &T, expected: Expect) {
     let bytes = to_bytes(value);
@@ -41,6 +42,7 @@ fn inodes() {
             attributes: COMMON,
             content,
             life,
+            carrier: None,
         })
     };
     let extents = Content::Extents {
@@ -56,17 +58,17 @@ fn inodes() {
     });
     check(
         &file(transient, extents),
-        expect!["0100a40301020608090c0007080009010a016e010b"],
+        expect!["0200a40301020c0503150007080009010a016e010b00"],
     );
     let linked = Life::Linked { owners: 1 };
     check(
         &file(linked, Content::Target(b"t".to_vec())),
-        expect!["0100a40301020608090c0101740101"],
+        expect!["0200a40301020c050315010174010100"],
     );
     let linked = Life::Linked { owners: 1 };
     check(
         &file(linked, Content::Whole(b"w".to_vec())),
-        expect!["0100a40301020608090c0201770101"],
+        expect!["0200a40301020c050315020177010100"],
     );
     let mut directory = DirectoryRecord::new(COMMON, InodeId::ROOT, Some(TransactionId(12)));
     directory.policies.push(Policy::Inline(InlinePolicy {
@@ -75,7 +77,7 @@ fn inodes() {
     directory.condition = Condition::Removed(TransactionId(14));
     check(
         &InodeRecord::Directory(directory),
-        expect!["0101a40301020608090c80808080808080802001040d000000010c020e"],
+        expect!["0201a40301020c05031580808080808080802001040d000000010c020e"],
     );
 }
 
@@ -88,8 +90,38 @@ fn names() {
             transaction: TransactionId(2),
             purpose: LockedFor::Exchange,
         }),
+        carried: None,
     };
-    check(&dentry, expect!["010181848080808080802001010202"]);
+    check(&dentry, expect!["02018184808080808080200101020200"]);
+    let carrier = |created, time| {
+        let attributes = CommonAttributes {
+            created: FileTime(time),
+            mtime: FileTime(time.wrapping_add(1)),
+            ctime: FileTime(time),
+            atime: FileTime(i64::MAX),
+            ..COMMON
+        };
+        DentryRecord {
+            inode: Some(FILE),
+            created,
+            lock: None,
+            carried: Some(Carried {
+                size: 100,
+                physical_bytes: 0,
+                attributes,
+            }),
+        }
+    };
+    check(
+        &carrier(Time(1), 1_000_000),
+        expect!["02018186808080808080400100016400a4030102000200fef685ffffffffffff01"],
+    );
+    // Times as far from each other as they can be.
+    for created in [Time(0), Time(u64::MAX)] {
+        let dentry = carrier(created, i64::MIN);
+        let read: DentryRecord = from_bytes(&to_bytes(&dentry)).unwrap();
+        assert_eq!(read, dentry);
+    }
     let snapshot = SnapshotRecord {
         inode: DIR,
         removed: Time(1),

@@ -10,7 +10,9 @@ use eggs_proto::{FileTime, InodeId, Name, Refusal};
 use super::recount::{Counted, NameChange, Part, Weight};
 use super::{Held, Reader, State};
 use crate::keys;
-use crate::records::{DentryRecord, DirectoryRecord, InodeRecord, SnapshotRecord};
+use crate::records::{
+    Carried, Carrier, DentryRecord, DirectoryRecord, InodeRecord, SnapshotRecord,
+};
 use crate::step::Step;
 
 /// Whether a snapshot owns its inode.
@@ -84,8 +86,7 @@ impl OpenDirectory {
         state.recount_names(&self.changes)?;
         state.hold(self.id, &self.held)?;
         let record = InodeRecord::Directory(self.record);
-        state.put_over(self.id, Some(&self.stored), &record);
-        Ok(())
+        Ok(state.put_over(self.id, Some(&self.stored), &record)?)
     }
 
     /// The dentry of a name, whatever its state.
@@ -166,14 +167,35 @@ impl OpenDirectory {
         }
     }
 
-    /// Gives a name to an inode from now on.
+    /// Gives a name to an inode from now on. It carries the attributes of a file that is on this shard.
     pub(crate) fn enter(&mut self, state: &mut State<'_>, name: &Name, inode: InodeId) -> Step<()> {
+        let carried = state.carry(inode, self.carrier(name))?;
+        self.enter_carrying(state, name, inode, carried)
+    }
+
+    /// Gives a name to an inode, of which it carries what the caller has just written.
+    pub(crate) fn enter_carrying(
+        &mut self,
+        state: &mut State<'_>,
+        name: &Name,
+        inode: InodeId,
+        carried: Option<Carried>,
+    ) -> Step<()> {
         let dentry = DentryRecord {
             inode: Some(inode),
             created: state.now,
             lock: None,
+            carried,
         };
         self.set(state, name, Some(dentry))
+    }
+
+    /// The carrier that the dentry of a name would be.
+    pub(crate) fn carrier(&self, name: &Name) -> Carrier {
+        Carrier {
+            dir: self.id,
+            hash: name.hash_in(self.id),
+        }
     }
 
     /// Makes way for a new file or symlink: what has the name becomes an owned snapshot, if it may.

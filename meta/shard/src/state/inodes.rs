@@ -77,22 +77,27 @@ impl State<'_> {
     /// Writes an inode.
     pub(crate) fn put_inode(&mut self, id: InodeId, record: &InodeRecord) -> Result<(), Fault> {
         let old = self.read().inode(id)?;
-        self.put_over(id, old.as_ref(), record);
-        Ok(())
+        self.put_over(id, old.as_ref(), record)
     }
 
     /// Writes the inode of a number that was drawn in this change.
     pub(crate) fn put_fresh_inode(&mut self, id: InodeId, record: &InodeRecord) {
-        self.put_over(id, None, record);
+        self.replace(id, None, record);
     }
 
-    /// Writes an inode over what the caller has read, so that nobody has to look for it once more.
+    /// Writes an inode over what the caller has read, so that nobody has to look for it once more. What its carrier has
+    /// of it is changed as well.
     pub(crate) fn put_over(
         &mut self,
         id: InodeId,
         old: Option<&InodeRecord>,
         record: &InodeRecord,
-    ) {
+    ) -> Result<(), Fault> {
+        self.replace(id, old, record);
+        self.update_carrier(id, old, record)
+    }
+
+    fn replace(&mut self, id: InodeId, old: Option<&InodeRecord>, record: &InodeRecord) {
         if cfg!(any(test, debug_assertions)) {
             let there = self.read().inode(id);
             assert!(matches!(&there, Ok(there) if there.as_ref() == old), "{id}");

@@ -2,6 +2,7 @@
 //! difference between the old and the new record, so that no operation can forget it.
 
 mod blocks;
+mod carriers;
 mod directory;
 mod extents;
 mod inodes;

@@ -8,7 +8,8 @@ use eggs_proto::{
 
 use super::{Reader, State};
 use crate::records::{
-    CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life, Transient,
+    Carried, Carrier, CommonAttributes, Content, ExtentRecord, FileRecord, InodeRecord, Life,
+    Transient,
 };
 use crate::step::Step;
 
@@ -119,19 +120,26 @@ impl OpenTransient {
             attributes: self.attributes,
             content: self.extents(),
             life: Life::Transient(self.transient),
+            carrier: None,
         };
-        state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file));
-        Ok(())
+        Ok(state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file))?)
     }
 
-    /// Writes the file back as a linked one.
-    pub(crate) fn close_linked(self, state: &mut State<'_>, content: Content) -> Step<()> {
+    /// Writes the file back as a linked one. Returns what its carrier, which the caller writes, has to carry.
+    pub(crate) fn close_linked(
+        self,
+        state: &mut State<'_>,
+        content: Content,
+        carrier: Carrier,
+    ) -> Step<Carried> {
         let file = FileRecord {
             attributes: self.attributes,
             content,
             life: Life::Linked { owners: 1 },
+            carrier: Some(carrier),
         };
-        state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file));
-        Ok(())
+        let carried = Carried::of(&file);
+        state.put_over(self.id, self.stored.as_ref(), &InodeRecord::File(file))?;
+        Ok(carried)
     }
 }

@@ -4,6 +4,7 @@
 //! counting again takes as many requests as it takes. A repeat is fine.
 
 mod adopt;
+mod carry;
 mod owners;
 mod parent;
 mod recount;
@@ -41,6 +42,7 @@ pub(crate) fn apply(state: &mut State<'_>, repair: ShardRepair) -> Reply {
             state.read().directory(dir)?;
             state.forget_report(dir, child)?;
         }
+        ShardRepair::Carry { dir, name } => carry::apply(state, dir, &name)?,
         ShardRepair::ReportAgain { dir } => {
             state.read().directory(dir)?;
             if dir == InodeId::ROOT {

@@ -1,0 +1,281 @@
+use eggs_machine::{Store as _, StoreRead as _, from_bytes, to_bytes};
+use eggs_proto::audit::FindingCode;
+use eggs_proto::shard::{
+    LockPurpose, ReleaseAction, Replace, ShardChange, ShardQuery, ShardReply, Snapshot,
+};
+use eggs_proto::{AttributeChange, InodeId, InodeKind, NewTime, ShardId, XattrMode, XattrName};
+
+use crate::invariants::check;
+use crate::keys;
+use crate::records::{DentryRecord, InodeRecord};
+use crate::testing::{Bench, NEW, ROOT, T1, name};
+
+fn dentry_key(dir: InodeId, text: &str) -> Vec<u8> {
+    let name = name(text);
+    keys::dentry(dir, name.hash_in(dir), &name)
+}
+
+fn dentry(bench: &Bench, dir: InodeId, text: &str) -> DentryRecord {
+    let bytes = bench.store.get(keys::DENTRIES, &dentry_key(dir, text));
+    from_bytes(&bytes.unwrap().expect("the name is there")).unwrap()
+}
+
+/// Compares what a lookup, a listing and `stat` say of all names; all but directories have to be carried.
+fn compare(bench: &Bench, dir: InodeId, texts: &[&str]) {
+    let limit = 100;
+    let listing = bench.query(&ShardQuery::List {
+        dir,
+        after: None,
+        limit,
+    });
+    let Ok(ShardReply::Listing { entries, .. }) = listing else {
+        panic!("{listing:?}");
+    };
+    assert_eq!(entries.len(), texts.len());
+    for entry in entries {
+        let inode = entry.dentry.inode;
+        let stat = Some(bench.stat(inode).unwrap());
+        assert_eq!(entry.dentry.attributes, stat);
+        let lookup = bench.query(&ShardQuery::Lookup {
+            dir,
+            name: entry.name.clone(),
+        });
+        let Ok(ShardReply::Dentry(found)) = lookup else {
+            panic!("{lookup:?}");
+        };
+        assert_eq!(found.attributes, stat);
+    }
+    for text in texts {
+        let dentry = dentry(bench, dir, text);
+        let carries = dentry.carried.is_some();
+        assert_eq!(carries, !dentry.inode.unwrap().is_directory(), "{text}");
+    }
+}
+
+fn set_attributes(bench: &mut Bench, inode: InodeId) {
+    let change = AttributeChange {
+        mode: Some(0o400),
+        uid: Some(77),
+        mtime: Some(NewTime::At(eggs_proto::FileTime(-5))),
+        ..AttributeChange::default()
+    };
+    bench.wait_ms(3);
+    bench
+        .change(ShardChange::SetAttributes { inode, change })
+        .unwrap();
+}
+
+fn rename(bench: &mut Bench, source: &str, target: &str, replace: Replace) {
+    let rename = ShardChange::Rename {
+        dir: ROOT,
+        source: name(source),
+        target: name(target),
+        replace,
+    };
+    bench.change(rename).unwrap();
+}
+
+fn newest_snapshot(bench: &Bench, text: &str) -> Snapshot {
+    let all = bench.snapshots(ROOT).into_iter();
+    let mut named = all.filter(|snapshot| snapshot.owned && snapshot.key.name == name(text));
+    named.next().expect("there is a snapshot")
+}
+
+#[test]
+fn whatever_gives_a_file_its_name_lets_the_name_carry_it() {
+    let mut bench = Bench::new();
+    bench.create_file("small");
+    bench.create_big_file("big");
+    bench.create_directory("d", 1);
+    let symlink = ShardChange::Symlink {
+        dir: ROOT,
+        name: name("symlink"),
+        target: b"small".to_vec(),
+        attributes: NEW,
+    };
+    bench.change(symlink).unwrap();
+    compare(&bench, ROOT, &["small", "big", "d", "symlink"]);
+    bench.create_file_as(ROOT, "big", Replace::Files).unwrap();
+    rename(&mut bench, "small", "moved", Replace::Never);
+    rename(&mut bench, "symlink", "d", Replace::Exchange);
+    compare(&bench, ROOT, &["moved", "big", "d", "symlink"]);
+    let old = newest_snapshot(&bench, "big");
+    let undelete = ShardChange::Undelete {
+        dir: ROOT,
+        key: old.key,
+        inode: old.inode,
+        name: name("back"),
+        replace: Replace::Never,
+    };
+    bench.change(undelete).unwrap();
+    rename(&mut bench, "moved", "big", Replace::Files);
+    compare(&bench, ROOT, &["big", "d", "symlink", "back"]);
+}
+
+#[test]
+fn what_changes_of_a_file_changes_in_its_name() {
+    let mut bench = Bench::new();
+    let small = bench.create_file("small");
+    let big = bench.create_big_file("big");
+    for inode in [small, big] {
+        set_attributes(&mut bench, inode);
+        compare(&bench, ROOT, &["small", "big"]);
+    }
+    bench.wait_ms(5);
+    let before = bench.stat(small).unwrap().ctime;
+    let xattr = ShardChange::SetXattr {
+        inode: small,
+        name: XattrName::new("user.a").unwrap(),
+        value: b"v".to_vec(),
+        mode: XattrMode::Set,
+    };
+    bench.change(xattr).unwrap();
+    assert!(bench.stat(small).unwrap().ctime > before);
+    compare(&bench, ROOT, &["small", "big"]);
+    rename(&mut bench, "small", "moved", Replace::Never);
+    set_attributes(&mut bench, small);
+    compare(&bench, ROOT, &["moved", "big"]);
+    // A file that has lost its name is changed as well.
+    let unlink = ShardChange::Unlink {
+        dir: ROOT,
+        name: name("moved"),
+        expected: None,
+    };
+    bench.change(unlink).unwrap();
+    set_attributes(&mut bench, small);
+    compare(&bench, ROOT, &["big"]);
+}
+
+/// Between two steps of a rename across directories a file has two names.
+#[test]
+fn one_name_carries_a_file_at_a_time() {
+    let mut bench = Bench::new();
+    let dir = bench.create_directory("d", 1);
+    let file = bench.create_file("f");
+    let kind = InodeKind::File;
+    let free = LockPurpose::Target {
+        replace: Replace::Never,
+        kind,
+    };
+    for (dir, text, purpose) in [
+        (ROOT, "f", LockPurpose::Source { expected: None }),
+        (dir, "g", free),
+    ] {
+        let lock = ShardChange::LockDentry {
+            dir,
+            name: name(text),
+            purpose,
+            transaction: T1,
+        };
+        bench.serve(lock).unwrap();
+    }
+    set_attributes(&mut bench, file);
+    let carried = dentry(&bench, ROOT, "f")
+        .carried
+        .expect("it is locked only");
+    assert_eq!(carried.attributes.mode, 0o400);
+    let mut release = |dir, text, action| {
+        let release = ShardChange::ReleaseDentry {
+            dir,
+            name: name(text),
+            action,
+            transaction: T1,
+        };
+        bench.serve(release).unwrap();
+        bench.clone()
+    };
+    let half = release(dir, "g", ReleaseAction::Set { inode: file });
+    assert_eq!(dentry(&half, ROOT, "f").carried, None);
+    compare(&half, dir, &["g"]);
+    release(ROOT, "f", ReleaseAction::RemoveMoved);
+    set_attributes(&mut bench, file);
+    compare(&bench, dir, &["g"]);
+}
+
+/// As a former version left it.
+fn forget(bench: &mut Bench, text: &str) {
+    let (key, mut record) = (dentry_key(ROOT, text), dentry(bench, ROOT, text));
+    record.carried = None;
+    bench.store.put(keys::DENTRIES, &key, &to_bytes(&record));
+}
+
+#[test]
+fn names_that_carry_nothing_are_as_good() {
+    let mut bench = Bench::new();
+    let old = bench.create_file("old");
+    bench.create_file("new");
+    forget(&mut bench, "old");
+    set_attributes(&mut bench, old);
+    assert_eq!(dentry(&bench, ROOT, "old").carried, None);
+    let listed = bench.query(&ShardQuery::List {
+        dir: ROOT,
+        after: None,
+        limit: 10,
+    });
+    let Ok(ShardReply::Listing { entries, .. }) = listed else {
+        panic!("{listed:?}");
+    };
+    assert_eq!(entries.len(), 2);
+    for entry in entries {
+        let stat = bench.stat(entry.dentry.inode).unwrap();
+        assert_eq!(entry.dentry.attributes, Some(stat));
+    }
+    rename(&mut bench, "old", "renamed", Replace::Never);
+    compare(&bench, ROOT, &["renamed", "new"]);
+}
+
+#[test]
+fn what_is_carried_wrongly_is_found_and_put_right() {
+    let mut bench = Bench::new();
+    let (a, b) = (bench.create_file("a"), bench.create_file("b"));
+    let sound = bench.store.clone();
+    let carriers = |bench: &mut Bench, damage: &dyn Fn(&mut Bench)| {
+        bench.store = sound.clone();
+        damage(bench);
+        let findings = check(ShardId(0), &bench.store).unwrap();
+        assert!(!findings.is_empty());
+        for finding in findings {
+            assert_eq!(finding.code, FindingCode::CarriedAttributes);
+            for step in finding.repair {
+                let eggs_proto::audit::RepairStep::Shard(repair) = step else {
+                    panic!("{step:?}");
+                };
+                bench.while_broken(|bench| bench.repair(&repair));
+            }
+        }
+        compare(bench, ROOT, &["a", "b"]);
+        set_attributes(bench, a);
+        compare(bench, ROOT, &["a", "b"]);
+    };
+    // Other attributes than the file has.
+    carriers(&mut bench, &|bench| {
+        let (key, mut record) = (dentry_key(ROOT, "a"), dentry(bench, ROOT, "a"));
+        record.carried.as_mut().unwrap().attributes.mode ^= 1;
+        bench.store.put(keys::DENTRIES, &key, &to_bytes(&record));
+    });
+    // A file that knows another name, or none.
+    let edit = |bench: &mut Bench, carrier| {
+        let bytes = bench.store.get(keys::INODES, &keys::inode(a)).unwrap();
+        let mut record: InodeRecord = from_bytes(&bytes.unwrap()).unwrap();
+        let InodeRecord::File(file) = &mut record else {
+            panic!("a directory");
+        };
+        file.carrier = carrier;
+        let bytes = to_bytes(&record);
+        bench.store.put(keys::INODES, &keys::inode(a), &bytes);
+    };
+    let elsewhere = match from_bytes(
+        &bench
+            .store
+            .get(keys::INODES, &keys::inode(b))
+            .unwrap()
+            .unwrap(),
+    )
+    .unwrap()
+    {
+        InodeRecord::File(file) => file.carrier,
+        InodeRecord::Directory(_) => panic!("a directory"),
+    };
+    carriers(&mut bench, &|bench| edit(bench, elsewhere));
+    carriers(&mut bench, &|bench| edit(bench, None));
+}
