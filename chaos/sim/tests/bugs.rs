@@ -74,6 +74,8 @@ bugs! {
     loop_check_before_commit: LoopCheckBeforeCommit, 300;
     cursor_that_skips: CursorThatSkips, 120;
     usage_counted_twice: UsageCountedTwice, 120;
+    carrier_not_updated: CarrierNotUpdated, 120;
+    carried_twice: CarriedTwice, 120;
     garbage_erased_forgotten: GarbageErasedForgotten, 60;
     garbage_record_dropped: GarbageRecordDropped, 120;
     stale_report_applied: StaleReportApplied, 120;

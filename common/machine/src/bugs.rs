@@ -35,6 +35,10 @@ pub enum Bug {
     CursorThatSkips,
     /// What a file counted for before a change is not subtracted.
     UsageCountedTwice,
+    /// A name goes on carrying what its file said before it changed.
+    CarrierNotUpdated,
+    /// A file that gets another name leaves with the former one what it carries.
+    CarriedTwice,
     /// Erased blocks stay garbage.
     GarbageErasedForgotten,
     /// The last block of a destroyed extent does not become garbage.
@@ -89,7 +93,7 @@ pub enum Bug {
 
 impl Bug {
     /// All of them.
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 39] = [
         Self::ReplyBeforeCommit,
         Self::DedupRecordLost,
         Self::TimeRunsBackwards,
@@ -102,6 +106,8 @@ impl Bug {
         Self::LoopCheckBeforeCommit,
         Self::CursorThatSkips,
         Self::UsageCountedTwice,
+        Self::CarrierNotUpdated,
+        Self::CarriedTwice,
         Self::GarbageErasedForgotten,
         Self::GarbageRecordDropped,
         Self::StaleReportApplied,

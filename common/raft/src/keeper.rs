@@ -110,29 +110,46 @@ fn large_from(limits: &Limits, logs: impl Iterator<Item = u64>) -> u64 {
 
 /// Makes a checkpoint when the log has grown; openraft then purges all but the last entries.
 async fn keep_short(node: &Shared, group: &Group, ends: &Ends, large_from: u64) {
-    let Ends {
-        applied,
-        checkpoint,
-        purged,
-    } = *ends;
-    let trigger = group.replica.raft.trigger();
     let eagerness = match node.space.own().level {
         SpaceLevel::Ample => 1,
         SpaceLevel::Low | SpaceLevel::Critical => EAGER,
     };
     let large = group.replica.log.bytes() >= large_from / eagerness;
-    let since = applied.saturating_sub(checkpoint);
-    let long = since >= node.limits.checkpoint_entries / eagerness;
-    // So many stay anyway: for fewer a checkpoint, which flushes the state of all groups, would be in vain.
-    let worth = since >= KEPT_WHEN_LARGE / eagerness;
+    let upkeep = Upkeep::of(&node.limits, ends, large, eagerness);
+    let trigger = group.replica.raft.trigger();
     // Errors mean that the group has stopped, which `watch_over` sees.
-    if long || (large && worth) {
+    if upkeep.checkpoint {
         let _ = trigger.snapshot().await;
     }
-    let large = large || (eagerness > 1 && long);
-    if large && checkpoint > purged.saturating_add(KEPT_WHEN_LARGE) {
-        let upto = checkpoint.saturating_sub(KEPT_WHEN_LARGE + 1);
+    if let Some(upto) = upkeep.purge_upto {
         let _ = trigger.purge_log(upto).await;
+    }
+}
+
+/// What a log needs.
+#[derive(Debug, PartialEq, Eq)]
+struct Upkeep {
+    checkpoint: bool,
+    /// Index of the last entry that goes, besides those that openraft purges by itself.
+    purge_upto: Option<u64>,
+}
+
+impl Upkeep {
+    /// Of a log with too many bytes, or not.
+    const fn of(limits: &Limits, ends: &Ends, large: bool, eagerness: u64) -> Self {
+        let since = ends.applied.saturating_sub(ends.checkpoint);
+        let long = since >= limits.checkpoint_entries / eagerness;
+        // So many stay anyway: for fewer a checkpoint, which flushes the state of all groups, would be in vain.
+        let worth = since >= KEPT_WHEN_LARGE / eagerness;
+        let purge = large || (eagerness > 1 && long);
+        let more = ends.checkpoint > ends.purged.saturating_add(KEPT_WHEN_LARGE);
+        Self {
+            checkpoint: long || (large && worth),
+            purge_upto: match purge && more {
+                true => Some(ends.checkpoint.saturating_sub(KEPT_WHEN_LARGE + 1)),
+                false => None,
+            },
+        }
     }
 }
 
@@ -196,5 +213,34 @@ mod tests {
         assert_eq!(large_from(&[90, 90, 90, 31]), 75);
         assert_eq!(large_from(&[50; 10]), 30);
         assert_eq!(large_from(&[400]), 100);
+    }
+    #[test]
+    fn a_log_is_purged_when_it_is_long_or_large_and_that_is_worth_a_checkpoint() {
+        let limits = Limits {
+            checkpoint_entries: 1600,
+            ..Limits::default()
+        };
+        let upkeep = |since, kept, large, eagerness| {
+            let ends = Ends {
+                applied: 10_000 + since,
+                checkpoint: 10_000,
+                purged: 10_000 - kept,
+            };
+            let upkeep = Upkeep::of(&limits, &ends, large, eagerness);
+            (upkeep.checkpoint, upkeep.purge_upto)
+        };
+        let (few, many) = (KEPT_WHEN_LARGE, 1000);
+        let purged = Some(10_000 - KEPT_WHEN_LARGE - 1);
+        assert_eq!(upkeep(1599, many, false, 1), (false, None));
+        assert_eq!(upkeep(1600, many, false, 1), (true, None));
+        // However large it is.
+        assert_eq!(upkeep(63, few, true, 1), (false, None));
+        assert_eq!(upkeep(64, few, true, 1), (true, None));
+        assert_eq!(upkeep(63, few + 1, true, 1), (false, purged));
+        // While there is little space.
+        assert_eq!(upkeep(99, many, false, EAGER), (false, None));
+        assert_eq!(upkeep(100, many, false, EAGER), (true, purged));
+        assert_eq!(upkeep(3, many, true, EAGER), (false, purged));
+        assert_eq!(upkeep(4, few, true, EAGER), (true, None));
     }
 }

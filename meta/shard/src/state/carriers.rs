@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use eggs_machine::bugs::{Bug, planted};
 use eggs_machine::{Fault, from_bytes};
 use eggs_proto::InodeId;
 
@@ -26,7 +27,9 @@ impl State<'_> {
         let carried = Carried::of(&file);
         let former = file.carrier.replace(carrier);
         if former != Some(carrier) {
-            if let Some(former) = former {
+            if let Some(former) = former
+                && !planted(Bug::CarriedTwice)
+            {
                 self.rewrite(former, id, None)?;
             }
             self.put_file(id, file)?;
@@ -46,7 +49,11 @@ impl State<'_> {
         };
         let (before, now) = (Carried::of(old), Carried::of(new));
         match new.carrier {
-            Some(carrier) if old.carrier == new.carrier && before != now => {
+            Some(carrier)
+                if old.carrier == new.carrier
+                    && before != now
+                    && !planted(Bug::CarrierNotUpdated) =>
+            {
                 self.rewrite(carrier, id, Some(now))
             }
             Some(_) | None => Ok(()),

@@ -192,6 +192,33 @@ fn one_name_carries_a_file_at_a_time() {
     compare(&bench, dir, &["g"]);
 }
 
+/// No two names are known that share a hash, so another name is put where it would be if it did.
+#[test]
+fn of_names_that_share_a_hash_the_one_of_the_file_is_changed() {
+    let mut bench = Bench::new();
+    let (a, b) = (bench.create_file("a"), bench.create_file("b"));
+    let other = dentry(&bench, ROOT, "b");
+    bench.stay_broken();
+    let hash = name("b").hash_in(ROOT);
+    let mut neighbours = Vec::new();
+    for text in ["aa", "z"] {
+        let key = keys::dentry(ROOT, hash, &name(text));
+        let foreign = DentryRecord {
+            inode: Some(a),
+            ..other
+        };
+        bench.store.put(keys::DENTRIES, &key, &to_bytes(&foreign));
+        neighbours.push((key, to_bytes(&foreign)));
+    }
+    set_attributes(&mut bench, b);
+    let stat = bench.stat(b).unwrap();
+    let carried = dentry(&bench, ROOT, "b").carried.unwrap();
+    assert_eq!(carried.attributes(b), stat);
+    for (key, bytes) in neighbours {
+        assert_eq!(bench.store.get(keys::DENTRIES, &key).unwrap(), Some(bytes));
+    }
+}
+
 /// As a former version left it.
 fn forget(bench: &mut Bench, text: &str) {
     let (key, mut record) = (dentry_key(ROOT, text), dentry(bench, ROOT, text));
