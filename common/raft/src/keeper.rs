@@ -220,7 +220,7 @@ mod tests {
             checkpoint_entries: 1600,
             ..Limits::default()
         };
-        let upkeep = |since, kept, large, eagerness| {
+        let upkeep = |since: u64, kept: u64, large, eagerness| {
             let ends = Ends {
                 applied: 10_000 + since,
                 checkpoint: 10_000,
