@@ -408,7 +408,6 @@ impl FileRecord {
             mtime_chosen: true,
             pending_extents: 0,
         });
-        self.carrier = None;
     }
 }
 
