@@ -82,7 +82,7 @@ impl State<'_> {
 
     /// Writes the inode of a number that was drawn in this change.
     pub(crate) fn put_fresh_inode(&mut self, id: InodeId, record: &InodeRecord) {
-        self.replace(id, None, record);
+        self.write_inode(id, None, record);
     }
 
     /// Writes an inode over what the caller has read, so that nobody has to look for it once more. What its carrier has
@@ -93,11 +93,11 @@ impl State<'_> {
         old: Option<&InodeRecord>,
         record: &InodeRecord,
     ) -> Result<(), Fault> {
-        self.replace(id, old, record);
+        self.write_inode(id, old, record);
         self.update_carrier(id, old, record)
     }
 
-    fn replace(&mut self, id: InodeId, old: Option<&InodeRecord>, record: &InodeRecord) {
+    fn write_inode(&mut self, id: InodeId, old: Option<&InodeRecord>, record: &InodeRecord) {
         if cfg!(any(test, debug_assertions)) {
             let there = self.read().inode(id);
             assert!(matches!(&there, Ok(there) if there.as_ref() == old), "{id}");
