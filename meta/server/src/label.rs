@@ -251,16 +251,16 @@ mod tests {
             let error = check(&dir, other).unwrap_err().to_string();
             assert!(error.contains("belongs to shard3"), "{error}");
         }
-        fs::write(dir.join(FILE), r#"{"format":6,"process":"shard3"}"#).unwrap();
+        let newer = FORMAT + 1;
+        let text = format!(r#"{{"format":{newer},"process":"shard3"}}"#);
+        fs::write(dir.join(FILE), text).unwrap();
         let error = check(&dir, node).unwrap_err().to_string();
-        assert!(error.contains("has format 6"), "{error}");
+        assert!(error.contains(&format!("has format {newer}")), "{error}");
         fs::write(dir.join(FILE), r#"{"format":1,"process":"shard3"}"#).unwrap();
         check(&dir, node).unwrap();
         let text = fs::read_to_string(dir.join(FILE)).unwrap();
-        assert!(
-            text.starts_with(r#"{"format":4,"process":"shard3","incarnation":"#),
-            "{text}"
-        );
+        let ours = format!(r#"{{"format":{FORMAT},"process":"shard3","incarnation":"#);
+        assert!(text.starts_with(&ours), "{text}");
         fs::write(dir.join(FILE), "junk").unwrap();
         let error = check(&dir, node).unwrap_err().to_string();
         assert!(error.contains("is damaged"), "{error}");
