@@ -1,13 +1,15 @@
-use eggs_machine::{Store as _, StoreRead as _, from_bytes, to_bytes};
-use eggs_proto::audit::FindingCode;
+use eggs_machine::{Store as _, StoreRead as _, Stored, Table, from_bytes, to_bytes};
+use eggs_proto::audit::{FindingCode, RepairStep};
 use eggs_proto::shard::{
     LockPurpose, ReleaseAction, Replace, ShardChange, ShardQuery, ShardReply, Snapshot,
 };
-use eggs_proto::{AttributeChange, InodeId, InodeKind, NewTime, ShardId, XattrMode, XattrName};
+use eggs_proto::{
+    AttributeChange, FileTime, InodeId, InodeKind, NewTime, ShardId, XattrMode, XattrName,
+};
 
 use crate::invariants::check;
 use crate::keys;
-use crate::records::{DentryRecord, InodeRecord};
+use crate::records::{Carrier, DentryRecord, InodeRecord};
 use crate::testing::{Bench, NEW, ROOT, T1, name};
 
 fn dentry_key(dir: InodeId, text: &str) -> Vec<u8> {
@@ -20,8 +22,8 @@ fn dentry(bench: &Bench, dir: InodeId, text: &str) -> DentryRecord {
     from_bytes(&bytes.unwrap().expect("the name is there")).unwrap()
 }
 
-/// Compares what a lookup, a listing and `stat` say of all names; all but directories have to be carried.
-fn compare(bench: &Bench, dir: InodeId, texts: &[&str]) {
+/// Compares what a lookup, a listing and `stat` say of all names.
+fn agree(bench: &Bench, dir: InodeId, texts: &[&str]) {
     let limit = 100;
     let listing = bench.query(&ShardQuery::List {
         dir,
@@ -45,6 +47,11 @@ fn compare(bench: &Bench, dir: InodeId, texts: &[&str]) {
         };
         assert_eq!(found.attributes, stat);
     }
+}
+
+/// The same; all but directories have to be carried.
+fn compare(bench: &Bench, dir: InodeId, texts: &[&str]) {
+    agree(bench, dir, texts);
     for text in texts {
         let dentry = dentry(bench, dir, text);
         let carries = dentry.carried.is_some();
@@ -56,7 +63,7 @@ fn set_attributes(bench: &mut Bench, inode: InodeId) {
     let change = AttributeChange {
         mode: Some(0o400),
         uid: Some(77),
-        mtime: Some(NewTime::At(eggs_proto::FileTime(-5))),
+        mtime: Some(NewTime::At(FileTime(-5))),
         ..AttributeChange::default()
     };
     bench.wait_ms(3);
@@ -219,11 +226,24 @@ fn of_names_that_share_a_hash_the_one_of_the_file_is_changed() {
     }
 }
 
-/// As a former version left it.
-fn forget(bench: &mut Bench, text: &str) {
-    let (key, mut record) = (dentry_key(ROOT, text), dentry(bench, ROOT, text));
-    record.carried = None;
-    bench.store.put(keys::DENTRIES, &key, &to_bytes(&record));
+/// Changes a row behind everybody's back.
+fn edit<T: Stored>(bench: &mut Bench, (table, key): (Table, &[u8]), edit: impl FnOnce(&mut T)) {
+    let bytes = bench.store.get(table, key).unwrap();
+    let mut record = from_bytes(&bytes.expect("the row is there")).unwrap();
+    edit(&mut record);
+    bench.store.put(table, key, &to_bytes(&record));
+}
+
+fn edit_dentry(bench: &mut Bench, text: &str, change: impl FnOnce(&mut DentryRecord)) {
+    edit(bench, (keys::DENTRIES, &dentry_key(ROOT, text)), change);
+}
+
+fn edit_carrier(bench: &mut Bench, file: InodeId, change: impl FnOnce(&mut Option<Carrier>)) {
+    let row = (keys::INODES, &keys::inode(file)[..]);
+    edit(bench, row, |record| match record {
+        InodeRecord::File(file) => change(&mut file.carrier),
+        InodeRecord::Directory(_) => panic!("a directory"),
+    });
 }
 
 #[test]
@@ -231,22 +251,10 @@ fn names_that_carry_nothing_are_as_good() {
     let mut bench = Bench::new();
     let old = bench.create_file("old");
     bench.create_file("new");
-    forget(&mut bench, "old");
+    edit_dentry(&mut bench, "old", |record| record.carried = None); // as a former version left it
     set_attributes(&mut bench, old);
     assert_eq!(dentry(&bench, ROOT, "old").carried, None);
-    let listed = bench.query(&ShardQuery::List {
-        dir: ROOT,
-        after: None,
-        limit: 10,
-    });
-    let Ok(ShardReply::Listing { entries, .. }) = listed else {
-        panic!("{listed:?}");
-    };
-    assert_eq!(entries.len(), 2);
-    for entry in entries {
-        let stat = bench.stat(entry.dentry.inode).unwrap();
-        assert_eq!(entry.dentry.attributes, Some(stat));
-    }
+    agree(&bench, ROOT, &["old", "new"]);
     rename(&mut bench, "old", "renamed", Replace::Never);
     compare(&bench, ROOT, &["renamed", "new"]);
 }
@@ -256,7 +264,7 @@ fn what_is_carried_wrongly_is_found_and_put_right() {
     let mut bench = Bench::new();
     let (a, b) = (bench.create_file("a"), bench.create_file("b"));
     let sound = bench.store.clone();
-    let carriers = |bench: &mut Bench, damage: &dyn Fn(&mut Bench)| {
+    let damaged = |bench: &mut Bench, damage: &dyn Fn(&mut Bench)| {
         bench.store = sound.clone();
         damage(bench);
         let findings = check(ShardId(0), &bench.store).unwrap();
@@ -264,7 +272,7 @@ fn what_is_carried_wrongly_is_found_and_put_right() {
         for finding in findings {
             assert_eq!(finding.code, FindingCode::CarriedAttributes);
             for step in finding.repair {
-                let eggs_proto::audit::RepairStep::Shard(repair) = step else {
+                let RepairStep::Shard(repair) = step else {
                     panic!("{step:?}");
                 };
                 bench.while_broken(|bench| bench.repair(&repair));
@@ -275,34 +283,18 @@ fn what_is_carried_wrongly_is_found_and_put_right() {
         compare(bench, ROOT, &["a", "b"]);
     };
     // Other attributes than the file has.
-    carriers(&mut bench, &|bench| {
-        let (key, mut record) = (dentry_key(ROOT, "a"), dentry(bench, ROOT, "a"));
-        record.carried.as_mut().unwrap().attributes.mode ^= 1;
-        bench.store.put(keys::DENTRIES, &key, &to_bytes(&record));
+    damaged(&mut bench, &|bench| {
+        edit_dentry(bench, "a", |record| {
+            record.carried.as_mut().unwrap().attributes.mode ^= 1;
+        });
     });
-    // A file that knows another name, or none.
-    let edit = |bench: &mut Bench, carrier| {
-        let bytes = bench.store.get(keys::INODES, &keys::inode(a)).unwrap();
-        let mut record: InodeRecord = from_bytes(&bytes.unwrap()).unwrap();
-        let InodeRecord::File(file) = &mut record else {
-            panic!("a directory");
-        };
-        file.carrier = carrier;
-        let bytes = to_bytes(&record);
-        bench.store.put(keys::INODES, &keys::inode(a), &bytes);
-    };
-    let elsewhere = match from_bytes(
-        &bench
-            .store
-            .get(keys::INODES, &keys::inode(b))
-            .unwrap()
-            .unwrap(),
-    )
-    .unwrap()
-    {
-        InodeRecord::File(file) => file.carrier,
-        InodeRecord::Directory(_) => panic!("a directory"),
-    };
-    carriers(&mut bench, &|bench| edit(bench, elsewhere));
-    carriers(&mut bench, &|bench| edit(bench, None));
+    // A file that knows no name, or another one.
+    damaged(&mut bench, &|bench| {
+        edit_carrier(bench, a, |carrier| *carrier = None);
+    });
+    damaged(&mut bench, &|bench| {
+        let mut elsewhere = None;
+        edit_carrier(bench, b, |carrier| elsewhere = *carrier);
+        edit_carrier(bench, a, |carrier| *carrier = elsewhere);
+    });
 }
