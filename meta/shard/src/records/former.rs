@@ -22,21 +22,27 @@ struct Common1 {
 
 #[derive(Deserialize)]
 enum Inode1 {
-    File {
-        attributes: Common1,
-        content: Content,
-        life: Life,
-    },
-    Directory {
-        attributes: Common1,
-        parent: InodeId,
-        policies: Vec<Policy>,
-        entries: u64,
-        placeholders: u64,
-        snapshots: u64,
-        made_by: Option<TransactionId>,
-        condition: Condition,
-    },
+    File(File1),
+    Directory(Directory1),
+}
+
+#[derive(Deserialize)]
+struct File1 {
+    attributes: Common1,
+    content: Content,
+    life: Life,
+}
+
+#[derive(Deserialize)]
+struct Directory1 {
+    attributes: Common1,
+    parent: InodeId,
+    policies: Vec<Policy>,
+    entries: u64,
+    placeholders: u64,
+    snapshots: u64,
+    made_by: Option<TransactionId>,
+    condition: Condition,
 }
 
 /// Version 1: nothing carried.
@@ -49,71 +55,45 @@ struct Dentry1 {
 
 pub(super) fn inode(bytes: &[u8]) -> Result<InodeRecord, Malformed> {
     Ok(match decode(bytes)? {
-        Inode1::File {
-            attributes,
-            content,
-            life,
-        } => InodeRecord::File(FileRecord {
-            attributes: attributes.into(),
-            content,
-            life,
+        Inode1::File(file) => InodeRecord::File(FileRecord {
+            attributes: file.attributes.into(),
+            content: file.content,
+            life: file.life,
             carrier: None,
         }),
-        Inode1::Directory {
-            attributes,
-            parent,
-            policies,
-            entries,
-            placeholders,
-            snapshots,
-            made_by,
-            condition,
-        } => InodeRecord::Directory(DirectoryRecord {
-            attributes: attributes.into(),
-            parent,
-            policies,
-            entries,
-            placeholders,
-            snapshots,
-            made_by,
-            condition,
+        Inode1::Directory(dir) => InodeRecord::Directory(DirectoryRecord {
+            attributes: dir.attributes.into(),
+            parent: dir.parent,
+            policies: dir.policies,
+            entries: dir.entries,
+            placeholders: dir.placeholders,
+            snapshots: dir.snapshots,
+            made_by: dir.made_by,
+            condition: dir.condition,
         }),
     })
 }
 
 pub(super) fn dentry(bytes: &[u8]) -> Result<DentryRecord, Malformed> {
-    let Dentry1 {
-        inode,
-        created,
-        lock,
-    } = decode(bytes)?;
+    let dentry: Dentry1 = decode(bytes)?;
     Ok(DentryRecord {
-        inode,
-        created,
-        lock,
+        inode: dentry.inode,
+        created: dentry.created,
+        lock: dentry.lock,
         carried: None,
     })
 }
 
 impl From<Common1> for CommonAttributes {
-    fn from(former: Common1) -> Self {
-        let Common1 {
-            mode,
-            uid,
-            gid,
-            mtime,
-            ctime,
-            atime,
-            created,
-        } = former;
+    fn from(common: Common1) -> Self {
         Self {
-            mode,
-            uid,
-            gid,
-            mtime,
-            ctime,
-            atime,
-            created,
+            mode: common.mode,
+            uid: common.uid,
+            gid: common.gid,
+            mtime: common.mtime,
+            ctime: common.ctime,
+            atime: common.atime,
+            created: common.created,
         }
     }
 }
