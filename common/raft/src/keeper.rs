@@ -214,6 +214,7 @@ mod tests {
         assert_eq!(large_from(&[50; 10]), 30);
         assert_eq!(large_from(&[400]), 100);
     }
+
     #[test]
     fn a_log_is_purged_when_it_is_long_or_large_and_that_is_worth_a_checkpoint() {
         let limits = Limits {

@@ -10,6 +10,15 @@ use super::{Range, State, visit};
 use crate::keys;
 use crate::records::{Carried, Carrier, DentryRecord, InodeRecord};
 
+/// Whether the dentry that has carried a file so far is still there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FormerCarrier {
+    /// Nobody has looked.
+    Perhaps,
+    /// It was removed in this change.
+    Gone,
+}
+
 impl State<'_> {
     /// Makes the dentry that the caller is about to write the carrier of an inode, and returns what it has to carry: nothing of
     /// directories and of what is on other shards.
@@ -17,22 +26,25 @@ impl State<'_> {
         &mut self,
         id: InodeId,
         carrier: Carrier,
+        there: FormerCarrier,
     ) -> Result<Option<Carried>, Fault> {
         if id.is_directory() || id.shard() != self.shard {
             return Ok(None);
         }
-        let Some(InodeRecord::File(mut file)) = self.read().inode(id)? else {
+        let stored = self.read().inode(id)?;
+        let Some(InodeRecord::File(file)) = &stored else {
             return Ok(None);
         };
-        let carried = Carried::of(&file);
-        let former = file.carrier.replace(carrier);
+        let (carried, former) = (Carried::of(file), file.carrier);
         if former != Some(carrier) {
-            if let Some(former) = former
+            let mut file = file.clone();
+            file.carrier = Some(carrier);
+            if let (Some(former), FormerCarrier::Perhaps) = (former, there)
                 && !planted(Bug::CarriedTwice)
             {
                 self.rewrite(former, id, None)?;
             }
-            self.put_file(id, file)?;
+            self.put_over(id, stored.as_ref(), &InodeRecord::File(file))?;
         }
         Ok(Some(carried))
     }
@@ -47,17 +59,14 @@ impl State<'_> {
         let (Some(InodeRecord::File(old)), InodeRecord::File(new)) = (old, new) else {
             return Ok(());
         };
-        let (before, now) = (Carried::of(old), Carried::of(new));
-        match new.carrier {
-            Some(carrier)
-                if old.carrier == new.carrier
-                    && before != now
-                    && !planted(Bug::CarrierNotUpdated) =>
-            {
-                self.rewrite(carrier, id, Some(now))
-            }
-            Some(_) | None => Ok(()),
+        let Some(carrier) = new.carrier.filter(|_| old.carrier == new.carrier) else {
+            return Ok(());
+        };
+        let now = Carried::of(new);
+        if Carried::of(old) == now || planted(Bug::CarrierNotUpdated) {
+            return Ok(());
         }
+        self.rewrite(carrier, id, Some(now))
     }
 
     /// Changes what a carrier has, if it is still there. Files rarely change, so nobody but this looks for it.

@@ -1,6 +1,6 @@
 //! A directory opened for change: its dentries and snapshots, and with them its counts and times.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use eggs_machine::Fault;
 use eggs_machine::bugs::{Bug, planted};
@@ -8,7 +8,7 @@ use eggs_proto::shard::{Replace, SnapshotKey};
 use eggs_proto::{FileTime, InodeId, Name, Refusal};
 
 use super::recount::{Counted, NameChange, Part, Weight};
-use super::{Held, Reader, State};
+use super::{FormerCarrier, Held, Reader, State};
 use crate::keys;
 use crate::records::{
     Carried, Carrier, DentryRecord, DirectoryRecord, InodeRecord, SnapshotRecord,
@@ -49,6 +49,8 @@ pub(crate) struct OpenDirectory {
     stored: InodeRecord,
     /// What more, or less, stands for each inode.
     held: BTreeMap<InodeId, Held>,
+    /// Files whose carrier was removed.
+    uncarried: BTreeSet<InodeId>,
     /// For a count of the directory that is under way.
     changes: Vec<NameChange>,
 }
@@ -62,6 +64,7 @@ impl OpenDirectory {
             stored: InodeRecord::Directory(record.clone()),
             record,
             held: BTreeMap::new(),
+            uncarried: BTreeSet::new(),
             changes: Vec::new(),
         })
     }
@@ -121,8 +124,13 @@ impl OpenDirectory {
         self.note(state, (Part::Dentries, &key), old, new);
         match known {
             Some(DentryRecord {
-                inode: Some(inode), ..
+                inode: Some(inode),
+                carried,
+                ..
             }) => {
+                if carried.is_some() && dentry.is_none() {
+                    self.uncarried.insert(inode);
+                }
                 lower(&mut self.record.entries)?;
                 self.held.entry(inode).or_default().current -= 1;
             }
@@ -169,7 +177,12 @@ impl OpenDirectory {
 
     /// Gives a name to an inode from now on. It carries the attributes of a file that is on this shard.
     pub(crate) fn enter(&mut self, state: &mut State<'_>, name: &Name, inode: InodeId) -> Step<()> {
-        let carried = state.carry(inode, self.carrier(name))?;
+        // A rename removes the old name first, so nobody has to look for it.
+        let former = match self.uncarried.contains(&inode) {
+            true => FormerCarrier::Gone,
+            false => FormerCarrier::Perhaps,
+        };
+        let carried = state.carry(inode, self.carrier(name), former)?;
         self.enter_carrying(state, name, inode, carried)
     }
 

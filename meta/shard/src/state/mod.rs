@@ -21,6 +21,7 @@ use crate::keys;
 use crate::records::Counters;
 
 pub(crate) use blocks::block_facts;
+pub(crate) use carriers::FormerCarrier;
 pub(crate) use directory::{OpenDirectory, Ownership};
 pub(crate) use extents::services;
 pub(crate) use inodes::add;

@@ -3,7 +3,7 @@
 use eggs_proto::{InodeId, Name};
 
 use crate::records::DentryRecord;
-use crate::state::{OpenDirectory, State};
+use crate::state::{FormerCarrier, OpenDirectory, State};
 use crate::step::Step;
 
 pub(super) fn apply(state: &mut State<'_>, dir: InodeId, name: &Name) -> Step<()> {
@@ -12,7 +12,7 @@ pub(super) fn apply(state: &mut State<'_>, dir: InodeId, name: &Name) -> Step<()
         return Ok(());
     };
     let carried = match dentry.inode {
-        Some(inode) => state.carry(inode, dir.carrier(name))?,
+        Some(inode) => state.carry(inode, dir.carrier(name), FormerCarrier::Perhaps)?,
         None => None,
     };
     dir.set(state, name, Some(DentryRecord { carried, ..dentry }))?;
