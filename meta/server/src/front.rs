@@ -88,6 +88,12 @@ impl<S: Service> Handler for Front<S> {
     async fn handle(&self, peer: &Peer, request: Request) -> Answer {
         self.reply(peer, request).await.into()
     }
+
+    /// Reads are answered from memory or a table, changes and Raft's messages are handed on; what keeps a thread for longer is moved to
+    /// one that nobody waits for.
+    fn is_brief(&self, _kind: MessageKind) -> bool {
+        true
+    }
 }
 
 fn refuse(error: CallError) -> Reply {

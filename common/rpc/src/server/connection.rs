@@ -1,4 +1,4 @@
-//! One open connection of a server: a reader, a writer, and a task per request.
+//! One open connection of a server: a reader, a writer, and a task for each request that is not answered at once.
 //!
 //! **Invariant:** a request holds its place from before its header is read until its reply was
 //! written, and its share of the server's memory until its handler is done.
@@ -11,9 +11,11 @@ use eggs_proto::{
     BODY_BYTES_MAX, BadHeader, DEADLINE_MS_MAX, Direction, Header, MessageKind, PAYLOAD_BYTES_MAX,
 };
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::pace::Pace;
 use super::{Greeted, Shared};
 use crate::frame_reader::{FrameReader, ReadError};
 use crate::limits::ms;
@@ -112,7 +114,10 @@ impl<H: Handler> Connection<H> {
     }
 
     async fn read(self: &Arc<Self>, reader: &mut FrameReader) -> Result<(), ReadError> {
+        let mut pace = Pace::default();
         loop {
+            // Those that are answered at once may not have the thread for ever.
+            consume_budget().await;
             let place = take(&self.places, 1).await;
             let Some(header) = reader.header().await? else {
                 return Ok(());
@@ -135,7 +140,15 @@ impl<H: Handler> Connection<H> {
                 .await
                 .map_err(std::io::Error::from)??
             };
-            self.start(request, header.request, place, memory);
+            if request.deadline <= Instant::now() {
+                continue;
+            }
+            let is_brief = self.shared.handler.is_brief(request.kind);
+            let answering = self.clone().answer(request, header.request, place, memory);
+            match is_brief && pace.next_is_begun() {
+                true => begin(answering, &mut pace).await,
+                false => drop(tokio::spawn(answering)),
+            }
         }
     }
 
@@ -145,37 +158,31 @@ impl<H: Handler> Connection<H> {
         u32::try_from(length.min(most)).unwrap_or(u32::MAX)
     }
 
-    fn start(
-        self: &Arc<Self>,
+    /// Answers a request. Never cancelled.
+    async fn answer(
+        self: Arc<Self>,
         request: Request,
         id: u64,
         place: OwnedSemaphorePermit,
         memory: OwnedSemaphorePermit,
     ) {
-        if request.deadline <= Instant::now() {
-            return;
-        }
-        let connection = self.clone();
-        tokio::spawn(async move {
-            let (kind, deadline) = (request.kind, request.deadline);
-            let unanswered = AbandonOnDrop(&connection);
-            let handler = &connection.shared.handler;
-            let reply = handler.handle(&connection.peer, request).await;
-            std::mem::forget(unanswered);
-            drop(memory);
-            connection.reply(
-                reply,
-                OutFrame {
-                    direction: Direction::Answer,
-                    kind,
-                    request: id,
-                    deadline,
-                    body: bytes::Bytes::new(),
-                    payload: Bulk::default(),
-                    place: Some(place),
-                },
-            );
-        });
+        let (kind, deadline) = (request.kind, request.deadline);
+        let unanswered = AbandonOnDrop(&self);
+        let reply = self.shared.handler.handle(&self.peer, request).await;
+        std::mem::forget(unanswered);
+        drop(memory);
+        self.reply(
+            reply,
+            OutFrame {
+                direction: Direction::Answer,
+                kind,
+                request: id,
+                deadline,
+                body: bytes::Bytes::new(),
+                payload: Bulk::default(),
+                place: Some(place),
+            },
+        );
     }
 
     fn reply(&self, reply: Answer, frame: OutFrame) {
@@ -218,6 +225,17 @@ impl<H: Handler> Connection<H> {
                 return;
             }
         }
+    }
+}
+
+/// Does here what can be done at once, and the rest in a task of its own.
+async fn begin(answering: impl Future<Output = ()> + Send + 'static, pace: &mut Pace) {
+    let mut answering = Box::pin(answering);
+    let began = Instant::now();
+    let done = futures::poll!(&mut answering);
+    pace.kept(began.elapsed());
+    if done.is_pending() {
+        tokio::spawn(answering);
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod complaints;
 mod connection;
+mod pace;
 
 use std::io;
 use std::net::SocketAddr;

@@ -9,7 +9,7 @@ use eggs_rpc::{Client, ClientLimits, Credentials, Fate, RpcError, Server, Server
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::{self, LOCAL, LONG, ask, client, cluster, serve, serve_at, until};
+use crate::common::{Begun, LOCAL, LONG, Scripted, ask, client, cluster, serve, serve_at, until};
 
 /// Passes bytes on until dropped; then both sides see their connections die.
 struct Proxy {
@@ -149,7 +149,7 @@ async fn strangers_and_impostors_are_refused() {
 #[tokio::test]
 async fn a_server_needs_the_cluster_secret() {
     let credentials = Credentials::client(cluster().derive_client());
-    let handler = std::sync::Arc::new(common::Scripted::default());
+    let handler = std::sync::Arc::new(Scripted::new(Begun::Apart));
     let result = Server::bind(LOCAL, credentials, ServerLimits::default(), handler);
     assert!(result.is_err());
 }

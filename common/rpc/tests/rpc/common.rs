@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use eggs_proto::MessageKind;
@@ -25,25 +25,43 @@ pub fn cluster() -> Secret {
     Secret::new([42; 32])
 }
 
+/// Where a server begins requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begun {
+    /// In tasks of their own.
+    Apart,
+    /// Where they were read.
+    Here,
+}
+
 /// `echo…` comes back, `make N` gives a payload of `N` bytes, `hold…` waits for a permit of `gate` first, `panic` panics, `role` tells the
-/// role of the peer.
+/// role of the peer, `task` the task that it runs in, `busy` keeps its thread for some milliseconds, and `block` until something else has
+/// finished.
 pub struct Scripted {
     pub started: AtomicUsize,
     pub finished: AtomicUsize,
     pub gate: Semaphore,
+    begun: Begun,
 }
 
-impl Default for Scripted {
-    fn default() -> Self {
+impl Scripted {
+    pub fn new(begun: Begun) -> Self {
         Self {
             started: AtomicUsize::new(0),
             finished: AtomicUsize::new(0),
             gate: Semaphore::new(0),
+            begun,
         }
     }
-}
 
-impl Scripted {
+    fn block(&self) {
+        let (before, began) = (self.finished.load(Ordering::SeqCst), Instant::now());
+        while self.finished.load(Ordering::SeqCst) == before {
+            assert!(began.elapsed() < LONG, "nothing else was begun");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     pub async fn until_started(&self, count: usize) {
         until(|| self.started.load(Ordering::SeqCst) >= count).await;
     }
@@ -53,13 +71,17 @@ impl Handler for Scripted {
     async fn handle(&self, peer: &Peer, request: Request) -> Answer {
         self.started.fetch_add(1, Ordering::SeqCst);
         assert_ne!(&request.body[..], b"panic", "as asked");
-        if request.body.starts_with(b"hold") {
-            self.gate.acquire().await.unwrap().forget();
+        match &request.body[..] {
+            b"busy" => std::thread::sleep(Duration::from_millis(5)),
+            b"block" => self.block(),
+            held if held.starts_with(b"hold") => self.gate.acquire().await.unwrap().forget(),
+            _ => {}
         }
         self.finished.fetch_add(1, Ordering::SeqCst);
         let body = match (&request.body[..], peer.role) {
             (b"role", PeerRole::Client) => Bytes::from_static(b"client"),
             (b"role", PeerRole::Server) => Bytes::from_static(b"server"),
+            (b"task", _) => tokio::task::id().to_string().into(),
             (_, PeerRole::Client | PeerRole::Server) => request.body,
         };
         let payload = match body.strip_prefix(b"make ") {
@@ -70,6 +92,10 @@ impl Handler for Scripted {
             body,
             payload: payload.into(),
         }
+    }
+
+    fn is_brief(&self, _kind: MessageKind) -> bool {
+        self.begun == Begun::Here
     }
 }
 
@@ -90,7 +116,16 @@ pub fn serve(limits: ServerLimits) -> Running {
 }
 
 pub fn serve_at(address: SocketAddr, limits: ServerLimits) -> Running {
-    let handler = Arc::new(Scripted::default());
+    start(address, limits, Begun::Apart)
+}
+
+/// One that begins its requests there.
+pub fn serve_begun(begun: Begun, limits: ServerLimits) -> Running {
+    start(LOCAL, limits, begun)
+}
+
+fn start(address: SocketAddr, limits: ServerLimits, begun: Begun) -> Running {
+    let handler = Arc::new(Scripted::new(begun));
     let server = Server::bind(
         address,
         Credentials::server(cluster()),

@@ -4,6 +4,7 @@
 
 mod common;
 
+mod begun;
 mod breakage;
 mod calls;
 mod hostile;

@@ -28,7 +28,9 @@ pub struct Side<'a> {
 /// Does everything that the first plan says on both, in turns, and tells how they compare.
 pub async fn compare(sides: [Side<'_>; 2], report: &mut Report) -> Result<()> {
     let pairs = sides[0].plan.bound * LONGER;
+    // Each begins a pair as often as the other: it ended the one before, and pays what that left to do.
     let pairs = pairs.as_secs().div_ceil(TURN.as_secs()).max(1) as usize;
+    let pairs = pairs.next_multiple_of(2);
     for work in sides[0].plan.works_in_crowd() {
         let mut sums = [Outcome::default(), Outcome::default()];
         let mut times = Vec::new();
