@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use eggs_proto::MessageKind;
@@ -35,8 +35,7 @@ pub enum Begun {
 }
 
 /// `echo…` comes back, `make N` gives a payload of `N` bytes, `hold…` waits for a permit of `gate` first, `panic` panics, `role` tells the
-/// role of the peer, `task` the task that it runs in, `busy` keeps its thread for some milliseconds, and `block` until something else has
-/// finished.
+/// role of the peer, `task` the task that it runs in, and `busy` keeps its thread for some milliseconds.
 pub struct Scripted {
     pub started: AtomicUsize,
     pub finished: AtomicUsize,
@@ -54,14 +53,6 @@ impl Scripted {
         }
     }
 
-    fn block(&self) {
-        let (before, began) = (self.finished.load(Ordering::SeqCst), Instant::now());
-        while self.finished.load(Ordering::SeqCst) == before {
-            assert!(began.elapsed() < LONG, "nothing else was begun");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
     pub async fn until_started(&self, count: usize) {
         until(|| self.started.load(Ordering::SeqCst) >= count).await;
     }
@@ -73,7 +64,6 @@ impl Handler for Scripted {
         assert_ne!(&request.body[..], b"panic", "as asked");
         match &request.body[..] {
             b"busy" => std::thread::sleep(Duration::from_millis(5)),
-            b"block" => self.block(),
             held if held.starts_with(b"hold") => self.gate.acquire().await.unwrap().forget(),
             _ => {}
         }
