@@ -66,10 +66,9 @@ pub trait Handler: Send + Sync + 'static {
     /// Answers one request.
     fn handle(&self, peer: &Peer, request: Request) -> impl Future<Output = Answer> + Send;
 
-    /// Whether requests of this kind are mostly answered at once, or soon wait for something: then each is begun where it was read, and
-    /// gets a task of its own only when it waits. Nothing else of its connection is read until then, so one must not keep a thread
-    /// for long.
-    fn is_brief(&self, _kind: MessageKind) -> bool {
+    /// Whether requests are mostly answered at once, or soon wait for something: then each is begun where it was read, and gets a task of
+    /// its own only when it waits. Nothing else of its connection is read until then, so one must not keep a thread for long.
+    fn is_brief(&self) -> bool {
         false
     }
 }

@@ -89,9 +89,8 @@ impl<S: Service> Handler for Front<S> {
         self.reply(peer, request).await.into()
     }
 
-    /// Reads are answered from memory or a table, changes and Raft's messages are handed on; what keeps a thread for longer is moved to
-    /// one that nobody waits for.
-    fn is_brief(&self, _kind: MessageKind) -> bool {
+    /// Reads are answered from memory or a table, changes and Raft's messages are handed on.
+    fn is_brief(&self) -> bool {
         true
     }
 }

@@ -143,7 +143,7 @@ impl<H: Handler> Connection<H> {
             if request.deadline <= Instant::now() {
                 continue;
             }
-            let is_brief = self.shared.handler.is_brief(request.kind);
+            let is_brief = self.shared.handler.is_brief();
             let answering = self.clone().answer(request, header.request, place, memory);
             match is_brief && pace.next_is_begun() {
                 true => begin(answering, &mut pace).await,

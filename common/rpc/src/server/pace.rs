@@ -1,8 +1,8 @@
 //! Which brief requests of a connection are begun where they were read.
 //!
-//! A task of its own wakes another thread, which costs a request that is answered at once as much as a part of its work (ADR 45). But while one is at work
-//! where it was read, all that came after it on the same connection waits, so after one that took long, as those do which have to read from a
-//! disk, some get tasks, which several threads can work on.
+//! A task of its own may wake another thread, which was a sixth of what a stat cost (ADR 45). But while one is at work where it was read, all that
+//! came after it on the same connection waits, so after one that took long, as those do which have to read from a disk, some get tasks, which
+//! several threads can work on.
 
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use eggs_rpc::{ClientLimits, Fate, RpcError, ServerLimits};
+use eggs_rpc::{ClientLimits, ServerLimits};
 
 use crate::common::{Begun, LONG, ask, client, serve_begun, until};
 
@@ -64,26 +64,7 @@ async fn after_one_that_kept_the_thread_others_have_tasks() {
     assert!(first != reader && second != reader && first != second);
 }
 
-#[tokio::test]
-async fn one_that_panics_costs_only_its_connection() {
-    let server = serve_begun(Begun::Here, ServerLimits::default());
-    let client = client(ClientLimits::default());
-    let error = ask(&client, server.address, LONG, "panic").await;
-    let error = error.unwrap_err();
-    let closed = matches!(
-        error,
-        RpcError::Closed {
-            fate: Fate::Unknown,
-            ..
-        }
-    );
-    assert!(closed, "{error}");
-    while ask(&client, server.address, LONG, "echo").await.is_err() {
-        tokio::task::yield_now().await;
-    }
-}
-
-/// One that is already waiting runs to its end although the server stops and nobody is there any more.
+/// One that is already waiting runs to its end although the server stops and nobody waits for its answer any more.
 #[tokio::test]
 async fn one_that_waits_is_never_cancelled() {
     let server = serve_begun(Begun::Here, ServerLimits::default());

@@ -9,7 +9,9 @@ use eggs_rpc::{Client, ClientLimits, Credentials, Fate, RpcError, Server, Server
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::common::{Begun, LOCAL, LONG, Scripted, ask, client, cluster, serve, serve_at, until};
+use crate::common::{
+    Begun, LOCAL, LONG, Scripted, ask, client, cluster, serve, serve_at, serve_begun, until,
+};
 
 /// Passes bytes on until dropped; then both sides see their connections die.
 struct Proxy {
@@ -238,7 +240,12 @@ async fn a_silent_connection_is_replaced() {
 
 #[tokio::test]
 async fn a_handler_that_panics_costs_only_its_connection() {
-    let server = serve(ServerLimits::default());
+    panics(Begun::Apart).await;
+    panics(Begun::Here).await;
+}
+
+async fn panics(begun: Begun) {
+    let server = serve_begun(begun, ServerLimits::default());
     let client = client(ClientLimits::default());
     let error = ask(&client, server.address, LONG, "panic")
         .await

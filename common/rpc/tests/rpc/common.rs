@@ -84,7 +84,7 @@ impl Handler for Scripted {
         }
     }
 
-    fn is_brief(&self, _kind: MessageKind) -> bool {
+    fn is_brief(&self) -> bool {
         self.begun == Begun::Here
     }
 }

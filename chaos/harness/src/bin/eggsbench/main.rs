@@ -255,8 +255,8 @@ fn with_many_files(
     Ok(())
 }
 
-/// The other cluster does first what the one with the files did before they were made: one that was just started has nothing in memory and no tables, and creates
-/// cost it a tenth less.
+/// The other cluster does first what the one with the files did before they were made, but for replicas and the huge directory: one that was just
+/// started has nothing in memory and no tables, and creates cost it a tenth less.
 async fn at_work_with(other: &Plan<'_>, files: u64, report: &mut Report) -> Result<Places> {
     let mut places = other.places().await?;
     other.measure(&places, report).await?;
