@@ -100,12 +100,29 @@ const fn buffer_bytes(kind: StoreKind, limits: &Limits) -> usize {
     }
 }
 
+/// Pieces that filters and indexes of the state's files are read in. A file's filter or index in one piece grows with the file, and one that
+/// the cache does not keep is read and verified as a whole for each key that is looked for; the smaller the pieces, the longer takes the search for
+/// the right one, once for each file.
+const PIECE_BYTES: usize = 16 << 10;
+
+/// Files of the first level of logs, and of replies, that are merged into the next.
+const FILES_OF_LOGS: i32 = 16;
+
 /// Files of the first level that are merged into the next. Logs are purged, and replies dropped: merging them more often is hardly worth it, and was
 /// about half of all merging (ADR 39).
 const fn files_merged_at_once(kind: StoreKind, is_replies: bool) -> i32 {
     match kind {
         StoreKind::State if !is_replies => WHEN_BUSY as i32,
-        StoreKind::State | StoreKind::Log => 16,
+        StoreKind::State | StoreKind::Log => FILES_OF_LOGS,
+    }
+}
+
+/// Flushes that make up the largest size of the level below the first. A first level that is larger than that is merged as well, however few
+/// files it has: logs, most of which one table has, wait for all their files. A state is spread over its tables, and a merge writes that level again.
+const fn flushes_of_base(kind: StoreKind) -> u64 {
+    match kind {
+        StoreKind::State => 4,
+        StoreKind::Log => FILES_OF_LOGS as u64,
     }
 }
 
@@ -155,10 +172,9 @@ fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedM
         blocks.set_pin_l0_filter_and_index_blocks_in_cache(true);
     }
     if kind == StoreKind::State && !is_replies {
-        // In pieces of a few KiB: a file's filter or index in one piece grows with the file, and one that the cache does not
-        // keep is read and verified as a whole for each key that is looked for.
         blocks.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
         blocks.set_partition_filters(true);
+        blocks.set_metadata_block_size(PIECE_BYTES);
     }
     let mut options = Options::default();
     if kind == StoreKind::State {
@@ -174,8 +190,7 @@ fn family_options(kind: StoreKind, name: &str, limits: &Limits, memory: &SharedM
     // A memtable takes one arena block at once: there are many, and most stay small.
     options.set_arena_block_size(64 << 10);
     options.set_target_file_size_base(32 << 20);
-    // A few flushes' worth: merging a flush into the first level writes so much of that again.
-    options.set_max_bytes_for_level_base(4 * buffer as u64);
+    options.set_max_bytes_for_level_base(flushes_of_base(kind) * buffer as u64);
     options.set_level_zero_file_num_compaction_trigger(files_merged_at_once(kind, is_replies));
     // Writers are those who answer everybody, so they are not put to sleep when merging falls behind for a while: until it has
     // caught up, reading costs a little more.
@@ -201,6 +216,32 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn logs_wait_for_all_their_files_however_large_they_are() {
+        let dir = tempfile::tempdir().unwrap();
+        let limits = Limits {
+            log_buffer_bytes: 1 << 20,
+            ..Limits::default()
+        };
+        let memory = SharedMemory::new(&limits);
+        let db = open(StoreKind::Log, dir.path(), &["default"], &limits, &memory).unwrap();
+        let count = |what: &str| db.property_int_value(what).unwrap().unwrap();
+        for files in 1..FILES_OF_LOGS {
+            for key in 0..8u32 {
+                let key = [files as u32, key].map(u32::to_be_bytes).concat();
+                db.put(key, vec![7; limits.log_buffer_bytes / 10]).unwrap();
+            }
+            db.flush().unwrap();
+            let merges = ["compaction-pending", "num-running-compactions"];
+            let merges = merges.map(|what| count(&format!("rocksdb.{what}")));
+            assert_eq!(merges, [0, 0], "with {files} files");
+            assert_eq!(
+                count("rocksdb.num-files-at-level0"),
+                u64::from(files.unsigned_abs())
+            );
+        }
+    }
 
     #[test]
     fn a_table_that_rots_is_told_apart() {

@@ -1,8 +1,8 @@
 //! When the tables of the state are merged.
 //!
-//! Each flush adds a file to the first level of each column family. Once there are so many of them, RocksDB merges them into the level
+//! Each flush adds a file to the first level of each column family. Once there are so many of them, or 256 MB, RocksDB merges them into the level
 //! below, which up to 256 MB is the last one and is written anew as a whole: what a change costs in the end depends on how many flushes
-//! share that. While changes come without a break they wait for [`WHEN_BUSY`]; when hardly any come, for [`WHEN_CALM`], so that what is
+//! share that. A key that is not there is looked for in each of them. While changes come without a break they wait for [`WHEN_BUSY`]; when hardly any come, for [`WHEN_CALM`], so that what is
 //! owed is paid while nobody waits for it, and readers look into fewer files. Once it is paid, they wait for [`WHEN_BUSY`] again, so
 //! that the first flush after a calm time does not begin a merge.
 
@@ -21,7 +21,7 @@ mod weather;
 /// Files of the first level that are merged while there is much to do.
 pub(crate) const WHEN_BUSY: u64 = 12;
 /// The same, while there is little.
-const WHEN_CALM: u64 = 4;
+const WHEN_CALM: u64 = 2;
 
 /// What a node remembers of it from round to round.
 #[derive(Default)]

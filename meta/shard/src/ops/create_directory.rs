@@ -28,7 +28,7 @@ pub(crate) fn apply(
         None => {
             let attributes = CommonAttributes::new(attributes, state.now)?;
             let record = DirectoryRecord::new(attributes, parent, Some(transaction));
-            state.put_directory(dir, record)?;
+            state.put_fresh_inode(dir, &InodeRecord::Directory(record));
             Ok(ShardReply::Done)
         }
         Some(InodeRecord::Directory(known)) if known.made_by == Some(transaction) => {

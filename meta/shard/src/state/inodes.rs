@@ -80,7 +80,7 @@ impl State<'_> {
         self.put_over(id, old.as_ref(), record)
     }
 
-    /// Writes the inode of a number that was drawn in this change.
+    /// Writes an inode that is known not to be there: its number was drawn in this change, or the caller has looked.
     pub(crate) fn put_fresh_inode(&mut self, id: InodeId, record: &InodeRecord) {
         self.write_inode(id, None, record);
     }
