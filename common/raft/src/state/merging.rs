@@ -2,9 +2,9 @@
 //!
 //! Each flush adds a file to the first level of each column family. Once there are so many of them, or 256 MB, RocksDB merges them into the level
 //! below, which up to 256 MB is the last one and is written anew as a whole: what a change costs in the end depends on how many flushes
-//! share that. A key that is not there is looked for in each of them. While changes come without a break they wait for [`WHEN_BUSY`]; when hardly any come, for [`WHEN_CALM`], so that what is
-//! owed is paid while nobody waits for it, and readers look into fewer files. Once it is paid, they wait for [`WHEN_BUSY`] again, so
-//! that the first flush after a calm time does not begin a merge.
+//! share that. What is not there is looked for in each of the files. While changes come without a break they wait for [`WHEN_BUSY`]; when
+//! hardly any come, for [`WHEN_CALM`], so that what is owed is paid while nobody waits for it, and readers look into fewer files. Once it is
+//! paid, they wait for [`WHEN_BUSY`] again, so that the first flush after a calm time does not begin a merge.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, MutexGuard, PoisonError};
